@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+// How a session ends early. Three kinds, three mechanisms (no other is used):
+//   the session cannot go on      -> Error is thrown, caught in main() only;
+//   one entry failed              -> a value in the ledger (session/ledger.h);
+//   expected absence, would-block -> std::optional or a small enum.
+// Nothing in common/ prints: the message is composed here and printed once, in main().
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "common/base/exit_status.h"
+
+namespace zx {
+
+/// Who found the error: a local one is told to the peer, one that came from the peer is not sent
+/// back to it.
+enum class Origin { Local, Peer };
+
+class Error : public std::runtime_error {
+ public:
+  /// message: one line "object: operation: reason", names already quoted.
+  Error(ExitStatus status, const std::string& message, Origin origin = Origin::Local)
+      : std::runtime_error(message), status_(status), origin_(origin) {}
+  ExitStatus status() const { return status_; }
+  Origin origin() const { return origin_; }
+
+ private:
+  ExitStatus status_;
+  Origin origin_;
+};
+
+/// strerror(3) without its static buffer.
+std::string errno_text(int error);
+
+/// Throws Error{status, "what: <text of error>"}.
+[[noreturn]] void throw_errno(ExitStatus status, std::string_view what, int error);
+
+/// The same for a file operation: the status follows from the errno (no space or file I/O).
+[[noreturn]] void throw_file_errno(std::string_view what, int error);
+
+}  // namespace zx

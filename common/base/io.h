@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// Whole-length I/O on local files, and a few checked conversions. EINTR is where a stop signal is
+// noticed: every loop here calls check_stop() on it, and so may throw Interrupted.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace zx {
+
+/// Calls f() until it does not fail with EINTR, looking for a stop signal each time.
+template <typename F>
+auto retry_eintr(F&& f) -> decltype(f());
+
+/// Reads up to buffer.size() bytes at offset, fewer only at end of file. Returns the count, or
+/// -errno. Blocking.
+ssize_t pread_full(int fd, std::span<std::byte> buffer, uint64_t offset);
+
+/// Writes all of buffer at offset; 0 or -errno. On failure an unknown part is written. Blocking.
+int pwrite_full(int fd, std::span<const std::byte> buffer, uint64_t offset);
+
+/// file offset for a system call; offsets on the wire are checked against kMaxFileBytes first.
+inline off_t to_off(uint64_t offset) { return static_cast<off_t>(offset); }
+
+/// a + b, or false when that exceeds 2^64-1.
+inline bool add_checked(uint64_t a, uint64_t b, uint64_t* sum) {
+  return !__builtin_add_overflow(a, b, sum);
+}
+
+}  // namespace zx
+
+// --- inline
+
+#include <cerrno>
+
+#include "common/base/stop.h"
+
+namespace zx {
+
+template <typename F>
+auto retry_eintr(F&& f) -> decltype(f()) {
+  for (;;) {
+    const auto result = f();
+    if (result >= 0 || errno != EINTR) return result;
+    check_stop();
+  }
+}
+
+}  // namespace zx

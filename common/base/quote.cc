@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+#include "common/base/quote.h"
+
+#include <cstdint>
+
+namespace zx {
+namespace {
+
+constexpr size_t kPeerTextBytes = 1024;
+
+void append_hex(std::string& out, unsigned char byte) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  out += "\\x";
+  out += kDigits[byte >> 4];
+  out += kDigits[byte & 15];
+}
+
+// What a terminal acts on or hides: controls, zero-width and bidirectional marks (the characters of
+// "Trojan Source", CVE-2021-42574), line separators.
+bool must_hide(char32_t c) {
+  return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0xad || c == 0x61c ||
+         (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
+         (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xe0000 && c <= 0xe007f);
+}
+
+std::string escape_with(std::string_view bytes, size_t max_bytes, char also) {
+  std::string out;
+  size_t i = 0;
+  while (i < bytes.size()) {
+    if (i >= max_bytes) {
+      out += "...";
+      break;
+    }
+    char32_t code = 0;
+    const size_t n = utf8_char(bytes, i, &code);
+    if (n == 0) {
+      append_hex(out, static_cast<unsigned char>(bytes[i++]));
+      continue;
+    }
+    if (code == '\n') {
+      out += "\\n";
+    } else if (code == '\t') {
+      out += "\\t";
+    } else if (code == '\\' || (also != 0 && code == static_cast<char32_t>(also))) {
+      out += '\\';
+      out += static_cast<char>(code);
+    } else if (must_hide(code)) {
+      for (size_t k = 0; k < n; ++k) append_hex(out, static_cast<unsigned char>(bytes[i + k]));
+    } else {
+      out.append(bytes, i, n);
+    }
+    i += n;
+  }
+  return out;
+}
+
+}  // namespace
+
+size_t utf8_char(std::string_view bytes, size_t at, char32_t* code) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(bytes[at + i]); };
+  const unsigned char first = byte(0);
+  size_t n = 0;
+  char32_t value = 0;
+  if (first < 0x80) {
+    *code = first;
+    return 1;
+  }
+  if (first >= 0xc2 && first <= 0xdf) {
+    n = 2;
+    value = first & 0x1fU;
+  } else if (first >= 0xe0 && first <= 0xef) {
+    n = 3;
+    value = first & 0x0fU;
+  } else if (first >= 0xf0 && first <= 0xf4) {
+    n = 4;
+    value = first & 0x07U;
+  } else {
+    return 0;
+  }
+  if (bytes.size() - at < n) return 0;
+  for (size_t i = 1; i < n; ++i) {
+    if ((byte(i) & 0xc0U) != 0x80) return 0;
+    value = (value << 6) | (byte(i) & 0x3fU);
+  }
+  const bool overlong = (n == 3 && value < 0x800) || (n == 4 && value < 0x10000);
+  if (overlong || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff)) return 0;
+  *code = value;
+  return n;
+}
+
+std::string escape(std::string_view bytes, size_t max_bytes) {
+  return escape_with(bytes, max_bytes, 0);
+}
+
+std::string quote(std::string_view bytes) { return "'" + escape_with(bytes, 4096, '\'') + "'"; }
+
+std::string quote_peer_text(std::string_view bytes) { return escape(bytes, kPeerTextBytes); }
+
+std::string shell_word(std::string_view bytes) {
+  static constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-[]";
+  if (!bytes.empty() && bytes.find_first_not_of(kPlain) == std::string_view::npos)
+    return std::string(bytes);
+  const std::string escaped = escape_with(bytes, bytes.size(), 0);
+  if (escaped != bytes) return "$'" + escape_with(bytes, bytes.size(), '\'') + "'";
+  std::string out = "'";
+  for (char c : bytes) {
+    if (c == '\'')
+      out += "'\\''";
+    else
+      out += c;
+  }
+  return out + "'";
+}
+
+}  // namespace zx

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// The one way by which bytes from a peer, a file name or an operand reach a terminal or a log.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace zx {
+
+/// Escapes without quotation marks: printable UTF-8 stays; C0, DEL and C1 controls, bidirectional
+/// and zero-width characters, backslash, and bytes that are not UTF-8 become \n, \t, \\ or \xHH a
+/// byte. At most max_bytes input bytes are shown, then "...".
+std::string escape(std::string_view bytes, size_t max_bytes = 4096);
+
+/// escape() between single quotation marks, with ' itself escaped: for names in messages.
+std::string quote(std::string_view bytes);
+
+/// escape() cut to 1 KiB of input: for free text that the peer sent.
+std::string quote_peer_text(std::string_view bytes);
+
+/// A word for a POSIX shell: as it is when harmless, else in single quotes. For commands to paste.
+/// Names with control characters come as $'...' (bash, zsh, ksh), so that no raw control is shown.
+std::string shell_word(std::string_view bytes);
+
+/// The length of the valid UTF-8 character that starts at bytes[at], 0 if there is none; *code gets
+/// its code point. Surrogates, overlong forms and code points past U+10FFFF are not valid.
+size_t utf8_char(std::string_view bytes, size_t at, char32_t* code);
+
+}  // namespace zx

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+#include "common/base/stop.h"
+
+#include <pthread.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <atomic>
+
+namespace zx {
+namespace {
+
+std::atomic<int> stop_signal{0};
+
+constexpr int kStopSignals[] = {SIGINT, SIGTERM, SIGHUP};
+constexpr auto kIdle = std::chrono::milliseconds(500);
+// Between two interruptions of the main thread: short against a person's patience, long against the
+// cost of a signal.
+constexpr auto kNudge = std::chrono::milliseconds(20);
+
+int nudge_signal() { return SIGRTMIN; }      // to the main thread: EINTR
+int wake_signal() { return SIGRTMIN + 1; }  // to the signal thread: blocked, so never lost
+
+}  // namespace
+
+void check_stop() {
+  const int signal = stop_signal.load(std::memory_order_relaxed);
+  if (signal != 0) throw Interrupted{signal};
+}
+
+SignalWatch::SignalWatch() : main_thread_(pthread_self()) {
+  struct sigaction action {};
+  action.sa_handler = SIG_IGN;
+  sigaction(SIGPIPE, &action, nullptr);
+  action.sa_handler = [](int) {};  // without SA_RESTART: its only effect is EINTR
+  sigaction(nudge_signal(), &action, nullptr);
+
+  sigemptyset(&watched_);
+  sigaddset(&watched_, SIGUSR1);
+  sigaddset(&watched_, wake_signal());
+  for (int signal : kStopSignals) {
+    struct sigaction old {};
+    sigaction(signal, nullptr, &old);
+    if (old.sa_handler != SIG_IGN) sigaddset(&watched_, signal);
+  }
+  pthread_sigmask(SIG_BLOCK, &watched_, nullptr);
+  thread_ = std::jthread([this](std::stop_token token) { run(token); });
+}
+
+SignalWatch::~SignalWatch() {
+  thread_.request_stop();
+  pthread_kill(thread_.native_handle(), wake_signal());
+  thread_.join();
+}
+
+void SignalWatch::set_callbacks(std::function<void()> on_usr1, std::function<void()> on_tick,
+                                std::chrono::milliseconds tick) {
+  {
+    const std::lock_guard lock(mutex_);
+    on_usr1_ = std::move(on_usr1);
+    on_tick_ = std::move(on_tick);
+    tick_ = tick;
+  }
+  pthread_kill(thread_.native_handle(), wake_signal());  // so that a new tick starts now
+}
+
+void SignalWatch::run(std::stop_token token) {
+  auto last_tick = std::chrono::steady_clock::now();
+  while (!token.stop_requested()) {
+    auto wait = kIdle;
+    {
+      const std::lock_guard lock(mutex_);
+      if (on_tick_ && tick_.count() > 0) wait = tick_;
+    }
+    if (stop_signal.load() != 0) {
+      pthread_kill(main_thread_, nudge_signal());
+      wait = kNudge;
+    }
+    const timespec timeout{wait.count() / 1000, (wait.count() % 1000) * 1000000L};
+    const int signal = sigtimedwait(&watched_, nullptr, &timeout);
+    if (signal == SIGUSR1) {
+      const std::lock_guard lock(mutex_);
+      if (on_usr1_) on_usr1_();
+    } else if (signal > 0 && signal != wake_signal()) {
+      // A second one means "now": the destructors that are running may be stuck in a slow disk.
+      if (stop_signal.exchange(signal) != 0) die_by_signal(signal);
+    }
+    const auto now = std::chrono::steady_clock::now();
+    const std::lock_guard lock(mutex_);
+    if (on_tick_ && tick_.count() > 0 && now - last_tick >= tick_ && stop_signal.load() == 0) {
+      last_tick = now;
+      on_tick_();
+    }
+  }
+}
+
+void die_by_signal(int signal) {
+  struct sigaction action {};
+  action.sa_handler = SIG_DFL;
+  sigaction(signal, &action, nullptr);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, signal);
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  kill(getpid(), signal);
+  _exit(128 + signal);  // not reached: none of these signals has a default that returns
+}
+
+void forbid_core_dumps() {
+  const rlimit none{0, 0};
+  (void)setrlimit(RLIMIT_CORE, &none);  // cannot fail when lowering
+  (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+}  // namespace zx

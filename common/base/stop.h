@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// Ending by a signal, and progress on a signal. No handler does any work: one thread waits for the
+// signals (sigtimedwait(2)), sets a flag, and keeps interrupting the main thread's system calls until
+// that has noticed. So a signal that falls between a check of the flag and a blocking call is not
+// lost, whatever the call is (splice, sendfile, connect, poll, fsync of a slow disk excepted).
+#pragma once
+
+#include <chrono>
+#include <csignal>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+namespace zx {
+
+/// Thrown by check_stop(). Not an Error: the program must end by the signal itself (status 128+n)
+/// after the destructors have removed what must not stay.
+struct Interrupted {
+  int signal;
+};
+
+/// Throws Interrupted when SIGINT, SIGTERM or SIGHUP has come. Call on every EINTR and once a block.
+void check_stop();
+
+/// Owns the signal thread. Create it in main() before any other thread: it blocks the signals for
+/// all threads made later. Signals that were ignored when the program started (nohup) stay ignored.
+/// SIGPIPE is ignored from here on, so a write to a closed pipe is an EPIPE that can be reported.
+class SignalWatch {
+ public:
+  SignalWatch();
+  ~SignalWatch();
+  SignalWatch(const SignalWatch&) = delete;
+  SignalWatch& operator=(const SignalWatch&) = delete;
+
+  /// on_usr1 runs on the signal thread at SIGUSR1, on_tick every `tick` (not at all when zero).
+  /// Pass empty functions before what they refer to is destroyed: set_callbacks() waits for a
+  /// callback that is under way.
+  void set_callbacks(std::function<void()> on_usr1, std::function<void()> on_tick,
+                     std::chrono::milliseconds tick);
+
+ private:
+  void run(std::stop_token token);
+
+  sigset_t watched_{};
+  pthread_t main_thread_;
+  std::mutex mutex_;
+  std::function<void()> on_usr1_, on_tick_;
+  std::chrono::milliseconds tick_{0};
+  std::jthread thread_;
+};
+
+/// Ends the process by the signal with its default action. Call last in main().
+[[noreturn]] void die_by_signal(int signal);
+
+/// Makes core dumps impossible and hides memory and environment from other processes of this user
+/// (prctl(2) PR_SET_DUMPABLE). First call of both mains: keys live in this process.
+void forbid_core_dumps();
+
+}  // namespace zx

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+#include "common/engine/block_sender.h"
+
+#include <sys/sendfile.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <vector>
+
+#include "common/base/error.h"
+#include "common/base/io.h"
+
+namespace zx {
+namespace {
+
+// Fits in L2 next to what else is there: the hash runs at cache speed.
+constexpr size_t kBufferBytes = 256 << 10;
+
+void pad(Channel& channel, uint64_t bytes) {
+  static const std::array<std::byte, 1 << 16> kZeros{};
+  while (bytes > 0) {
+    const size_t n = static_cast<size_t>(std::min<uint64_t>(bytes, kZeros.size()));
+    channel.send(std::span(kZeros).first(n), More::Yes);
+    bytes -= n;
+  }
+}
+
+// How much to hand to one sendfile(2): as much as moves in about a quarter of a second, so that
+// progress, cancelling and messages stay prompt on a slow link and calls stay few on a fast one.
+class PieceSize {
+ public:
+  size_t bytes() const { return bytes_; }
+  void took(Clock::duration time) {
+    constexpr auto kLong = std::chrono::milliseconds(250);
+    if (time > kLong)
+      bytes_ = std::max(bytes_ / 2, kSmallest);
+    else if (time < kLong / 4)
+      bytes_ = std::min(bytes_ * 2, kLargest);
+  }
+
+ private:
+  static constexpr size_t kSmallest = 256 << 10, kLargest = 16 << 20;
+  size_t bytes_ = 1 << 20;
+};
+
+// Reads a block in pieces that stay in cache and hashes each while it is hot.
+class BlockReader {
+ public:
+  BlockReader() : buffer_(kBufferBytes) {}
+
+  // use(piece, offset in the block) is called for each piece; the result is short where the file is.
+  template <typename Use>
+  SentBlock read(const SourceFile& file, uint64_t offset, uint32_t length, Hasher* file_digest,
+                 Use&& use) {
+    SentBlock out;
+    hasher_.reset();
+    while (out.length < length) {
+      const auto want = std::min<size_t>(buffer_.size(), length - out.length);
+      const ssize_t n = pread_full(file.fd(), std::span(buffer_).first(want), offset + out.length);
+      if (n < 0) out.read_error = static_cast<int>(-n);
+      if (n <= 0) break;
+      const auto piece = std::span<const std::byte>(buffer_).first(static_cast<size_t>(n));
+      hasher_.update(piece);
+      if (file_digest != nullptr) file_digest->update(piece);
+      use(piece, out.length);
+      out.length += static_cast<uint32_t>(n);
+    }
+    out.digest = hasher_.value();
+    return out;
+  }
+
+ private:
+  Hasher hasher_;
+  std::vector<std::byte> buffer_;
+};
+
+class ReadWriteSender final : public BlockSender {
+ public:
+  ReadWriteSender(Channel& channel, std::string why) : channel_(channel), why_(std::move(why)) {}
+
+  SentBlock send(const SourceFile& file, uint64_t offset, uint32_t length,
+                 std::span<const std::byte> head, Hasher* file_digest,
+                 const ProgressFn& progress) override {
+    channel_.send(head, More::Yes);
+    return send_rest(file, offset, length, 0, file_digest, progress);
+  }
+
+  // The same when another engine has sent the first `done` bytes already.
+  SentBlock send_rest(const SourceFile& file, uint64_t offset, uint32_t length, uint32_t done,
+                      Hasher* file_digest, const ProgressFn& progress) {
+    const SentBlock out = reader_.read(
+        file, offset, length, file_digest, [&](std::span<const std::byte> piece, uint32_t at) {
+          const size_t skip = std::min<size_t>(piece.size(), done > at ? done - at : 0);
+          if (skip == piece.size()) return;
+          channel_.send(piece.subspan(skip), More::Yes);
+          progress(piece.size() - skip);
+        });
+    pad(channel_, length - std::max(out.length, done));
+    return out;
+  }
+
+  Engine engine() const override { return Engine::ReadWrite; }
+  std::string why() const override { return why_; }
+
+ private:
+  Channel& channel_;
+  std::string why_;
+  BlockReader reader_;
+};
+
+class SendfileSender final : public BlockSender {
+ public:
+  SendfileSender(Channel& channel, std::string why) : channel_(channel), why_(std::move(why)) {}
+
+  SentBlock send(const SourceFile& file, uint64_t offset, uint32_t length,
+                 std::span<const std::byte> head, Hasher* file_digest,
+                 const ProgressFn& progress) override {
+    if (buffered_) return buffered_->send(file, offset, length, head, file_digest, progress);
+    channel_.send(head, More::Yes);
+    uint32_t sent = 0;
+    int read_error = 0;
+    while (sent < length) {
+      const size_t want = std::min<size_t>(piece_.bytes(), length - sent);
+      off_t at = to_off(offset + sent);
+      const auto start = Clock::now();
+      const ssize_t n =
+          retry_eintr([&] { return sendfile(channel_.send_fd(), file.fd(), &at, want); });
+      if (n == 0) break;  // the file ends here now
+      if (n < 0) {
+        // Not for this file system: from here on through a buffer. Nothing was lost, sendfile
+        // counts exactly what it has sent.
+        if (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP) {
+          buffered_ = std::make_unique<ReadWriteSender>(
+              channel_, "sendfile does not work on this source: " + errno_text(errno));
+          return buffered_->send_rest(file, offset, length, sent, file_digest, progress);
+        }
+        // EIO and the like come from reading the file, everything else from the socket.
+        if (errno != EIO && errno != ENOMEM && errno != ESTALE && errno != EUCLEAN)
+          channel_.socket().fail("send", errno);
+        read_error = errno;
+        break;
+      }
+      if (static_cast<size_t>(n) == want) piece_.took(Clock::now() - start);
+      sent += static_cast<uint32_t>(n);
+      progress(static_cast<uint64_t>(n));
+    }
+    pad(channel_, length - sent);
+    // The bytes are on their way to the peer, which is busy with them, while they are hashed here.
+    // A file that is changed in between fails the comparison and is asked for again.
+    SentBlock out =
+        reader_.read(file, offset, sent, file_digest, [](std::span<const std::byte>, uint32_t) {});
+    if (out.read_error == 0) out.read_error = read_error;
+    return out;
+  }
+
+  Engine engine() const override { return buffered_ ? Engine::ReadWrite : Engine::Sendfile; }
+  std::string why() const override { return buffered_ ? buffered_->why() : why_; }
+
+ private:
+  Channel& channel_;
+  std::string why_;
+  PieceSize piece_;
+  BlockReader reader_;
+  std::unique_ptr<ReadWriteSender> buffered_;
+};
+
+}  // namespace
+
+std::unique_ptr<BlockSender> make_block_sender(Channel& channel, const Choice& choice) {
+  if (choice.engine == Engine::Sendfile)
+    return std::make_unique<SendfileSender>(channel, choice.why);
+  return std::make_unique<ReadWriteSender>(channel, choice.why);
+}
+
+PrivateBlock read_private_block(const SourceFile& file, uint64_t offset, uint32_t length) {
+  PrivateBlock out;
+  out.bytes.resize(length);
+  const ssize_t n = pread_full(file.fd(), out.bytes, offset);
+  if (n < 0) out.block.read_error = static_cast<int>(-n);
+  out.block.length = static_cast<uint32_t>(std::max<ssize_t>(n, 0));
+  out.block.digest = digest_of(std::span(out.bytes).first(out.block.length));
+  return out;  // the tail of a shorter read is zeros: the padding
+}
+
+}  // namespace zx

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// A directory held open by descriptor. Everything below the destination root is reached from one of
+// these, one component at a time, without following symbolic links, so that neither a peer's name nor
+// a local user who swaps directories can lead outside.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <optional>
+#include <string>
+
+#include "common/base/unique_fd.h"
+
+namespace zx {
+
+class HeldDir {
+ public:
+  /// The operator's own directory: symbolic links in `path` are followed. Throws Error{FileIo}.
+  static HeldDir open_operator_path(const std::string& path);
+
+  /// The subdirectory with this one-component name, or nothing when it is no directory (a symbolic
+  /// link is none). Throws Error{Refused} for an unsafe name, Error{FileIo} otherwise.
+  std::optional<HeldDir> open_child(const std::string& name) const;
+
+  /// lstat of a one-component name; nothing when there is none.
+  std::optional<struct stat> stat_child(const std::string& name) const;
+
+  /// fsync of the directory itself: makes renames in it durable. Throws Error{FileIo|NoSpace}.
+  void sync() const;
+
+  int fd() const { return fd_.get(); }
+  /// How messages call it; unquoted.
+  const std::string& path() const { return path_; }
+  /// path() and name, quoted: for messages.
+  std::string describe(const std::string& name) const;
+
+ private:
+  HeldDir(UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+
+  UniqueFd fd_;
+  std::string path_;
+};
+
+}  // namespace zx

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#include "common/file/source_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "common/base/error.h"
+#include "common/base/io.h"
+#include "common/base/quote.h"
+
+namespace zx {
+namespace {
+
+constexpr uint64_t kMinHoleBytes = 64 << 10;
+
+bool same_time(const timespec& a, const timespec& b) {
+  return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+}  // namespace
+
+SourceFile::SourceFile(const std::string& path) : path_(path) {
+  // O_NONBLOCK: a FIFO without a writer must not hang us before fstat can refuse it.
+  fd_ = UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  if (!fd_.valid()) throw_errno(ExitStatus::FileIo, quote(path) + ": open", errno);
+  if (fstat(fd_.get(), &stat_) != 0) throw_errno(ExitStatus::FileIo, quote(path) + ": stat", errno);
+  if (S_ISDIR(stat_.st_mode))
+    throw Error(ExitStatus::FileIo, quote(path) + ": is a directory, not a file");
+  if (!S_ISREG(stat_.st_mode)) throw Error(ExitStatus::FileIo, quote(path) + ": not a regular file");
+  (void)fcntl(fd_.get(), F_SETFL, 0);  // drops O_NONBLOCK; regular files ignore it anyway
+  (void)posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
+}
+
+bool SourceFile::sparse() const {
+  constexpr uint64_t kStatBlockBytes = 512;  // stat(2), whatever the file system's block is
+  return static_cast<uint64_t>(stat_.st_blocks) * kStatBlockBytes + kMinHoleBytes <= size();
+}
+
+Extent SourceFile::extent_at(uint64_t offset, uint64_t end) const {
+  const Extent all_data{offset, end - offset, false};
+  if (!sparse()) return all_data;
+  const auto seek = [&](uint64_t from, int whence) -> int64_t {
+    return lseek(fd_.get(), to_off(from), whence);
+  };
+  const int64_t data = seek(offset, SEEK_DATA);
+  if (data < 0) {
+    // ENXIO: no data after offset. Anything else: this file system cannot tell.
+    if (errno != ENXIO) return all_data;
+    return {offset, end - offset, true};
+  }
+  const uint64_t data_at = std::min(static_cast<uint64_t>(data), end);
+  if (data_at - offset >= kMinHoleBytes) return {offset, data_at - offset, true};
+  // Data: up to the next hole that is worth it.
+  uint64_t from = data_at;
+  while (from < end) {
+    const int64_t hole = seek(from, SEEK_HOLE);
+    if (hole < 0 || static_cast<uint64_t>(hole) >= end) return all_data;
+    const int64_t next = seek(static_cast<uint64_t>(hole), SEEK_DATA);
+    const uint64_t next_at = next < 0 ? end : std::min(static_cast<uint64_t>(next), end);
+    if (next_at - static_cast<uint64_t>(hole) >= kMinHoleBytes)
+      return {offset, static_cast<uint64_t>(hole) - offset, false};
+    from = next_at;
+  }
+  return all_data;
+}
+
+bool SourceFile::changed() const {
+  struct stat now {};
+  if (fstat(fd_.get(), &now) != 0) return true;
+  return now.st_size != stat_.st_size || !same_time(now.st_mtim, stat_.st_mtim) ||
+         !same_time(now.st_ctim, stat_.st_ctim);
+}
+
+}  // namespace zx

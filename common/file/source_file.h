@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// SourceFile: a regular file that is read and whose changes while it is read are noticed.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <cstdint>
+#include <string>
+
+#include "common/base/unique_fd.h"
+
+namespace zx {
+
+/// A run of bytes in a file.
+struct Extent {
+  uint64_t offset = 0, length = 0;
+  bool hole = false;  // reads as zeros and occupies no space
+};
+
+class SourceFile {
+ public:
+  /// Opens the operator's file. A directory, FIFO, device or socket is an Error{FileIo}, and so is
+  /// one that cannot be read; opening never blocks.
+  explicit SourceFile(const std::string& path);
+
+  int fd() const { return fd_.get(); }
+  const std::string& path() const { return path_; }
+  /// As it was when it was opened.
+  const struct stat& stat_at_open() const { return stat_; }
+  uint64_t size() const { return static_cast<uint64_t>(stat_.st_size); }
+
+  /// Fewer blocks than bytes: holes are worth looking for.
+  bool sparse() const;
+  /// The run of data or hole that begins at offset and ends at `end` at the latest. Holes shorter
+  /// than 64 KiB count as data: a frame each would cost more than their zeros. A file system that
+  /// knows no holes has none.
+  Extent extent_at(uint64_t offset, uint64_t end) const;
+  /// Whether size, mtime or ctime are no longer what they were at open.
+  bool changed() const;
+
+ private:
+  std::string path_;
+  UniqueFd fd_;
+  struct stat stat_ {};
+};
+
+}  // namespace zx

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+#include "common/file/temp_file.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "common/base/error.h"
+#include "common/base/io.h"
+#include "common/base/quote.h"
+#include "common/file/name.h"
+#include "common/integrity/digest.h"
+
+namespace zx {
+namespace {
+
+std::string random_name() {
+  std::array<std::byte, 8> bytes{};
+  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
+    throw_errno(ExitStatus::Internal, "getrandom", errno);
+  return std::string(kTempPrefix) + to_hex(bytes);
+}
+
+}  // namespace
+
+TempFile::TempFile(const HeldDir& dir, std::string final_name)
+    : dir_(&dir), final_name_(std::move(final_name)), temp_name_(random_name()) {
+  fd_ = UniqueFd(openat(dir.fd(), temp_name_.c_str(),
+                        O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd_.valid()) throw_file_errno(describe() + ": create temporary file beside it", errno);
+}
+
+TempFile::TempFile(TempFile&& other) noexcept
+    : dir_(other.dir_),
+      final_name_(std::move(other.final_name_)),
+      temp_name_(std::exchange(other.temp_name_, {})),
+      fd_(std::move(other.fd_)) {}
+
+TempFile::~TempFile() {
+  // A directory that has become read-only keeps it; nothing better can be done here.
+  if (!temp_name_.empty()) (void)unlinkat(dir_->fd(), temp_name_.c_str(), 0);
+}
+
+void TempFile::preallocate(uint64_t size) {
+  if (size == 0) return;
+  // The raw call: posix_fallocate(3) of glibc writes zeros where the file system cannot.
+  if (retry_eintr([&] { return fallocate(fd_.get(), 0, 0, to_off(size)); }) == 0) return;
+  if (errno == EOPNOTSUPP || errno == ENOSYS) return;
+  if (errno == EFBIG)
+    throw Error(ExitStatus::Refused, describe() + ": " + std::to_string(size) +
+                                         " bytes are more than a file may have here");
+  throw_file_errno(describe() + ": reserve space for " + std::to_string(size) + " bytes", errno);
+}
+
+void TempFile::truncate(uint64_t size) {
+  if (retry_eintr([&] { return ftruncate(fd_.get(), to_off(size)); }) != 0)
+    throw_file_errno(describe() + ": set length", errno);
+}
+
+void TempFile::set_metadata(mode_t mode, const timespec* mtime) {
+  if (fchmod(fd_.get(), mode) != 0) throw_file_errno(describe() + ": set mode", errno);
+  if (mtime == nullptr) return;
+  const timespec times[2] = {{0, UTIME_NOW}, *mtime};
+  if (futimens(fd_.get(), times) != 0) throw_file_errno(describe() + ": set times", errno);
+}
+
+void TempFile::sync() {
+  // Not repeated on any error, EINTR included (fsync of most file systems is not interruptible).
+  if (fdatasync(fd_.get()) != 0) throw_file_errno(describe() + ": sync to disk", errno);
+}
+
+void TempFile::commit(Replace replace) {
+  const int dir = dir_->fd();
+  const char* from = temp_name_.c_str();
+  const char* to = final_name_.c_str();
+  int result = renameat2(dir, from, dir, to, replace == Replace::No ? RENAME_NOREPLACE : 0);
+  if (result != 0 && errno == EINVAL && replace == Replace::No) {
+    // No RENAME_NOREPLACE on this file system: link(2) never replaces either.
+    result = linkat(dir, from, dir, to, 0);
+    if (result == 0) result = unlinkat(dir, from, 0);
+  }
+  if (result != 0) {
+    if (errno == EEXIST) throw Error(ExitStatus::Refused, describe() + ": exists already");
+    throw_file_errno(describe() + ": rename to the final name", errno);
+  }
+  temp_name_.clear();
+}
+
+}  // namespace zx

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// TempFile: the only form in which received data exists before it is committed. A name that begins
+// with ".zrecv-" in the directory of the final name, mode 0600, made exclusively. Destroyed without
+// commit() it is gone. (A kill -9 leaves it: nothing can run then.)
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/base/unique_fd.h"
+#include "common/file/held_dir.h"
+
+namespace zx {
+
+enum class Replace { No, Yes };
+
+class TempFile {
+ public:
+  /// dir must outlive it. Throws Error{FileIo|NoSpace}; `final_name` is only for messages.
+  TempFile(const HeldDir& dir, std::string final_name);
+  ~TempFile();
+  TempFile(TempFile&& other) noexcept;
+  TempFile& operator=(TempFile&&) = delete;
+
+  int fd() const { return fd_.get(); }
+  const HeldDir& dir() const { return *dir_; }
+  const std::string& final_name() const { return final_name_; }
+  /// The final name with its directory, quoted: for messages.
+  std::string describe() const { return dir_->describe(final_name_); }
+
+  /// Reserves blocks for size bytes, where the file system can (not: go on). Running out of space is
+  /// so found before the first byte. Throws Error{NoSpace|FileIo|Refused}.
+  void preallocate(uint64_t size);
+  /// Sets the length. Throws Error.
+  void truncate(uint64_t size);
+  /// Final permission bits and, when given, the modification time. Throws Error{FileIo}.
+  void set_metadata(mode_t mode, const timespec* mtime);
+  /// fdatasync(2), once: a failed one is final, a second could claim success for lost data. Throws
+  /// Error{FileIo|NoSpace}. May be called on another thread than the owner's.
+  void sync();
+  /// Renames to the final name; from then on the destructor leaves it. With Replace::No an existing
+  /// name is Error{Refused} and stays as it is.
+  void commit(Replace replace);
+
+ private:
+  const HeldDir* dir_;
+  std::string final_name_, temp_name_;
+  UniqueFd fd_;
+};
+
+}  // namespace zx

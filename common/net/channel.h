@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// Channel: one authenticated, ordered byte stream to the peer. Three forms: plain socket, kernel TLS,
+// TLS in user space. The first two expose a descriptor that carries the plain bytes, so sendfile(2)
+// and splice(2) may use it; the third does not. One thread uses a channel at a time.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "common/net/tcp.h"
+
+namespace zx {
+
+class Channel {
+ public:
+  explicit Channel(Socket socket) : socket_(std::move(socket)) {}
+  virtual ~Channel() = default;
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+
+  /// All of it. Blocking. With More::Yes some may wait for the next send. Throws Error.
+  virtual void send(std::span<const std::byte> bytes, More more) = 0;
+  /// At least one byte, or 0 at the end the peer declared (FIN; with TLS close_notify). Blocking.
+  /// Throws Error{Network|Timeout|Auth}; an end that TLS did not announce is Network.
+  virtual size_t recv_some(std::span<std::byte> buffer) = 0;
+  /// True when recv_some() would not wait for the peer.
+  virtual bool readable_now() = 0;
+  virtual bool wait_readable(std::chrono::milliseconds wait) = 0;
+  /// Declares the end of what this side sends. Errors are ignored: everything that counts was
+  /// acknowledged by then, or an error is already on its way.
+  virtual void finish_sending() = 0;
+
+  /// The descriptor into which (from which) plain bytes may be moved, or -1. Only between send()
+  /// with More::No or Yes and the next; only when nothing received waits in user space.
+  virtual int send_fd() const { return -1; }
+  virtual int recv_fd() const { return -1; }
+  /// "none", "user" or "ktls".
+  virtual const char* tls_form() const { return "none"; }
+  /// The TLS suite, "" without TLS.
+  virtual std::string cipher() const { return ""; }
+
+  /// Exactly buffer.size() bytes. Throws Error{Network} when the stream ends before.
+  void recv_exact(std::span<std::byte> buffer);
+
+  Socket& socket() { return socket_; }
+  const Socket& socket() const { return socket_; }
+
+ private:
+  Socket socket_;
+};
+
+/// The plain form.
+std::unique_ptr<Channel> make_plain_channel(Socket socket);
+
+}  // namespace zx

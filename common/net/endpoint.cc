@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+#include "common/net/endpoint.h"
+
+#include <charconv>
+
+#include "common/base/error.h"
+#include "common/base/quote.h"
+#include "common/wire/limits.h"
+
+namespace zx {
+namespace {
+
+constexpr std::string_view kScheme = "zs://";
+
+[[noreturn]] void bad(std::string_view whole, std::string_view reason) {
+  throw Error(ExitStatus::Usage, quote(whole) + ": " + std::string(reason));
+}
+
+uint16_t parse_port(std::string_view digits, std::string_view whole) {
+  uint16_t port = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  if (error != std::errc() || end != digits.data() + digits.size())
+    bad(whole, "port must be a number from 0 to 65535");
+  return port;
+}
+
+void check_host(std::string_view host, std::string_view whole) {
+  if (host.empty()) bad(whole, "no host");
+  if (host.front() == '-') bad(whole, "a host cannot begin with '-'");
+  for (char c : host) {
+    const auto u = static_cast<unsigned char>(c);
+    const bool fine = (u >= '0' && u <= '9') || (u >= 'a' && u <= 'z') || (u >= 'A' && u <= 'Z') ||
+                      u == '.' || u == '-' || u == '_' || u == ':' || u == '%';
+    if (!fine) bad(whole, "the host has a character that no host name has");
+  }
+}
+
+// Splits "host:port", "[v6]:port", "host", "[v6]"; the host is not yet checked.
+HostPort split_host_port(std::string_view text, std::string_view whole) {
+  HostPort out;
+  if (!text.empty() && text.front() == '[') {
+    const size_t close = text.find(']');
+    if (close == std::string_view::npos) bad(whole, "'[' without ']'");
+    out.host = text.substr(1, close - 1);
+    text.remove_prefix(close + 1);
+    if (text.empty()) return out;
+    if (text.front() != ':') bad(whole, "expected ':' after ']'");
+    out.port = parse_port(text.substr(1), whole);
+    return out;
+  }
+  const size_t colon = text.find(':');
+  out.host = text.substr(0, colon);
+  if (colon == std::string_view::npos) return out;
+  if (text.find(':', colon + 1) != std::string_view::npos)
+    bad(whole, "an IPv6 address needs brackets, as in [::1]:7717");
+  out.port = parse_port(text.substr(colon + 1), whole);
+  return out;
+}
+
+}  // namespace
+
+std::optional<DirectEndpoint> parse_direct(std::string_view operand) {
+  if (!operand.starts_with(kScheme)) return std::nullopt;
+  const std::string_view rest = operand.substr(kScheme.size());
+  const size_t slash = rest.find('/');
+  DirectEndpoint out;
+  out.address = split_host_port(rest.substr(0, slash), operand);
+  check_host(out.address.host, operand);
+  if (out.address.port == 0) bad(operand, "port 0 cannot be connected to");
+  std::string_view path = slash == std::string_view::npos ? "" : rest.substr(slash);
+  out.path_is_directory = path.size() > 1 && path.back() == '/';
+  while (!path.empty()) {
+    path.remove_prefix(1);  // the '/'
+    const size_t next = path.find('/');
+    const std::string_view component = path.substr(0, next);
+    if (component == "." || component == "..")
+      bad(operand, "the path is below the listener's directory and cannot have '.' or '..'");
+    if (component.size() > kMaxNameBytes) bad(operand, "a name is longer than 255 bytes");
+    if (!component.empty()) out.path.emplace_back(component);
+    path = next == std::string_view::npos ? "" : path.substr(next);
+  }
+  return out;
+}
+
+HostPort parse_listen(std::string_view argument) {
+  if (argument.find_first_not_of("0123456789") == std::string_view::npos && !argument.empty())
+    return {"", parse_port(argument, argument)};
+  const bool has_port = argument.rfind(':') != std::string_view::npos && !argument.ends_with(']');
+  if (!has_port) bad(argument, "--listen needs [HOST:]PORT");
+  const HostPort out = split_host_port(argument, argument);
+  if (!out.host.empty()) check_host(out.host, argument);
+  return out;
+}
+
+bool looks_like_ssh(std::string_view operand) {
+  if (operand.starts_with("ssh://")) return true;
+  if (operand.starts_with(kScheme)) return false;
+  // As in scp: "[...]:path" and "host:path", but a slash before the colon makes it a local name.
+  if (operand.starts_with("[")) return operand.find("]:") != std::string_view::npos;
+  const size_t colon = operand.find(':');
+  return colon != std::string_view::npos && colon > 0 && operand.find('/') > colon;
+}
+
+std::string to_text(const HostPort& address) {
+  const bool v6 = address.host.find(':') != std::string::npos;
+  return (v6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
+}
+
+}  // namespace zx

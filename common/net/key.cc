@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+#include "common/net/key.h"
+
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include "common/base/error.h"
+#include "common/base/io.h"
+#include "common/base/quote.h"
+#include "common/base/unique_fd.h"
+#include "common/integrity/digest.h"
+
+namespace zx {
+namespace {
+
+constexpr std::string_view kPrefix = "zk1_";
+constexpr std::string_view kAlphabet = "0123456789abcdefghjkmnpqrstvwxyz";
+constexpr size_t kIdBytes = 4, kSecretBytes = 32, kCheckBytes = 4;
+constexpr size_t kRawBytes = kIdBytes + kSecretBytes + kCheckBytes;  // 40: exactly 64 characters
+constexpr size_t kTextChars = kRawBytes * 8 / 5;
+constexpr size_t kMaxKeyFileBytes = 4096;
+
+using Raw = std::array<std::byte, kRawBytes>;
+
+unsigned char* uchar(std::byte* p) { return reinterpret_cast<unsigned char*>(p); }
+const unsigned char* uchar(const std::byte* p) { return reinterpret_cast<const unsigned char*>(p); }
+
+std::array<std::byte, kCheckBytes> checksum(std::span<const std::byte> id_and_secret) {
+  std::array<std::byte, SHA256_DIGEST_LENGTH> hash{};
+  SHA256(uchar(id_and_secret.data()), id_and_secret.size(), uchar(hash.data()));
+  std::array<std::byte, kCheckBytes> out{};
+  std::copy_n(hash.begin(), kCheckBytes, out.begin());
+  return out;
+}
+
+[[noreturn]] void not_a_key(std::string_view why) {
+  throw Error(ExitStatus::Auth, "not a key: " + std::string(why) +
+                                    " (a key is zk1_ and 64 characters; --new-key makes one)");
+}
+
+}  // namespace
+
+void wipe(std::span<std::byte> bytes) { OPENSSL_cleanse(bytes.data(), bytes.size()); }
+void wipe(std::string& text) {
+  OPENSSL_cleanse(text.data(), text.size());
+  text.clear();
+}
+
+Key::~Key() { wipe(secret_); }
+
+Key Key::generate() {
+  Key key;
+  if (RAND_bytes(uchar(key.id_.data()), kIdBytes) != 1 ||
+      RAND_bytes(uchar(key.secret_.data()), kSecretBytes) != 1)
+    throw Error(ExitStatus::Internal, "no random numbers from OpenSSL");
+  return key;
+}
+
+std::string Key::text() const {
+  Raw raw{};
+  std::ranges::copy(id_, raw.begin());
+  std::ranges::copy(secret_, raw.begin() + kIdBytes);
+  std::ranges::copy(checksum(std::span(raw).first(kIdBytes + kSecretBytes)),
+                    raw.begin() + kIdBytes + kSecretBytes);
+  std::string out(kPrefix);
+  uint32_t bits = 0;
+  int have = 0;
+  for (std::byte b : raw) {
+    bits = (bits << 8 | std::to_integer<uint32_t>(b)) & 0xffff;
+    have += 8;
+    while (have >= 5) out += kAlphabet[(bits >> (have -= 5)) & 31];
+  }
+  wipe(raw);
+  return out;
+}
+
+Key Key::parse(std::string_view text) {
+  if (text.substr(0, kPrefix.size()) != kPrefix) not_a_key("it does not begin with zk1_");
+  text.remove_prefix(kPrefix.size());
+  if (text.size() != kTextChars) not_a_key("wrong length");
+  Raw raw{};
+  uint32_t bits = 0;
+  int have = 0;
+  size_t at = 0;
+  for (char c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    const size_t value = kAlphabet.find(c);
+    if (value == std::string_view::npos) not_a_key("a character that no key has");
+    bits = (bits << 5 | static_cast<uint32_t>(value)) & 0xfff;
+    have += 5;
+    if (have >= 8) raw[at++] = static_cast<std::byte>(bits >> (have -= 8));
+  }
+  const auto body = std::span(raw).first(kIdBytes + kSecretBytes);
+  if (!std::ranges::equal(checksum(body), std::span(raw).last(kCheckBytes)))
+    not_a_key("the checksum is wrong (a typing error?)");
+  Key key;
+  std::copy_n(raw.begin(), kIdBytes, key.id_.begin());
+  std::copy_n(raw.begin() + kIdBytes, kSecretBytes, key.secret_.begin());
+  wipe(raw);
+  return key;
+}
+
+std::string Key::identity() const { return "zxfer/1 " + to_hex(id_); }
+
+std::array<std::byte, 32> Key::derive(std::string_view purpose, Role connector_role) const {
+  std::string info = "zxfer/1 " + std::string(purpose) + " connector=" + role_name(connector_role);
+  std::array<std::byte, 32> out{};
+  const std::unique_ptr<EVP_KDF, decltype(&EVP_KDF_free)> kdf(
+      EVP_KDF_fetch(nullptr, "HKDF", nullptr), EVP_KDF_free);
+  const std::unique_ptr<EVP_KDF_CTX, decltype(&EVP_KDF_CTX_free)> context(
+      kdf ? EVP_KDF_CTX_new(kdf.get()) : nullptr, EVP_KDF_CTX_free);
+  char digest_name[] = "SHA256";
+  const OSSL_PARAM params[] = {
+      OSSL_PARAM_construct_utf8_string("digest", digest_name, 0),
+      OSSL_PARAM_construct_octet_string("key", const_cast<std::byte*>(secret_.data()),
+                                        secret_.size()),
+      OSSL_PARAM_construct_octet_string("info", info.data(), info.size()),
+      OSSL_PARAM_construct_end(),
+  };
+  if (!context || EVP_KDF_derive(context.get(), uchar(out.data()), out.size(), params) != 1)
+    throw Error(ExitStatus::Internal, "OpenSSL cannot derive a key (HKDF-SHA256)");
+  return out;
+}
+
+// --- where keys come from
+
+namespace {
+
+// Opens without following a symlink that another, unprivileged user could have planted: one as the
+// last component is accepted only when it belongs to root or the user. (Directories above are as the
+// operator wrote them.)
+UniqueFd open_key_file(const std::string& path) {
+  struct stat link {};
+  if (lstat(path.c_str(), &link) == 0 && S_ISLNK(link.st_mode) && link.st_uid != 0 &&
+      link.st_uid != geteuid())
+    throw Error(ExitStatus::Auth, "key file " + quote(path) + ": a symbolic link of another user");
+  // O_NONBLOCK: a FIFO must not make us wait for its writer.
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  if (!fd.valid()) throw_file_errno("key file " + quote(path) + ": open", errno);
+  return fd;
+}
+
+Key parse_key_line(std::string_view text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' '))
+    text.remove_suffix(1);
+  return Key::parse(text);
+}
+
+}  // namespace
+
+Key read_key_file(const std::string& path) {
+  const UniqueFd fd = open_key_file(path);
+  struct stat st {};
+  if (fstat(fd.get(), &st) != 0) throw_file_errno("key file " + quote(path) + ": stat", errno);
+  const auto refuse = [&](const std::string& why) {
+    throw Error(ExitStatus::Auth, "key file " + quote(path) + ": " + why);
+  };
+  if (!S_ISREG(st.st_mode)) refuse("not a regular file");
+  if (st.st_uid != geteuid() && st.st_uid != 0) refuse("belongs to another user");
+  if ((st.st_mode & 077) != 0)
+    refuse("open to group or others (make it private: chmod 600)");
+  std::string text(kMaxKeyFileBytes + 1, '\0');
+  const ssize_t n = pread_full(fd.get(), std::as_writable_bytes(std::span(text)), 0);
+  if (n < 0) throw_file_errno("key file " + quote(path) + ": read", static_cast<int>(-n));
+  if (static_cast<size_t>(n) > kMaxKeyFileBytes) refuse("too large for a key");
+  try {
+    const Key key = parse_key_line(std::string_view(text).substr(0, static_cast<size_t>(n)));
+    wipe(text);
+    return key;
+  } catch (const Error& e) {
+    wipe(text);
+    throw Error(e.status(), "key file " + quote(path) + ": " + e.what());
+  }
+}
+
+void write_key_file(const std::string& path, const Key& key) {
+  UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd.valid()) throw_file_errno("key file " + quote(path) + ": create", errno);
+  std::string text = key.text() + "\n";
+  int error = -pwrite_full(fd.get(), std::as_bytes(std::span(text)), 0);
+  wipe(text);
+  if (error == 0 && fsync(fd.get()) != 0) error = errno;
+  if (error == 0) error = fd.close();
+  if (error != 0) {
+    (void)unlink(path.c_str());  // the error that is reported is the first one
+    throw_file_errno("key file " + quote(path) + ": write", error);
+  }
+}
+
+std::optional<Key> take_key_from_environment() {
+  char* value = getenv("ZXFER_KEY");
+  if (value == nullptr) return std::nullopt;
+  std::string text = value;
+  OPENSSL_cleanse(value, text.size());  // unsetenv(3) only unlinks it: /proc/PID/environ keeps it
+  unsetenv("ZXFER_KEY");
+  if (text.empty()) return std::nullopt;
+  try {
+    const Key key = parse_key_line(text);
+    wipe(text);
+    return key;
+  } catch (const Error& e) {
+    wipe(text);
+    throw Error(e.status(), std::string("ZXFER_KEY: ") + e.what());
+  }
+}
+
+std::optional<Key> ask_for_key(std::string_view program) {
+  const UniqueFd tty(open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY));
+  if (!tty.valid()) return std::nullopt;
+  const std::string prompt = std::string(program) + ": key: ";
+  if (retry_eintr([&] { return write(tty.get(), prompt.data(), prompt.size()); }) < 0)
+    return std::nullopt;
+  termios old{};
+  const bool has_modes = tcgetattr(tty.get(), &old) == 0;
+  struct Restore {
+    int fd;
+    const termios* modes;
+    ~Restore() {
+      if (modes != nullptr) tcsetattr(fd, TCSAFLUSH, modes);
+      (void)!write(fd, "\n", 1);  // cosmetic
+    }
+  } restore{tty.get(), has_modes ? &old : nullptr};
+  if (has_modes) {
+    termios quiet = old;
+    quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    tcsetattr(tty.get(), TCSAFLUSH, &quiet);
+  }
+  std::string line(256, '\0');
+  const ssize_t n = retry_eintr([&] { return read(tty.get(), line.data(), line.size()); });
+  if (n <= 0) throw Error(ExitStatus::Auth, "no key was entered");
+  const Key key = parse_key_line(std::string_view(line).substr(0, static_cast<size_t>(n)));
+  wipe(line);
+  return key;
+}
+
+}  // namespace zx

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+#include "common/net/tcp.h"
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+
+#include "common/base/error.h"
+#include "common/base/io.h"
+#include "common/base/quote.h"
+
+namespace zx {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr seconds kConnectLimit{10};
+constexpr milliseconds kRetryPause{200};
+constexpr int kBacklog = 16;
+
+void set_option(int fd, int level, int name, int value) {
+  // Tuning only: a kernel that refuses one still moves the data.
+  (void)setsockopt(fd, level, name, &value, sizeof value);
+}
+
+using AddressList = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
+
+AddressList look_up(const HostPort& address, Family family, int flags) {
+  addrinfo hints{};
+  hints.ai_family = family == Family::V4 ? AF_INET : family == Family::V6 ? AF_INET6 : AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = flags | AI_NUMERICSERV;
+  addrinfo* list = nullptr;
+  const int error = getaddrinfo(address.host.empty() ? nullptr : address.host.c_str(),
+                                std::to_string(address.port).c_str(), &hints, &list);
+  if (error != 0) {
+    check_stop();
+    throw Error(ExitStatus::Network, quote(address.host) + ": look up: " +
+                                         (error == EAI_SYSTEM ? errno_text(errno) : gai_strerror(error)));
+  }
+  return {list, freeaddrinfo};
+}
+
+std::string address_text(const sockaddr* address, socklen_t length) {
+  std::array<char, NI_MAXHOST> host{};
+  std::array<char, NI_MAXSERV> port{};
+  if (getnameinfo(address, length, host.data(), host.size(), port.data(), port.size(),
+                  NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+    return "unknown address";
+  const std::string h = host.data();
+  return (h.find(':') == std::string::npos ? h : "[" + h + "]") + ":" + port.data();
+}
+
+int poll_for(int fd, short events, milliseconds wait) {
+  pollfd p{fd, events, 0};
+  return poll(&p, 1, static_cast<int>(std::max<int64_t>(wait.count(), 0)));
+}
+
+milliseconds until(Clock::time_point deadline) {
+  return std::chrono::ceil<milliseconds>(deadline - Clock::now());
+}
+
+// Polls to a fixed moment through interruptions; false when it has passed.
+bool poll_until(int fd, short events, Clock::time_point deadline) {
+  for (;;) {
+    const milliseconds left = until(deadline);
+    const int n = poll_for(fd, events, left);
+    if (n > 0) return true;
+    if (n == 0) return false;
+    check_stop();  // EINTR
+  }
+}
+
+// One address; the socket, or an errno value.
+int try_connect(const addrinfo& address, Clock::time_point deadline, UniqueFd* out) {
+  UniqueFd fd(socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd.valid()) return errno;
+  if (connect(fd.get(), address.ai_addr, address.ai_addrlen) != 0) {
+    if (errno != EINPROGRESS && errno != EINTR) return errno;
+    if (!poll_until(fd.get(), POLLOUT, deadline)) return ETIMEDOUT;
+    int error = 0;
+    socklen_t length = sizeof error;
+    getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &length);
+    if (error != 0) return error;
+  }
+  const int flags = fcntl(fd.get(), F_GETFL);
+  if (fcntl(fd.get(), F_SETFL, flags & ~O_NONBLOCK) != 0) return errno;
+  *out = std::move(fd);
+  return 0;
+}
+
+}  // namespace
+
+Socket::Socket(UniqueFd fd, std::string peer, seconds idle)
+    : fd_(std::move(fd)), peer_(std::move(peer)), idle_(idle) {
+  // The kernel's own time-outs make sendfile and splice end too, without a poll before each.
+  const timeval limit{idle.count(), 0};
+  (void)setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  (void)setsockopt(fd_.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  const auto idle_seconds = static_cast<int>(std::min<int64_t>(idle.count(), 1'000'000));
+  set_option(fd_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, idle_seconds * 1000);
+  set_option(fd_.get(), IPPROTO_TCP, TCP_NODELAY, 1);
+  set_option(fd_.get(), SOL_SOCKET, SO_KEEPALIVE, 1);
+  set_option(fd_.get(), IPPROTO_TCP, TCP_KEEPIDLE, 15);
+  set_option(fd_.get(), IPPROTO_TCP, TCP_KEEPINTVL, 5);
+}
+
+void Socket::fail(const char* operation, int error) const {
+  const std::string what = peer_ + ": " + operation;
+  if (error == EAGAIN || error == EWOULDBLOCK)
+    throw Error(ExitStatus::Timeout, what + ": timed out (nothing moved for " +
+                                         std::to_string(idle_.count()) + " s)");
+  throw_errno(error == ETIMEDOUT ? ExitStatus::Timeout : ExitStatus::Network, what, error);
+}
+
+void Socket::wait_until_deadline(short events) {
+  if (!deadline_) return;
+  if (!poll_until(fd_.get(), events, *deadline_))
+    throw Error(ExitStatus::Timeout, peer_ + ": timed out during the handshake");
+}
+
+size_t Socket::recv_some(std::span<std::byte> buffer) {
+  wait_until_deadline(POLLIN);
+  const ssize_t n =
+      retry_eintr([&] { return recv(fd_.get(), buffer.data(), buffer.size(), 0); });
+  if (n < 0) fail("receive", errno);
+  return static_cast<size_t>(n);
+}
+
+void Socket::send_all(std::span<const std::byte> bytes, More more) {
+  const int flags = MSG_NOSIGNAL | (more == More::Yes ? MSG_MORE : 0);
+  while (!bytes.empty()) {
+    wait_until_deadline(POLLOUT);
+    const ssize_t n = retry_eintr([&] { return send(fd_.get(), bytes.data(), bytes.size(), flags); });
+    if (n < 0) fail("send", errno);
+    bytes = bytes.subspan(static_cast<size_t>(n));
+  }
+}
+
+bool Socket::readable_now() { return wait_readable(milliseconds(0)); }
+
+bool Socket::wait_readable(milliseconds wait) {
+  return poll_until(fd_.get(), POLLIN, Clock::now() + wait);
+}
+
+void Socket::shutdown_send() { (void)shutdown(fd_.get(), SHUT_WR); }
+
+void Socket::drain(milliseconds limit) {
+  const auto deadline = Clock::now() + limit;
+  std::array<std::byte, 1 << 16> scrap{};
+  while (poll_until(fd_.get(), POLLIN, deadline)) {
+    if (Clock::now() >= deadline) return;
+    // MSG_TRUNC: TCP drops the bytes without copying them (tcp(7)).
+    if (recv(fd_.get(), scrap.data(), scrap.size(), MSG_DONTWAIT | MSG_TRUNC) <= 0) return;
+  }
+}
+
+Socket connect_to(const HostPort& address, Family family, seconds wait, seconds idle) {
+  const auto give_up = Clock::now() + wait;
+  for (;;) {
+    const AddressList list = look_up(address, family, 0);
+    int error = EHOSTUNREACH;
+    for (const addrinfo* a = list.get(); a != nullptr; a = a->ai_next) {
+      UniqueFd fd;
+      error = try_connect(*a, Clock::now() + kConnectLimit, &fd);
+      if (error == 0) return {std::move(fd), address_text(a->ai_addr, a->ai_addrlen), idle};
+    }
+    if (Clock::now() + kRetryPause >= give_up)
+      throw_errno(error == ETIMEDOUT ? ExitStatus::Timeout : ExitStatus::Network,
+                  to_text(address) + ": connect", error);
+    (void)poll_until(-1, 0, Clock::now() + kRetryPause);
+  }
+}
+
+Listener::Listener(const HostPort& address, Family family) {
+  const AddressList list = look_up(address, family, AI_PASSIVE);
+  // Without a host, one IPv6 socket takes both families; the IPv4 one is for machines without IPv6.
+  std::array<int, 2> order{AF_INET6, AF_INET};
+  int error = EADDRNOTAVAIL;
+  for (int wanted : order) {
+    for (const addrinfo* a = list.get(); a != nullptr && !fd_.valid(); a = a->ai_next) {
+      if (a->ai_family != wanted) continue;
+      UniqueFd fd(socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      if (!fd.valid()) {
+        error = errno;
+        continue;
+      }
+      set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+      if (wanted == AF_INET6)
+        set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, family == Family::V6 ? 1 : 0);
+      if (bind(fd.get(), a->ai_addr, a->ai_addrlen) != 0 || listen(fd.get(), kBacklog) != 0)
+        error = errno;
+      else
+        fd_ = std::move(fd);
+    }
+  }
+  if (!fd_.valid()) throw_errno(ExitStatus::Network, to_text(address) + ": listen", error);
+  sockaddr_storage bound{};
+  socklen_t length = sizeof bound;
+  if (getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&bound), &length) != 0)
+    throw_errno(ExitStatus::Network, "getsockname", errno);
+  port_ = ntohs(bound.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6&>(bound).sin6_port
+                                            : reinterpret_cast<sockaddr_in&>(bound).sin_port);
+}
+
+Socket Listener::accept(std::optional<seconds> limit, seconds idle) {
+  const auto deadline = Clock::now() + limit.value_or(std::chrono::hours(24 * 365));
+  for (;;) {
+    // poll takes an int of milliseconds: wait in slices.
+    const auto slice = std::min(deadline, Clock::now() + std::chrono::hours(1));
+    if (!poll_until(fd_.get(), POLLIN, slice)) {
+      if (Clock::now() < deadline) continue;
+      throw Error(ExitStatus::Timeout, "no connection within " + std::to_string(limit->count()) + " s");
+    }
+    sockaddr_storage from{};
+    socklen_t length = sizeof from;
+    auto* address = reinterpret_cast<sockaddr*>(&from);
+    UniqueFd fd(retry_eintr([&] { return accept4(fd_.get(), address, &length, SOCK_CLOEXEC); }));
+    if (fd.valid()) return {std::move(fd), address_text(address, length), idle};
+    // The connection may be gone again (accept(2), ERRORS); the rest is ours.
+    if (errno != ECONNABORTED && errno != EPROTO && errno != ENETDOWN && errno != EHOSTDOWN &&
+        errno != EHOSTUNREACH && errno != ENETUNREACH)
+      throw_errno(ExitStatus::Network, "accept", errno);
+  }
+}
+
+}  // namespace zx

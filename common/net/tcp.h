@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+// TCP: connecting, listening, and a socket whose calls all end: by data, by an Error, by a time-out or
+// by a stop signal. SO_SNDBUF and SO_RCVBUF are left alone: setting them switches autotuning off.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "common/base/unique_fd.h"
+#include "common/net/endpoint.h"
+
+namespace zx {
+
+using Clock = std::chrono::steady_clock;
+
+enum class Family { Any, V4, V6 };
+
+/// Whether more bytes certainly follow at once (MSG_MORE). The last send of a message is No: bytes
+/// held back by MORE are not sent by time, and under kernel TLS are lost at close.
+enum class More { No, Yes };
+
+/// A connected TCP socket.
+class Socket {
+ public:
+  /// Takes the descriptor. idle: the longest wait of one call for the peer; also TCP_USER_TIMEOUT.
+  Socket(UniqueFd fd, std::string peer, std::chrono::seconds idle);
+
+  /// Until cleared, every call fails with Timeout at this moment, however busy the peer is: the
+  /// bound on handshakes (a byte every few seconds must not hold a listener).
+  void set_deadline(std::optional<Clock::time_point> deadline) { deadline_ = deadline; }
+
+  /// At least one byte, or 0 at the end of the stream. Blocking. Throws Error{Network|Timeout}.
+  size_t recv_some(std::span<std::byte> buffer);
+  /// All of it. Blocking. Throws Error{Network|Timeout}.
+  void send_all(std::span<const std::byte> bytes, More more);
+  /// True when a read would not block (data, end or error).
+  bool readable_now();
+  /// The same, waiting up to `wait`.
+  bool wait_readable(std::chrono::milliseconds wait);
+  /// No more sending (FIN). Errors are ignored: the peer may be gone.
+  void shutdown_send();
+  /// Reads and drops what the peer still sends until it ends or `limit` has passed, so that closing
+  /// does not become a reset that destroys what we sent last.
+  void drain(std::chrono::milliseconds limit);
+
+  /// The Error for a failed call on this socket's descriptor, also when the call was made elsewhere
+  /// (sendfile, splice): EAGAIN is the idle time-out.
+  [[noreturn]] void fail(const char* operation, int error) const;
+
+  int fd() const { return fd_.get(); }
+  const std::string& peer() const { return peer_; }
+  std::chrono::seconds idle_timeout() const { return idle_; }
+
+ private:
+  void wait_until_deadline(short events);
+
+  UniqueFd fd_;
+  std::string peer_;
+  std::chrono::seconds idle_;
+  std::optional<Clock::time_point> deadline_;
+};
+
+/// Payload bytes of a TCP connection so far, both directions, as the kernel counts them (TCP_INFO).
+struct WireBytes {
+  uint64_t sent = 0, received = 0;
+};
+WireBytes wire_bytes(int fd);
+
+/// Connects to the first address that answers, each with up to 10 s. While `wait` has not passed,
+/// refused or unreachable addresses are tried again every 0.2 s. Throws Error{Network|Timeout}.
+Socket connect_to(const HostPort& address, Family family, std::chrono::seconds wait,
+                  std::chrono::seconds idle);
+
+/// A listening socket.
+class Listener {
+ public:
+  /// Empty host: all addresses, IPv6 and IPv4. Throws Error{Network}.
+  Listener(const HostPort& address, Family family);
+  /// The port in use, also when 0 was asked for.
+  uint16_t port() const { return port_; }
+  /// Waits for a connection, for ever without a limit. Throws Error{Timeout} at the limit.
+  Socket accept(std::optional<std::chrono::seconds> limit, std::chrono::seconds idle);
+
+ private:
+  UniqueFd fd_;
+  uint16_t port_ = 0;
+};
+
+}  // namespace zx

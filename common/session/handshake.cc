@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+#include "common/session/handshake.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+
+#include <algorithm>
+
+#include "common/base/error.h"
+#include "common/net/tls.h"
+#include "common/wire/codec.h"
+
+namespace zx {
+namespace {
+
+constexpr size_t kNonceBytes = 32, kMacBytes = 32, kMagicBytes = 8;
+
+void fill_random(std::span<std::byte> out) {
+  if (RAND_bytes(reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(out.size())) != 1)
+    throw Error(ExitStatus::Internal, "no random numbers from OpenSSL");
+}
+
+Role other(Role role) { return role == Role::Sender ? Role::Receiver : Role::Sender; }
+
+Preface my_preface(Role role, const Security& security) {
+  Preface p;
+  p.mode = security.mode;
+  p.role = role;
+  p.no_auth = security.no_auth;
+  p.suites = security.mode == Mode::Plain ? 0 : offered_suites();
+  fill_random(p.random);
+  return p;
+}
+
+const char* security_text(Mode mode) {
+  return mode == Mode::Plain ? "has --plain" : "asks for encryption";
+}
+
+// One wording for both sides; "this side" is the program that prints it.
+Error refusal(PrefaceCode code, const std::string& peer, Mode mine, Mode theirs, Role role,
+              bool no_auth) {
+  switch (code) {
+    case PrefaceCode::WrongMode:
+      return {ExitStatus::Refused, peer + ": refused: this side " + security_text(mine) +
+                                       ", the peer " + security_text(theirs) +
+                                       " (plaintext needs --plain on both ends)"};
+    case PrefaceCode::WrongAuth:
+      return {ExitStatus::Refused, peer + ": refused: " + (no_auth ? "only this side" : "only the peer") +
+                                       " has --no-auth (it needs to be on both ends)"};
+    case PrefaceCode::SameRole:
+      return {ExitStatus::Protocol,
+              peer + ": the peer is a " + role_name(role) + " too: one side must be zsend, the other zrecv"};
+    case PrefaceCode::NoCommonSuite:
+      return {ExitStatus::Auth, peer + ": no common TLS cipher suite"};
+    case PrefaceCode::NoCommonVersion:
+      return {ExitStatus::Protocol, peer + ": no common protocol version (this side has version " +
+                                        std::to_string(kProtocolVersion) + ")"};
+    case PrefaceCode::Accepted: break;
+  }
+  return {ExitStatus::Internal, "a refusal that is none"};
+}
+
+// --- plain mode: who are you
+
+// HMAC-SHA256 over role label, both prefaces and both nonces.
+std::array<std::byte, kMacBytes> challenge_mac(const Key& key, Role connector_role,
+                                               std::string_view label, const Handshaken& h,
+                                               std::span<const std::byte> connector_nonce,
+                                               std::span<const std::byte> listener_nonce) {
+  Encoder e;
+  e.text(label).raw(h.connector_preface).raw(h.listener_preface);
+  e.raw(connector_nonce).raw(listener_nonce);
+  auto mac_key = key.derive("plain-auth", connector_role);
+  std::array<std::byte, kMacBytes> mac{};
+  unsigned size = 0;
+  HMAC(EVP_sha256(), mac_key.data(), static_cast<int>(mac_key.size()),
+       reinterpret_cast<const unsigned char*>(e.bytes().data()), e.bytes().size(),
+       reinterpret_cast<unsigned char*>(mac.data()), &size);
+  wipe(mac_key);
+  return mac;
+}
+
+constexpr std::string_view kConnectorLabel = "zxfer/1 connector";
+constexpr std::string_view kListenerLabel = "zxfer/1 listener";
+
+void require_equal(std::span<const std::byte> a, std::span<const std::byte> b,
+                   const std::string& peer) {
+  if (CRYPTO_memcmp(a.data(), b.data(), a.size()) != 0)
+    throw Error(ExitStatus::Auth, peer + ": not authenticated: the peer has another key");
+}
+
+void connector_challenge(const Handshaken& h, const Key& key, Role role) {
+  Channel& channel = *h.channel;
+  std::array<std::byte, kNonceBytes> mine{}, theirs{};
+  std::array<std::byte, kMacBytes> their_mac{};
+  fill_random(mine);
+  channel.send(mine, More::No);
+  channel.recv_exact(theirs);
+  channel.recv_exact(their_mac);
+  // Sent even when theirs is wrong: the listener then fails for the same reason as this side.
+  channel.send(challenge_mac(key, role, kConnectorLabel, h, mine, theirs), More::No);
+  require_equal(their_mac, challenge_mac(key, role, kListenerLabel, h, mine, theirs),
+                channel.socket().peer());
+}
+
+void listener_challenge(const Handshaken& h, const Key& key, Role connector_role) {
+  Channel& channel = *h.channel;
+  std::array<std::byte, kNonceBytes> mine{}, theirs{};
+  std::array<std::byte, kMacBytes> their_mac{};
+  fill_random(mine);
+  channel.recv_exact(theirs);
+  channel.send(mine, More::Yes);
+  channel.send(challenge_mac(key, connector_role, kListenerLabel, h, theirs, mine), More::No);
+  channel.recv_exact(their_mac);
+  require_equal(their_mac, challenge_mac(key, connector_role, kConnectorLabel, h, theirs, mine),
+                channel.socket().peer());
+}
+
+PrefaceCode judge(const Preface& request, const Preface& mine) {
+  if (request.lowest_version > kProtocolVersion || request.highest_version < kProtocolVersion)
+    return PrefaceCode::NoCommonVersion;
+  if (request.role == mine.role) return PrefaceCode::SameRole;
+  if (request.mode != mine.mode) return PrefaceCode::WrongMode;
+  if (request.no_auth != mine.no_auth) return PrefaceCode::WrongAuth;
+  if (mine.mode != Mode::Plain && choose_suite(request.suites) == 0)
+    return PrefaceCode::NoCommonSuite;
+  return PrefaceCode::Accepted;
+}
+
+void recv_exact(Socket& socket, std::span<std::byte> out) {
+  while (!out.empty()) {
+    const size_t n = socket.recv_some(out);
+    if (n == 0)
+      throw Error(ExitStatus::Network, socket.peer() + ": the connection ended during the handshake");
+    out = out.subspan(n);
+  }
+}
+
+}  // namespace
+
+Handshaken connector_handshake(Socket socket, Role role, const Security& security) {
+  socket.set_deadline(Clock::now() + kHandshakeLimit);
+  const std::string peer = socket.peer();
+  Handshaken h;
+  const Preface request = my_preface(role, security);
+  h.connector_preface = encode_preface(request);
+  socket.send_all(h.connector_preface, More::No);
+
+  recv_exact(socket, h.listener_preface);
+  const Preface answer = decode_preface(h.listener_preface);
+  if (answer.code != PrefaceCode::Accepted)
+    throw refusal(answer.code, peer, request.mode, answer.mode, role, request.no_auth);
+  const bool one_suite = answer.suites != 0 && (answer.suites & (answer.suites - 1)) == 0 &&
+                         (answer.suites & request.suites) != 0;
+  const bool suite_fits = request.mode == Mode::Plain ? answer.suites == 0 : one_suite;
+  if (answer.role != other(role) || answer.mode != request.mode ||
+      answer.no_auth != request.no_auth || answer.lowest_version != kProtocolVersion ||
+      answer.highest_version != kProtocolVersion || !suite_fits)
+    throw Error(ExitStatus::Protocol, peer + ": the answer does not fit what was asked");
+
+  if (security.mode == Mode::Plain) {
+    h.channel = make_plain_channel(std::move(socket));
+    if (!security.no_auth) connector_challenge(h, *security.key, role);
+  } else {
+    h.channel = tls_psk_handshake(std::move(socket), *security.key, answer.suites,
+                                  /*listener=*/false, role);
+  }
+  return h;
+}
+
+std::optional<Handshaken> listener_handshake(Socket socket, Role role, const Security& security) {
+  socket.set_deadline(Clock::now() + kHandshakeLimit);
+  const std::string peer = socket.peer();
+  Handshaken h;
+  size_t have = 0;
+  try {
+    have = socket.recv_some(std::span(h.connector_preface).first(kMagicBytes));
+  } catch (const Error& e) {
+    if (e.status() != ExitStatus::Network && e.status() != ExitStatus::Timeout) throw;
+    return std::nullopt;
+  }
+  if (have == 0) return std::nullopt;
+  // Judged by its first bytes: a peer of another protocol may be waiting for us to speak.
+  static constexpr std::byte kFirst{0x89};
+  if (h.connector_preface[0] == kFirst)
+    recv_exact(socket, std::span(h.connector_preface).subspan(have));
+  const Preface request = decode_preface(h.connector_preface);
+
+  Preface answer = my_preface(role, security);
+  answer.code = judge(request, answer);
+  answer.suites = security.mode == Mode::Plain ? 0 : choose_suite(request.suites);
+  h.listener_preface = encode_preface(answer);
+  socket.send_all(h.listener_preface, More::No);
+  if (answer.code != PrefaceCode::Accepted) {
+    socket.shutdown_send();
+    socket.drain(std::chrono::milliseconds(1000));
+    throw refusal(answer.code, peer, answer.mode, request.mode, role, answer.no_auth);
+  }
+
+  if (security.mode == Mode::Plain) {
+    h.channel = make_plain_channel(std::move(socket));
+    if (!security.no_auth) listener_challenge(h, *security.key, other(role));
+  } else {
+    h.channel = tls_psk_handshake(std::move(socket), *security.key, answer.suites,
+                                  /*listener=*/true, other(role));
+  }
+  return h;
+}
+
+}  // namespace zx

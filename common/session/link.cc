@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+#include "common/session/link.h"
+
+#include <array>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include "common/base/error.h"
+#include "common/base/quote.h"
+#include "common/base/stop.h"
+
+namespace zx {
+namespace {
+
+// Well below the smallest idle time-out a peer may have set (1 s is the least, and too short for
+// anything but a test).
+constexpr auto kHeartbeat = std::chrono::milliseconds(400);
+// How long a dying side stays to let its ERROR arrive.
+constexpr auto kLastWords = std::chrono::milliseconds(2000);
+
+}  // namespace
+
+void unexpected_frame(const FrameHeader& header, const char* when) {
+  throw Error(ExitStatus::Protocol,
+              std::string("peer sent ") + frame_name(header.type) + " " + when);
+}
+
+void Link::queue(FrameType type, uint64_t entry, uint64_t offset, Bytes body) {
+  const Bytes payload = seal(std::move(body));
+  const auto header =
+      encode_header({type, 0, static_cast<uint32_t>(payload.size()), entry, offset});
+  queued_.insert(queued_.end(), header.begin(), header.end());
+  queued_.insert(queued_.end(), payload.begin(), payload.end());
+}
+
+void Link::queue_data_header(uint64_t entry, uint64_t offset, uint32_t length, uint16_t flags) {
+  in_payload_ = true;
+  const auto header = encode_header({FrameType::Data, flags, length, entry, offset});
+  queued_.insert(queued_.end(), header.begin(), header.end());
+}
+
+void Link::flush() {
+  const Bytes out = take_queued();
+  if (!out.empty()) channel_->send(out, More::No);
+}
+
+void Link::send(FrameType type, uint64_t entry, uint64_t offset, Bytes body) {
+  queue(type, entry, offset, std::move(body));
+  flush();
+}
+
+Frame Link::read() {
+  for (;;) {
+    FrameHeaderBytes raw{};
+    channel_->recv_exact(raw);
+    Frame frame{decode_header(raw), {}};
+    if (frame.header.type == FrameType::Data) return frame;
+    Bytes payload(frame.header.length);
+    channel_->recv_exact(payload);
+    const ByteView body = unseal(payload);
+    if (frame.header.type == FrameType::ErrorReport) {
+      const ErrorMessage error = decode_error(body);
+      throw Error(error.status, "peer: " + quote_peer_text(error.text), Origin::Peer);
+    }
+    if (frame.header.type == FrameType::Heartbeat) continue;
+    if (!is_known(frame.header.type)) {
+      if ((static_cast<uint16_t>(frame.header.type) & kMustUnderstand) == 0) continue;
+      throw Error(ExitStatus::Protocol,
+                  "peer sent a frame of unknown type " +
+                      std::to_string(static_cast<uint16_t>(frame.header.type)));
+    }
+    frame.body.assign(body.begin(), body.end());
+    return frame;
+  }
+}
+
+void Link::while_beating(const std::function<void()>& work) {
+  std::mutex mutex;
+  std::condition_variable done_changed;
+  bool done = false;
+  std::exception_ptr error;
+  std::jthread worker([&] {
+    try {
+      work();
+    } catch (...) {
+      error = std::current_exception();
+    }
+    const std::lock_guard lock(mutex);
+    done = true;
+    done_changed.notify_one();
+  });
+  std::unique_lock lock(mutex);
+  while (!done_changed.wait_for(lock, kHeartbeat, [&] { return done; })) {
+    lock.unlock();
+    send(FrameType::Heartbeat, 0, 0, {});
+    lock.lock();
+  }
+  lock.unlock();
+  worker.join();
+  if (error) std::rethrow_exception(error);
+}
+
+void Link::send_error(ExitStatus status, const std::string& text) noexcept {
+  if (in_payload_) return;  // it would be taken for content
+  try {
+    queued_.clear();
+    // A peer that no longer reads must not hold us here for the whole idle time-out.
+    channel_->socket().set_deadline(Clock::now() + kLastWords);
+    send(FrameType::ErrorReport, 0, 0, encode(ErrorMessage{status, text}));
+    channel_->finish_sending();
+    channel_->socket().drain(kLastWords);
+  } catch (...) {
+    // The connection is gone: the peer finds out by itself.
+  }
+}
+
+void Link::look_for_peer_error() {
+  channel_->socket().set_deadline(Clock::now() + kLastWords);
+  while (channel_->wait_readable(std::chrono::milliseconds(0))) {
+    const Frame frame = read();
+    if (frame.header.type == FrameType::Data) return;  // nothing more can be understood
+  }
+}
+
+void Link::guard(const std::function<void()>& part) {
+  try {
+    part();
+  } catch (const Error& error) {
+    if (error.origin() == Origin::Local) {
+      if (error.status() == ExitStatus::Network) {
+        try {
+          look_for_peer_error();
+        } catch (const Error& last_word) {
+          if (last_word.origin() == Origin::Peer) throw;  // the more telling one
+        }
+      }
+      send_error(error.status(), error.what());
+    }
+    throw;
+  } catch (const Interrupted&) {
+    send_error(ExitStatus::Network, "interrupted");
+    throw;
+  } catch (const std::exception& error) {
+    send_error(ExitStatus::Internal, error.what());
+    throw;
+  }
+}
+
+}  // namespace zx

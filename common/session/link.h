@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+// Link: frames over a channel. Messages are queued and leave together with what follows them, so a
+// block costs one send for "digest of the last block, header of this one". ERROR and HEARTBEAT of
+// the peer are dealt with here; unknown optional frames are skipped.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "common/net/channel.h"
+#include "common/wire/frame.h"
+#include "common/wire/message.h"
+
+namespace zx {
+
+struct Frame {
+  FrameHeader header;
+  Bytes body;  // unsealed message; empty for DATA, whose payload is still in the channel
+};
+
+class Link {
+ public:
+  explicit Link(std::unique_ptr<Channel> channel) : channel_(std::move(channel)) {}
+
+  /// Queues a message.
+  void queue(FrameType type, uint64_t entry, uint64_t offset, Bytes body);
+  /// Queues the header of a DATA frame. Its payload must be the next thing that is sent, after
+  /// take_queued().
+  void queue_data_header(uint64_t entry, uint64_t offset, uint32_t length, uint16_t flags);
+  /// What is queued, to be sent by the caller before the payload of a DATA frame. From then until
+  /// payload_done() the stream is inside that payload, and no message of ours can be sent.
+  Bytes take_queued() { return std::exchange(queued_, {}); }
+  void payload_done() { in_payload_ = false; }
+  /// Sends what is queued. Blocking.
+  void flush();
+  /// queue() and flush().
+  void send(FrameType type, uint64_t entry, uint64_t offset, Bytes body);
+
+  /// The next frame that is not a HEARTBEAT. Blocking. Throws Error{Protocol} for a malformed one,
+  /// Error{class of the peer's ERROR, Origin::Peer}, Error{Network|Timeout}.
+  Frame read();
+  /// Whether read() would find something now.
+  bool readable_now() { return channel_->readable_now(); }
+
+  /// Runs work() on another thread, and HEARTBEATs meanwhile, so that the peer does not take a long
+  /// sync for a dead connection. Rethrows what work() throws.
+  void while_beating(const std::function<void()>& work);
+
+  /// Tells the peer why this side gives up, as far as that is still possible, and waits a moment for
+  /// the peer to have read it. Never throws.
+  void send_error(ExitStatus status, const std::string& text) noexcept;
+  /// After a failed send: throws the peer's ERROR instead when one has arrived, else returns. A peer
+  /// that says why and closes is otherwise only seen as a reset.
+  void look_for_peer_error();
+  /// Runs one side's part of the session and settles what its failure means: a local error is told to
+  /// the peer, and a lost connection gives way to the peer's own last word. Rethrows.
+  void guard(const std::function<void()>& part);
+
+  Channel& channel() { return *channel_; }
+
+ private:
+  std::unique_ptr<Channel> channel_;
+  Bytes queued_;
+  bool in_payload_ = false;
+};
+
+/// Throws Error{Protocol}: the frame is known but not allowed now. `when` completes "... in state".
+[[noreturn]] void unexpected_frame(const FrameHeader& header, const char* when);
+
+}  // namespace zx

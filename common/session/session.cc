@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#include "common/session/session.h"
+
+#include <openssl/rand.h>
+
+#include <algorithm>
+
+#include "common/base/error.h"
+
+namespace zx {
+namespace {
+
+constexpr uint64_t kKnownFeatures = 0;
+
+// A random unknown optional bit in every HELLO: a peer that does not ignore it is found in tests, not
+// when the first real one is defined (RFC 8701 calls it GREASE).
+uint64_t random_optional_feature() {
+  unsigned char byte = 0;
+  (void)RAND_bytes(&byte, 1);
+  return uint64_t{1} << (32 + byte % 32);
+}
+
+void check_terms(const Terms& mine, const Terms& peers, const std::string& peer) {
+  if ((peers.required_features & ~kKnownFeatures) != 0)
+    throw Error(ExitStatus::Protocol, peer + ": the peer requires features this version does not have");
+  if (peers.connector_preface != mine.connector_preface ||
+      peers.listener_preface != mine.listener_preface)
+    throw Error(ExitStatus::Auth, peer + ": the preface was changed on its way");
+}
+
+Terms read_terms(Link& link, FrameType type) {
+  const Frame frame = link.read();
+  if (frame.header.type != type) unexpected_frame(frame.header, "instead of HELLO or WELCOME");
+  return decode_terms(frame.body);
+}
+
+Handshaken meet(const Rendezvous& r, Role role, const Security& security,
+                const ListeningFn& on_listening) {
+  if (r.connect_to) {
+    const auto wait = r.wait.value_or(std::chrono::seconds(0));
+    return connector_handshake(connect_to(*r.connect_to, r.family, wait, r.idle), role, security);
+  }
+  Listener listener(*r.listen_on, r.family);
+  on_listening(listener.port());
+  const auto start = Clock::now();
+  for (;;) {
+    std::optional<std::chrono::seconds> left;
+    if (r.wait)
+      left = std::max(std::chrono::seconds(0),
+                      *r.wait - std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - start));
+    if (auto h = listener_handshake(listener.accept(left, r.idle), role, security))
+      return std::move(*h);
+  }
+}
+
+}  // namespace
+
+Negotiated agree(const Terms& mine, const Terms& peers) {
+  Negotiated n;
+  n.block_bytes = std::min(mine.max_block_bytes, peers.max_block_bytes);
+  n.durability = std::max(mine.durability, peers.durability);
+  if (n.durability == Durability::Unset) n.durability = Durability::Batch;
+  n.file_digest = mine.file_digest || peers.file_digest;
+  n.preserve = mine.preserve || peers.preserve;
+  n.no_target_directory = mine.no_target_directory || peers.no_target_directory;
+  n.path_is_directory = mine.path_is_directory || peers.path_is_directory;
+  n.overwrite_here = mine.overwrite;
+  n.overwrite_peer = peers.overwrite;
+  n.sources = std::max(mine.sources, peers.sources);
+  n.path = mine.path.empty() ? peers.path : mine.path;
+  n.peer_build = peers.build;
+  return n;
+}
+
+Session open_session(const Rendezvous& rendezvous, Role role, const Security& security, Terms terms,
+                     const ListeningFn& on_listening) {
+  Handshaken h = meet(rendezvous, role, security, on_listening);
+  terms.connector_preface = h.connector_preface;
+  terms.listener_preface = h.listener_preface;
+  terms.optional_features = random_optional_feature();
+
+  Session session;
+  session.cipher = h.channel->cipher();
+  const std::string peer = h.channel->socket().peer();
+  session.link = std::make_unique<Link>(std::move(h.channel));
+  Link& link = *session.link;
+  Terms peers;
+  try {
+    if (rendezvous.connect_to) {
+      (void)RAND_bytes(reinterpret_cast<unsigned char*>(terms.session.data()),
+                       static_cast<int>(terms.session.size()));
+      link.send(FrameType::Hello, 0, 0, encode(terms));
+      peers = read_terms(link, FrameType::Welcome);
+      check_terms(terms, peers, peer);
+      if (peers.session != terms.session)
+        throw Error(ExitStatus::Protocol, peer + ": the answer is for another session");
+    } else {
+      peers = read_terms(link, FrameType::Hello);
+      check_terms(terms, peers, peer);
+      terms.session = peers.session;
+      terms.path.clear();  // only the connector says where
+      link.send(FrameType::Welcome, 0, 0, encode(terms));
+    }
+  } catch (const Error& e) {
+    if (e.origin() == Origin::Local) link.send_error(e.status(), e.what());
+    throw;
+  }
+  link.channel().socket().set_deadline(std::nullopt);
+  session.agreed = agree(terms, peers);
+  return session;
+}
+
+}  // namespace zx

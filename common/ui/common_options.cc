@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+#include "common/ui/common_options.h"
+
+#include <unistd.h>
+
+#include <array>
+
+#include "common/base/error.h"
+#include "common/base/quote.h"
+#include "common/ui/units.h"
+
+namespace zx {
+namespace {
+
+// CLI11 would take the word after an option with an optional value as that value: `--json FILE` must
+// not eat the source. So the form without "=" gets its default here.
+std::vector<std::string> with_explicit_values(int argc, const char* const* argv) {
+  std::vector<std::string> out;
+  bool options = true;
+  for (int i = 1; i < argc; ++i) {
+    std::string word = argv[i];
+    if (word == "--") options = false;
+    if (options && (word == "--json" || word == "--digest")) word += "=-";
+    out.push_back(std::move(word));
+  }
+  return out;
+}
+
+template <typename T>
+using Words = std::vector<std::pair<std::string, T>>;
+
+template <typename T>
+std::string known_words(const Words<T>& words) {
+  std::string out;
+  for (const auto& [word, value] : words) out += (out.empty() ? "" : "|") + word;
+  return out;
+}
+
+// An option whose value is one of a list of words.
+template <typename T>
+void add_words(CLI::App& app, const std::string& name, const Words<T>& words, T* out,
+               const std::string& help) {
+  app.add_option_function<std::string>(
+         name,
+         [=](const std::string& value) {
+           for (const auto& [word, meaning] : words)
+             if (word == value) {
+               *out = meaning;
+               return;
+             }
+           throw Error(ExitStatus::Usage,
+                       name + "=" + escape(value) + ": not one of " + known_words(words));
+         },
+         help)
+      ->type_name(known_words(words));
+}
+
+void add_seconds(CLI::App& app, const std::string& name, std::optional<std::chrono::seconds>* out,
+                 int64_t least, const std::string& help) {
+  app.add_option_function<int64_t>(
+         name,
+         [=](const int64_t& value) {
+           if (value < least || value > 1'000'000)
+             throw Error(ExitStatus::Usage, name + ": from " + std::to_string(least) + " to 1000000");
+           *out = std::chrono::seconds(value);
+         },
+         help)
+      ->type_name("SEC");
+}
+
+void check(const CommonOptions& o, bool four, bool six) {
+  const auto conflict = [](const std::string& text) { throw Error(ExitStatus::Usage, text); };
+  if (four && six) conflict("-4 and -6 exclude each other");
+  if (o.no_auth && !o.plain) conflict("--no-auth goes only with --plain");
+  if (o.no_auth && o.key_file) conflict("--no-auth and --key-file exclude each other");
+}
+
+}  // namespace
+
+bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
+                          const std::vector<std::pair<std::string, Engine>>& engines,
+                          CommonOptions* o) {
+  bool four = false, six = false;
+  std::string listen, block_size, ktls;
+  std::optional<std::chrono::seconds> timeout;
+
+  app.add_option("operands", o->operands)->type_name("SRC... DST");
+  app.add_flag("-q,--quiet", o->console.quiet, "no messages but errors");
+  app.add_flag("-v,--verbose", o->console.verbose, "say more; repeat for more");
+  app.add_flag("-4", four, "IPv4 only");
+  app.add_flag("-6", six, "IPv6 only");
+  app.add_flag("-p", o->preserve, "keep mode and modification time");
+  app.add_flag("-T,--no-target-directory", o->no_target_directory,
+               "DST is the new name, never a directory to put it in");
+  app.add_option("--listen", listen, "wait for the other program")->type_name("[HOST:]PORT");
+  app.add_option("--key-file", o->key_file, "take the key from this private file")->type_name("FILE");
+  app.add_option("--new-key", o->new_key, "make a key file and end")->type_name("FILE");
+  app.add_flag("--plain", o->plain, "no encryption (both ends must say so)");
+  app.add_flag("--no-auth", o->no_auth, "with --plain: no key either (both ends must say so)");
+  add_words<std::string>(app, "--ktls", {{"auto", "auto"}, {"off", "off"}}, &ktls,
+                         "kernel TLS; this version always uses TLS in user space");
+  Words<std::optional<Engine>> engine_words{{"auto", std::nullopt}};
+  for (const auto& [word, engine] : engines) engine_words.emplace_back(word, engine);
+  add_words<std::optional<Engine>>(app, "--engine", engine_words, &o->engine,
+                                   "how bytes move at this end");
+  app.add_option("--block-size", block_size, "bytes per verified block, 1M to 16M (8M)")
+      ->type_name("SIZE");
+  add_seconds(app, "--timeout", &timeout, 1, "give up when nothing moves for so long (60)");
+  add_seconds(app, "--wait", &o->wait, 0, "keep trying to connect, or wait for a peer, so long");
+  add_words<Durability>(
+      app, "--durability",
+      {{"file", Durability::File}, {"batch", Durability::Batch}, {"none", Durability::None}},
+      &o->durability, "what is on disk when the exit status is 0 (batch)");
+  add_words<Overwrite>(app, "--overwrite",
+                       {{"always", Overwrite::Always},
+                        {"never", Overwrite::Never},
+                        {"older", Overwrite::Older},
+                        {"differ", Overwrite::Differ}},
+                       &o->overwrite, "when an existing file is replaced (always)");
+  app.add_option("--digest", o->console.digest, "print XXH128 lines for xxhsum -c")
+      ->type_name("[=FILE]");
+  app.add_option("--json", o->console.json, "one JSON object a line")->type_name("[=FILE]");
+  add_words<ProgressMode>(app, "--progress",
+                          {{"auto", ProgressMode::Auto},
+                           {"always", ProgressMode::Always},
+                           {"never", ProgressMode::Never}},
+                          &o->console.progress, "progress on stderr (auto: on a terminal)");
+  app.set_version_flag("--version", app.get_name() + " " ZX_VERSION);
+
+  std::vector<std::string> words = with_explicit_values(argc, argv);
+  std::reverse(words.begin(), words.end());  // CLI11 takes them from the back
+  try {
+    app.parse(words);
+  } catch (const CLI::Success& answered) {  // --help, --version
+    (void)app.exit(answered);
+    return false;
+  } catch (const CLI::ParseError& e) {
+    throw Error(ExitStatus::Usage, escape(e.what()) + " (see " + app.get_name() + " --help)");
+  }
+  if (!listen.empty()) o->listen = parse_listen(listen);
+  if (timeout) o->timeout = *timeout;
+  if (four) o->family = Family::V4;
+  if (six) o->family = Family::V6;
+  if (!block_size.empty()) {
+    const auto size = parse_size(block_size);
+    if (!size || *size < kMinBlockBytes || *size > kMaxBlockBytes)
+      throw Error(ExitStatus::Usage, "--block-size " + escape(block_size) + ": from 1M to 16M");
+    o->block_bytes = static_cast<uint32_t>(*size);
+  }
+  check(*o, four, six);
+  return true;
+}
+
+std::string make_key_file(const std::string& path) {
+  write_key_file(path, Key::generate());
+  return "wrote a new key to " + quote(path) + "; copy it to the other machine and keep it private";
+}
+
+Security make_security(const CommonOptions& options, const char* program, std::string* one_time) {
+  Security security;
+  security.mode = options.plain ? Mode::Plain : Mode::TlsPsk;
+  security.no_auth = options.no_auth;
+  // Taken out of the environment in any case: nothing that is started from here shall see it.
+  auto from_environment = take_key_from_environment();
+  if (options.no_auth) return security;
+  if (options.key_file) {
+    security.key = read_key_file(*options.key_file);
+  } else if (from_environment) {
+    security.key = from_environment;
+  } else if (options.listen) {
+    security.key = Key::generate();
+    *one_time = security.key->text();
+  } else {
+    security.key = ask_for_key(program);
+    if (!security.key)
+      throw Error(ExitStatus::Auth,
+                  "no key: give --key-file FILE, or ZXFER_KEY in the environment (the listening side "
+                  "prints it)");
+  }
+  return security;
+}
+
+Terms make_terms(const CommonOptions& options, const char* program) {
+  Terms terms;
+  terms.max_block_bytes = options.block_bytes;
+  terms.durability = options.durability;
+  terms.overwrite = options.overwrite;
+  terms.file_digest = options.console.digest.has_value();
+  terms.no_target_directory = options.no_target_directory;
+  terms.preserve = options.preserve;
+  terms.build = std::string(program) + " " ZX_VERSION;
+  return terms;
+}
+
+Rendezvous make_rendezvous(const CommonOptions& options,
+                           const std::optional<DirectEndpoint>& remote) {
+  Rendezvous r;
+  if (remote) r.connect_to = remote->address;
+  r.listen_on = options.listen;
+  r.family = options.family;
+  r.wait = options.wait;
+  r.idle = options.timeout;
+  return r;
+}
+
+std::string host_to_paste(const HostPort& listen) {
+  if (!listen.host.empty()) return listen.host;
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0) return "HOST";
+  return name.data();
+}
+
+}  // namespace zx

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: MIT
+#include "common/ui/console.h"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstring>
+
+#include "common/base/error.h"
+#include "common/base/quote.h"
+#include "common/ui/json.h"
+#include "common/ui/units.h"
+
+namespace zx {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr auto kRefresh = std::chrono::milliseconds(200);
+constexpr auto kJsonProgress = std::chrono::seconds(1);
+// Weight of the past in the rate: steady to read, still following a change within seconds.
+constexpr double kRateInertia = 0.9;
+
+// Messages must not stop a transfer: what cannot be written to stderr is lost.
+void write_all(int fd, const std::string& text) {
+  size_t done = 0;
+  while (done < text.size()) {
+    const ssize_t n = write(fd, text.data() + done, text.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return;
+    done += static_cast<size_t>(n);
+  }
+}
+
+UniqueFd open_output(const std::string& path) {
+  UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666));
+  if (!fd.valid()) throw_file_errno(quote(path) + ": open for writing", errno);
+  return fd;
+}
+
+bool in_foreground() { return tcgetpgrp(STDERR_FILENO) == getpgrp(); }
+
+size_t terminal_columns() {
+  winsize size{};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+JsonObject event(const char* name) {
+  return JsonObject().number("v", 1).text("event", name);
+}
+
+// The line format of xxhsum and coreutils: names with a newline or backslash are escaped and the line
+// begins with a backslash.
+std::string digest_line(const Digest& digest, const std::string& name) {
+  std::string escaped;
+  for (char c : name) {
+    if (c == '\n')
+      escaped += "\\n";
+    else if (c == '\r')
+      escaped += "\\r";
+    else if (c == '\\')
+      escaped += "\\\\";
+    else
+      escaped += c;
+  }
+  return (escaped == name ? "" : "\\") + to_hex(digest) + "  " + escaped + "\n";
+}
+
+}  // namespace
+
+Console::Console(std::string program, SignalWatch& signals)
+    : program_(std::move(program)), signals_(signals) {
+  signals_.set_callbacks([this] { show_progress(/*as_line=*/true); }, {}, {});
+}
+
+Console::~Console() { signals_.set_callbacks({}, {}, {}); }
+
+void Console::configure(const ConsoleOptions& options) {
+  options_ = options;
+  if (options.json && *options.json != "-") json_file_ = open_output(*options.json);
+  if (options.digest && *options.digest != "-") digest_file_ = open_output(*options.digest);
+  if (options.json) json_fd_ = json_file_.valid() ? json_file_.get() : STDOUT_FILENO;
+  // With JSON on stdout the digests are in its summary; the two formats are not mixed.
+  if (options.digest && *options.digest != "-") digest_fd_ = digest_file_.get();
+  if (options.digest && *options.digest == "-" && json_fd_ != STDOUT_FILENO)
+    digest_fd_ = STDOUT_FILENO;
+}
+
+void Console::print(const std::string& line) {
+  if (bar_shown_) write_all(STDERR_FILENO, "\r\x1b[K");
+  bar_shown_ = false;
+  write_all(STDERR_FILENO, line + "\n");
+}
+
+void Console::write_json(const std::string& line) {
+  if (json_fd_ >= 0) write_all(json_fd_, line + "\n");
+}
+
+void Console::listening(const std::string& host, uint16_t port, const std::string& key_text,
+                        const std::string& command) {
+  const std::lock_guard lock(mutex_);
+  JsonObject json = event("listening");
+  json.text("host", host).number("port", port);
+  if (!key_text.empty()) json.text("key", key_text);
+  write_json(json.str());
+  if (!key_text.empty())
+    print(program_ + ": listening on port " + std::to_string(port) +
+          "; on the other machine run:\n  ZXFER_KEY=" + key_text + " " + command);
+  else if (!options_.quiet)
+    print(program_ + ": listening on port " + std::to_string(port));
+}
+
+void Console::connected(const std::string& peer, const std::string& cipher,
+                        const std::string& peer_build) {
+  const std::lock_guard lock(mutex_);
+  write_json(event("connected")
+                 .text("peer", peer)
+                 .text("cipher", cipher)
+                 .text("peer_build", peer_build)
+                 .str());
+  if (options_.verbose > 0)
+    print(program_ + ": connected to " + peer + " (" + quote_peer_text(peer_build) + "), " +
+          (cipher.empty() ? "PLAIN TEXT" : cipher));
+}
+
+void Console::begin_transfer(uint64_t total_bytes) {
+  {
+    const std::lock_guard lock(mutex_);
+    total_ = total_bytes;
+    transferring_ = true;
+    begun_ = last_shown_ = last_json_ = steady_clock::now();
+  }
+  const bool terminal = isatty(STDERR_FILENO) == 1;
+  const bool bar = options_.progress == ProgressMode::Always ||
+                   (options_.progress == ProgressMode::Auto && terminal && !options_.quiet);
+  if (bar || json_fd_ >= 0) {
+    // Forced without a terminal: whole lines, and not five a second.
+    const bool lines = bar && !terminal;
+    signals_.set_callbacks([this] { show_progress(true); },
+                           [this, bar, lines] {
+                             if (bar) show_progress(lines);
+                             const std::lock_guard lock(mutex_);
+                             const auto now = steady_clock::now();
+                             if (now - last_json_ < kJsonProgress) return;
+                             last_json_ = now;
+                             write_json(event("progress")
+                                            .number("bytes", moved_)
+                                            .number("total", total_)
+                                            .real("seconds", seconds())
+                                            .str());
+                           },
+                           lines ? std::chrono::milliseconds(1000) : kRefresh);
+  }
+}
+
+double Console::seconds() const {
+  if (!transferring_) return 0;
+  return std::chrono::duration<double>(steady_clock::now() - begun_).count();
+}
+
+std::string Console::progress_line() const {
+  const auto moved = static_cast<double>(moved_.load()), total = static_cast<double>(total_.load());
+  std::string line = human_bytes(moved);
+  if (total > 0) {
+    const double part = std::min(moved / total, 1.0);
+    std::array<char, 16> percent{};
+    std::snprintf(percent.data(), percent.size(), "%3.0f%% ", 100 * part);
+    line = percent.data() + line + " of " + human_bytes(total);
+  }
+  line += "  " + human_bytes(rate_) + "/s";
+  if (total > moved && rate_ > 0) line += "  ETA " + human_time((total - moved) / rate_);
+  return line;
+}
+
+void Console::show_progress(bool as_line) {
+  const std::lock_guard lock(mutex_);
+  if (!transferring_) {
+    if (as_line) print(program_ + ": no data has moved yet");
+    return;
+  }
+  const auto now = steady_clock::now();
+  const double elapsed = std::chrono::duration<double>(now - last_shown_).count();
+  const uint64_t moved = moved_;
+  if (elapsed > 0.05) {
+    const double current = static_cast<double>(moved - last_moved_) / elapsed;
+    rate_ = rate_ == 0 ? current : kRateInertia * rate_ + (1 - kRateInertia) * current;
+    last_moved_ = moved;
+    last_shown_ = now;
+  }
+  if (as_line) {
+    print(program_ + ": " + progress_line());
+    return;
+  }
+  if (!in_foreground()) return;
+  const std::string text = progress_line();
+  const size_t columns = terminal_columns();
+  std::string bar;
+  const uint64_t total = total_;
+  if (total > 0 && columns > text.size() + 14) {
+    const size_t width = std::min<size_t>(columns - text.size() - 4, 40);
+    const auto filled = static_cast<size_t>(static_cast<double>(width) *
+                                            std::min(static_cast<double>(moved) / static_cast<double>(total), 1.0));
+    bar = " [" + std::string(filled, '=') + std::string(width - filled, ' ') + "]";
+  }
+  write_all(STDERR_FILENO, "\r" + text.substr(0, columns - 1) + bar + "\x1b[K");
+  bar_shown_ = true;
+}
+
+void Console::end_progress() {
+  signals_.set_callbacks({}, {}, {});
+  const std::lock_guard lock(mutex_);
+  if (bar_shown_) write_all(STDERR_FILENO, "\r\x1b[K");
+  bar_shown_ = false;
+}
+
+void Console::warning(const std::string& text) {
+  const std::lock_guard lock(mutex_);
+  write_json(event("warning").text("text", text).str());
+  if (!options_.quiet) print(program_ + ": warning: " + text);
+}
+
+void Console::detail(const std::string& text) {
+  const std::lock_guard lock(mutex_);
+  if (options_.verbose > 0) print(program_ + ": " + text);
+}
+
+void Console::note(const std::string& text) {
+  const std::lock_guard lock(mutex_);
+  if (!options_.quiet) print(program_ + ": " + text);
+}
+
+void Console::report_entries(const Ledger& ledger) {
+  for (const EntryOutcome& o : ledger.outcomes()) {
+    JsonObject json = event("entry");
+    json.text("name", o.name).number("bytes", o.bytes).text("status", status_name(o.status));
+    if (!o.output_name.empty()) json.text("output", o.output_name);
+    if (o.changed) json.boolean("changed", true);
+    if (o.skipped) json.boolean("skipped", true);
+    if (!o.reason.empty()) json.text("reason", o.reason);
+    if (o.has_digest) json.text("digest", to_hex(o.digest));
+    write_json(json.str());
+    if (o.status != ExitStatus::Ok)
+      print(program_ + ": error: " + o.reason);
+    else if (o.skipped && !options_.quiet)
+      print(program_ + ": " + quote(o.name) + ": skipped: " + o.reason);
+    else if (o.changed)
+      print(program_ + ": warning: " + quote(o.name) + " changed while it was sent; " +
+            "what was sent is committed");
+    if (o.has_digest && o.status == ExitStatus::Ok && digest_fd_ >= 0)
+      write_all(digest_fd_, digest_line(o.digest, o.output_name.empty() ? o.name : o.output_name));
+  }
+}
+
+void Console::finish(ExitStatus status, const std::string& error, const Ledger& ledger) {
+  finish_with(static_cast<int>(status), status_name(status), error, ledger);
+}
+
+void Console::finish_interrupted(int signal, const Ledger& ledger) {
+  finish_with(128 + signal, "interrupted", std::string("interrupted by SIG") + sigabbrev_np(signal),
+              ledger);
+}
+
+void Console::finish_with(int exit, std::string_view status, const std::string& error,
+                          const Ledger& ledger) {
+  end_progress();
+  const std::lock_guard lock(mutex_);
+  report_entries(ledger);
+  const auto exit_number = static_cast<uint64_t>(exit);
+  if (!error.empty()) {
+    write_json(
+        event("error").number("exit", exit_number).text("status", status).text("text", error).str());
+    print(program_ + ": error: " + error);
+  }
+  const Totals totals = ledger.totals();
+  const double time = seconds();
+  JsonObject path;
+  path.text("tx", summary_.tx).text("rx", summary_.rx).text("tls", summary_.tls);
+  path.text("cipher", summary_.cipher).list("why", summary_.why);
+  JsonObject json = event("summary");
+  json.number("exit", exit_number).text("status", status);
+  json.number("files", totals.entries).number("bytes", totals.bytes);
+  json.number("wire_bytes", summary_.wire_bytes).real("seconds", time);
+  json.number("retransmitted_blocks", totals.retransmitted_blocks).number("resumed_bytes", 0);
+  json.boolean("durable", summary_.durable).object("path", path);
+  if (ledger.outcomes().size() == 1 && ledger.outcomes()[0].has_digest)
+    json.text("digest", to_hex(ledger.outcomes()[0].digest));
+  write_json(json.str());
+
+  const bool wanted = options_.verbose > 0 || isatty(STDERR_FILENO) == 1;
+  if (!options_.quiet && wanted && totals.entries > 0 && error.empty()) print_summary(totals, time);
+}
+
+void Console::print_summary(const Totals& totals, double time) {
+  const auto bytes = static_cast<double>(totals.bytes);
+  std::array<char, 64> took{};
+  std::snprintf(took.data(), took.size(), "%.3f s (%.2f GB/s)", time,
+                time > 0 ? bytes / time / 1e9 : 0.0);
+  const std::string files =
+      totals.entries == 1 ? "1 file" : std::to_string(totals.entries) + " files";
+  const std::string security =
+      summary_.cipher.empty() ? "plain text" : summary_.cipher + " (" + summary_.tls + ")";
+  print(program_ + ": " + files + ", " + human_bytes(bytes) + " in " + took.data() + ", path " +
+        summary_.tx + " -> " + summary_.rx + ", " + security + ", verified XXH3-128, " +
+        (summary_.durable ? "durable" : "not durable"));
+  if (options_.verbose > 0)
+    for (const std::string& reason : summary_.why) print(program_ + ": " + reason);
+}
+
+}  // namespace zx

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// Console: everything the programs say. Text for people on stderr, --json for programs on stdout or a
+// file, the --digest lines. Thread-safe: the signal thread prints progress while the main thread
+// works. Nothing here decides anything; names and peer text are quoted here and nowhere before.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/stop.h"
+#include "common/base/unique_fd.h"
+#include "common/session/ledger.h"
+
+namespace zx {
+
+enum class ProgressMode { Auto, Always, Never };
+
+struct ConsoleOptions {
+  bool quiet = false;
+  int verbose = 0;
+  ProgressMode progress = ProgressMode::Auto;
+  std::optional<std::string> json;    // path, "-" for stdout
+  std::optional<std::string> digest;  // path, "-" for stdout
+};
+
+/// The last word of a run. What is not known when a run fails keeps its default.
+struct Summary {
+  uint64_t wire_bytes = 0;
+  bool durable = false;
+  std::string tx, rx;              // engines
+  std::string tls = "none";        // this side's record layer
+  std::string cipher;
+  std::vector<std::string> why;    // reasons for the paths taken
+};
+
+class Console {
+ public:
+  /// program: "zsend" or "zrecv", before every message. Messages before configure() are plain text.
+  Console(std::string program, SignalWatch& signals);
+  ~Console();
+
+  /// Opens the files of --json and --digest. Throws Error{FileIo}.
+  void configure(const ConsoleOptions& options);
+
+  /// A listener is ready. `key_text` when a one-time key was made: then the command to paste is
+  /// printed, even with -q, because nothing can be received without it.
+  void listening(const std::string& host, uint16_t port, const std::string& key_text,
+                 const std::string& command);
+  void connected(const std::string& peer, const std::string& cipher, const std::string& peer_build);
+  /// Progress begins; total is 0 when unknown.
+  void begin_transfer(uint64_t total_bytes);
+  void add_bytes(uint64_t bytes) { moved_.fetch_add(bytes, std::memory_order_relaxed); }
+  void add_total(uint64_t bytes) { total_.fetch_add(bytes, std::memory_order_relaxed); }
+  void warning(const std::string& text);
+  void detail(const std::string& text);  // with -v
+  void note(const std::string& text);    // not with -q
+
+  /// Filled in by the main path, printed by finish().
+  Summary& summary() { return summary_; }
+  /// Once, last: per entry lines, digests, error text if any, summary. `error` is empty on success.
+  void finish(ExitStatus status, const std::string& error, const Ledger& ledger);
+  /// The same for a run that a signal ends: its status is 128 + signal.
+  void finish_interrupted(int signal, const Ledger& ledger);
+
+ private:
+  void print(const std::string& line);  // to stderr, the bar out of the way; mutex_ held
+  void write_json(const std::string& line);
+  void show_progress(bool as_line);
+  std::string progress_line() const;
+  void end_progress();
+  void finish_with(int exit, std::string_view status, const std::string& error,
+                   const Ledger& ledger);
+  void report_entries(const Ledger& ledger);
+  void print_summary(const Totals& totals, double time);
+  double seconds() const;
+
+  const std::string program_;
+  SignalWatch& signals_;
+  ConsoleOptions options_;
+  UniqueFd json_file_, digest_file_;
+  int json_fd_ = -1, digest_fd_ = -1;
+  Summary summary_;
+
+  std::mutex mutex_;
+  std::atomic<uint64_t> moved_{0}, total_{0};
+  bool transferring_ = false, bar_shown_ = false;
+  std::chrono::steady_clock::time_point begun_{}, last_json_{};
+  uint64_t last_moved_ = 0;
+  std::chrono::steady_clock::time_point last_shown_{};
+  double rate_ = 0;  // bytes/s, smoothed
+};
+
+}  // namespace zx

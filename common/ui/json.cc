@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+#include "common/ui/json.h"
+
+#include <openssl/evp.h>
+
+#include <array>
+#include <cstdio>
+
+#include "common/base/quote.h"
+
+namespace zx {
+namespace {
+
+bool is_utf8(std::string_view bytes) {
+  char32_t code = 0;
+  for (size_t i = 0; i < bytes.size();) {
+    const size_t n = utf8_char(bytes, i, &code);
+    if (n == 0) return false;
+    i += n;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string json_string(std::string_view bytes) {
+  std::string out = "\"";
+  char32_t code = 0;
+  for (size_t i = 0; i < bytes.size();) {
+    const size_t n = utf8_char(bytes, i, &code);
+    std::array<char, 8> escaped{};
+    if (n == 0) {
+      out += "\xef\xbf\xbd";  // U+FFFD
+      ++i;
+      continue;
+    }
+    if (code == '"' || code == '\\') {
+      out += '\\';
+      out += static_cast<char>(code);
+    } else if (code < 0x20 || (code >= 0x7f && code < 0xa0)) {
+      std::snprintf(escaped.data(), escaped.size(), "\\u%04x", static_cast<unsigned>(code));
+      out += escaped.data();
+    } else {
+      out.append(bytes, i, n);
+    }
+    i += n;
+  }
+  return out + "\"";
+}
+
+std::string base64(std::string_view bytes) {
+  std::string out(4 * ((bytes.size() + 2) / 3) + 1, '\0');
+  const int n = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                                reinterpret_cast<const unsigned char*>(bytes.data()),
+                                static_cast<int>(bytes.size()));
+  out.resize(static_cast<size_t>(n));
+  return out;
+}
+
+JsonObject& JsonObject::raw(std::string_view key, std::string_view value) {
+  if (!members_.empty()) members_ += ',';
+  members_ += json_string(key);
+  members_ += ':';
+  members_ += value;
+  return *this;
+}
+
+JsonObject& JsonObject::text(std::string_view key, std::string_view value) {
+  raw(key, json_string(value));
+  if (!is_utf8(value)) raw(std::string(key) + "_b64", json_string(base64(value)));
+  return *this;
+}
+
+JsonObject& JsonObject::number(std::string_view key, uint64_t value) {
+  return raw(key, std::to_string(value));
+}
+
+JsonObject& JsonObject::real(std::string_view key, double value) {
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), "%.6f", value);
+  return raw(key, text.data());
+}
+
+JsonObject& JsonObject::boolean(std::string_view key, bool value) {
+  return raw(key, value ? "true" : "false");
+}
+
+JsonObject& JsonObject::object(std::string_view key, const JsonObject& value) {
+  return raw(key, value.str());
+}
+
+JsonObject& JsonObject::list(std::string_view key, const std::vector<std::string>& values) {
+  std::string out = "[";
+  for (const std::string& value : values) {
+    if (out.size() > 1) out += ',';
+    out += json_string(value);
+  }
+  return raw(key, out + "]");
+}
+
+}  // namespace zx

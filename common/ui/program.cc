@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#include "common/ui/program.h"
+
+#include <new>
+
+#include "common/base/error.h"
+
+namespace zx {
+
+int run_program(const char* name, const std::function<ExitStatus(Console&, Ledger&)>& body) {
+  int signal = 0;
+  ExitStatus status = ExitStatus::Internal;
+  {
+    SignalWatch signals;
+    Console console(name, signals);
+    Ledger ledger;
+    try {
+      status = body(console, ledger);
+    } catch (const Error& e) {
+      status = e.status();
+      console.finish(status, e.what(), ledger);
+    } catch (const Interrupted& stop) {
+      signal = stop.signal;
+      console.finish_interrupted(signal, ledger);
+    } catch (const std::bad_alloc&) {
+      console.finish(status, "out of memory", ledger);
+    } catch (const std::exception& e) {
+      console.finish(status, std::string("internal error: ") + e.what(), ledger);
+    }
+  }
+  if (signal != 0) die_by_signal(signal);
+  return static_cast<int>(status);
+}
+
+}  // namespace zx

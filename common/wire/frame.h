@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// The frame header: 32 bytes before every payload. No sockets here (session/link.h sends them).
+//
+//   0  2  type; bit 15: a reader that does not know the type must end the session, else skip it
+//   2  2  flags, per type
+//   4  4  payload length
+//   8  8  entry id, 0 where none is meant
+//  16  8  offset in the entry, 0 where none is meant
+//  24  8  check: XXH3-64 of bytes 0..23
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "common/wire/limits.h"
+
+namespace zx {
+
+enum class FrameType : uint16_t {
+  // both ways, first
+  Hello = 0x8001,
+  Welcome = 0x8002,
+  // sender to receiver
+  Entry = 0x8010,
+  Data = 0x8011,
+  DataDigest = 0x8012,
+  Hole = 0x8013,
+  End = 0x8014,
+  Fin = 0x8018,
+  Bye = 0x8019,
+  // receiver to sender
+  Ack = 0x8020,
+  Retry = 0x8021,
+  Result = 0x8022,
+  Verdict = 0x8023,
+  // both ways, any time
+  ErrorReport = 0x8030,
+  Heartbeat = 0x0031,
+};
+
+constexpr uint16_t kMustUnderstand = 0x8000;
+
+/// DATA: these bytes were asked for again and come from a private buffer.
+constexpr uint16_t kFlagResent = 1;
+
+struct FrameHeader {
+  FrameType type{};
+  uint16_t flags = 0;
+  uint32_t length = 0;
+  uint64_t entry = 0;
+  uint64_t offset = 0;
+};
+
+using FrameHeaderBytes = std::array<std::byte, kFrameHeaderBytes>;
+
+FrameHeaderBytes encode_header(const FrameHeader& header);
+
+/// Throws Error{Protocol} when the check is wrong or the length is over the limit of the type. The
+/// type may be unknown: is_known() tells.
+FrameHeader decode_header(std::span<const std::byte, kFrameHeaderBytes> bytes);
+
+bool is_known(FrameType type);
+/// "DATA", "END", ...; "type 0x1234" for an unknown one.
+const char* frame_name(FrameType type);
+
+}  // namespace zx

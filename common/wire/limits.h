@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// Every number that bounds what a peer may send. Checked before anything is allocated. All sizes in
+// bytes. zsend-protocol(7) repeats them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace zx {
+
+constexpr uint8_t kProtocolVersion = 1;
+
+constexpr size_t kPrefaceBytes = 24;
+constexpr size_t kFrameHeaderBytes = 32;
+
+// A block: one DATA frame, one digest. 8 MiB so that one sendfile(2) carries it and a header costs
+// nothing; 16 MiB at most so that a lost block is cheap to send again.
+constexpr uint32_t kMinBlockBytes = 1U << 20;
+constexpr uint32_t kDefaultBlockBytes = 8U << 20;
+constexpr uint32_t kMaxBlockBytes = 16U << 20;
+
+// Payload of every frame but DATA. An ENTRY with the longest name list fits.
+constexpr uint32_t kMaxMessageBytes = 128U << 10;
+
+constexpr size_t kMaxNameBytes = 255;        // one component; NAME_MAX of Linux
+constexpr size_t kMaxPathComponents = 1024;  // deeper trees than any tool can handle by path
+constexpr size_t kMaxPathBytes = 64U << 10;  // all components of one path together
+constexpr size_t kMaxTextBytes = 1024;       // free text from the peer
+constexpr size_t kMaxBuildBytes = 64;        // the peer's program and version
+constexpr size_t kMaxEngineBytes = 16;       // the name of a data path
+
+// Off_t of Linux: nothing larger can be a file.
+constexpr uint64_t kMaxFileBytes = (uint64_t{1} << 63) - 1;
+
+// Entries whose END was seen but whose damaged blocks are still being sent again.
+constexpr size_t kMaxOpenEntries = 64;
+// Entries of one session.
+constexpr uint64_t kMaxEntries = uint64_t{1} << 32;
+// How often one block is asked for again before the entry fails with Integrity.
+constexpr int kMaxBlockRetries = 3;
+
+}  // namespace zx

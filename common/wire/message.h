@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+// The messages: one struct, one encode and one decode each. Formats, in the order of the fields, are
+// in zsend-protocol(7); golden bytes of each in tests/unit/golden_test.cc. Decoders throw
+// Error{Protocol} that names the field. A payload on the wire is the encoded message followed by
+// its XXH3-64 (seal/unseal); DATA has none, its DIGEST is the check.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/base/exit_status.h"
+#include "common/integrity/digest.h"
+#include "common/wire/codec.h"
+#include "common/wire/limits.h"
+#include "common/wire/preface.h"
+
+namespace zx {
+
+/// How much of what was written survives a power cut when the verdict is sent. 0: no wish given.
+enum class Durability : uint8_t { Unset = 0, None = 1, Batch = 2, File = 3 };
+/// When an existing file may be replaced. Both sides' rules must allow it. 0: no wish given.
+enum class Overwrite : uint8_t { Unset = 0, Always = 1, Older = 2, Differ = 3, Never = 4 };
+
+using SessionId = std::array<std::byte, 16>;
+
+/// HELLO (connector) and WELCOME (listener): what each side is and wants.
+struct Terms {
+  PrefaceBytes connector_preface{}, listener_preface{};  // as this side wrote or read them
+  uint64_t required_features = 0;  // an unknown bit ends the session
+  uint64_t optional_features = 0;  // unknown bits are ignored
+  SessionId session{};             // chosen by the connector, repeated by the listener
+  uint32_t max_block_bytes = kDefaultBlockBytes;
+  Durability durability = Durability::Unset;
+  Overwrite overwrite = Overwrite::Unset;
+  bool file_digest = false;          // wants XXH3-128 flat over each file in END
+  bool no_target_directory = false;  // -T: the path is the name, never a directory to put it in
+  bool preserve = false;             // -p: keep mode and times
+  bool path_is_directory = false;    // the path was written with a trailing slash
+  uint32_t sources = 0;              // entries the sender means to send; 0 from a receiver
+  std::vector<std::string> path;     // from the connector: where, below the listener's root
+  std::string build;                 // program and version, for messages
+};
+
+constexpr uint8_t kEntryRegularFile = 1;
+
+/// ENTRY: announces a file. The size is what it was when it was opened; END has the actual one.
+struct EntryInfo {
+  std::vector<std::string> name;
+  uint64_t size = 0;
+  int64_t mtime_sec = 0;
+  uint32_t mtime_nsec = 0;
+  uint32_t mode = 0;      // permission bits only, 07777
+  bool sparse = false;    // HOLEs will come: do not preallocate
+};
+
+struct BlockDigest {
+  uint32_t length = 0;  // may be less than DATA's length: the rest of that was padding
+  Digest digest{};
+};
+
+struct EntryEnd {
+  bool changed = false;          // size, mtime or ctime differ from those at open
+  ExitStatus failure{};          // Ok, or why the sender gave the entry up
+  Digest block_sum{};            // DigestSum of all block_part()
+  bool has_file_digest = false;
+  Digest file_digest{};
+  std::string reason;            // text for failure
+};
+
+/// Which data path ran at one end.
+struct PathReport {
+  std::string engine;            // "sendfile", "splice", "readwrite"
+  std::string tls;               // "ktls", "user", "none"
+  std::string why;               // why not a better one; empty when it was the best
+};
+
+struct Fin {
+  uint64_t entries = 0;          // entries without failure
+  uint64_t bytes = 0;            // their actual sizes
+  Digest root{};
+  PathReport path;
+};
+
+struct Verdict {
+  ExitStatus status{};
+  bool durable = false;
+  uint64_t entries = 0, bytes = 0;
+  Digest root{};
+  uint64_t retransmitted_blocks = 0;
+  PathReport path;
+};
+
+struct EntryResult {
+  ExitStatus status{};           // Ok: verified, will be committed
+  bool skipped = false;          // with Ok: --overwrite left the existing file alone
+  std::string reason;
+};
+
+struct ErrorMessage {
+  ExitStatus status{};           // never Ok
+  std::string text;
+};
+
+Bytes encode(const Terms&);
+Bytes encode(const EntryInfo&);
+Bytes encode(const BlockDigest&);
+Bytes encode(const EntryEnd&);
+Bytes encode(const Fin&);
+Bytes encode(const Verdict&);
+Bytes encode(const EntryResult&);
+Bytes encode(const ErrorMessage&);
+Bytes encode_hole(uint64_t length);
+Bytes encode_retry(uint32_t length);
+Bytes encode_bye(ExitStatus status);
+
+Terms decode_terms(ByteView);
+EntryInfo decode_entry(ByteView);
+BlockDigest decode_block_digest(ByteView);
+EntryEnd decode_entry_end(ByteView);
+Fin decode_fin(ByteView);
+Verdict decode_verdict(ByteView);
+EntryResult decode_entry_result(ByteView);
+ErrorMessage decode_error(ByteView);
+uint64_t decode_hole(ByteView);
+uint32_t decode_retry(ByteView);
+ExitStatus decode_bye(ByteView);
+
+constexpr size_t kSealBytes = 8;
+/// body plus the XXH3-64 of it.
+Bytes seal(Bytes body);
+/// Checks and removes the seal; the view is into payload. Throws Error{Protocol}.
+ByteView unseal(ByteView payload);
+
+}  // namespace zx

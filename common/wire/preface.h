@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+// The preface: 24 bytes in clear, both ways, before anything else. It settles version, mode and
+// role, carries no secret, and is repeated inside the session so that a changed one is found.
+//
+//   0  8  magic 89 5a 58 46 52 0d 0a 1a ("\x89ZXFR\r\n\x1a")
+//   8  1  lowest version    9  1  highest version (in an answer both are the one chosen)
+//  10  1  mode: 1 tls-psk, 2 tls-cert, 3 plain
+//  11  1  role of the writer: 1 sender, 2 receiver
+//  12  1  flags: bit 0 no-auth (plain only); the others 0
+//  13  1  cipher suites, a bit each (PrefaceSuite); in an answer exactly the one chosen; 0 in plain
+//  14  1  answer code (PrefaceCode); 0 in a request
+//  15  1  0
+//  16  8  random
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "common/wire/limits.h"
+
+namespace zx {
+
+enum class Mode : uint8_t { TlsPsk = 1, TlsCert = 2, Plain = 3 };
+enum class Role : uint8_t { Sender = 1, Receiver = 2 };
+
+/// TLS 1.3 suites as bits of the preface.
+enum PrefaceSuite : uint8_t { kSuiteAes128Gcm = 1, kSuiteChaCha20Poly1305 = 2 };
+
+enum class PrefaceCode : uint8_t {
+  Accepted = 0,
+  NoCommonVersion = 1,
+  WrongMode = 2,     // the answer's mode byte says which mode the listener has
+  SameRole = 3,      // both send, or both receive
+  NoCommonSuite = 4,
+  WrongAuth = 5,     // plain: one side authenticates, the other does not
+};
+
+struct Preface {
+  uint8_t lowest_version = kProtocolVersion;
+  uint8_t highest_version = kProtocolVersion;
+  Mode mode = Mode::TlsPsk;
+  Role role = Role::Sender;
+  bool no_auth = false;
+  uint8_t suites = 0;
+  PrefaceCode code = PrefaceCode::Accepted;
+  std::array<std::byte, 8> random{};
+};
+
+using PrefaceBytes = std::array<std::byte, kPrefaceBytes>;
+
+PrefaceBytes encode_preface(const Preface& preface);
+/// Throws Error{Protocol} for a wrong magic, an unknown mode, role or code, or a set reserved bit.
+Preface decode_preface(std::span<const std::byte, kPrefaceBytes> bytes);
+
+const char* mode_name(Mode mode);
+const char* role_name(Role role);
+
+}  // namespace zx

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+#include "zrecv/commit.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <set>
+
+#include "common/base/error.h"
+#include "common/base/quote.h"
+
+namespace zx {
+namespace {
+
+mode_t current_umask() {
+  const mode_t mask = umask(077);
+  umask(mask);
+  return mask;
+}
+
+// Never setuid, setgid or sticky: the sender does not decide about those.
+mode_t final_mode(const EntryWriter& entry, const Target& target, bool keep_full) {
+  const auto sent = static_cast<mode_t>(entry.info().mode & 0777);
+  if (keep_full) return sent;
+  if (target.existing && S_ISREG(target.existing->st_mode)) return target.existing->st_mode & 0777;
+  static const mode_t mask = current_umask();
+  return sent & ~mask;
+}
+
+void prepare(EntryWriter& entry, const CommitPolicy& policy) {
+  const EntryInfo& info = entry.info();
+  const timespec mtime{info.mtime_sec, info.mtime_nsec};
+  entry.temp().set_metadata(final_mode(entry, entry.target(), policy.keep_full_mode),
+                            policy.keep_times ? &mtime : nullptr);
+}
+
+// Runs a step of one entry; a failure becomes its outcome.
+template <typename Step>
+void attempt(EntryWriter& entry, Step&& step) {
+  EntryOutcome& outcome = entry.outcome();
+  if (outcome.status != ExitStatus::Ok) return;
+  try {
+    step();
+  } catch (const Error& error) {
+    outcome.status = error.status();
+    outcome.reason = error.what();
+  }
+}
+
+}  // namespace
+
+bool commit_entries(std::vector<std::unique_ptr<EntryWriter>>& entries, const CommitPolicy& policy,
+                    Ledger& ledger) {
+  const bool sync = policy.durability != Durability::None;
+  const bool never = policy.overwrite_here == Overwrite::Never || policy.overwrite_peer == Overwrite::Never;
+  const Replace replace = never ? Replace::No : Replace::Yes;
+
+  for (auto& entry : entries) attempt(*entry, [&] { prepare(*entry, policy); });
+  // Every file before any name: a failed sync is final for its file and nothing was promised yet.
+  if (sync)
+    for (auto& entry : entries) attempt(*entry, [&] { entry->temp().sync(); });
+  for (auto& entry : entries) attempt(*entry, [&] { entry->temp().commit(replace); });
+
+  bool durable = sync;
+  if (sync) {
+    std::set<const HeldDir*> synced;
+    for (auto& entry : entries)
+      attempt(*entry, [&] {
+        if (synced.insert(&entry->temp().dir()).second) entry->temp().dir().sync();
+      });
+  }
+  for (auto& entry : entries) {
+    durable = durable && entry->outcome().status == ExitStatus::Ok;
+    const Digest sum = entry->block_sum();
+    ledger.add(std::move(entry->outcome()), sum);
+  }
+  entries.clear();
+  return durable;
+}
+
+}  // namespace zx

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// Commit: the only place where a final name appears. Metadata, sync, rename, sync of the directory, in
+// this order: any other loses the file or its name in a power cut.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "common/session/ledger.h"
+#include "common/session/session.h"
+#include "zrecv/entry_writer.h"
+
+namespace zx {
+
+struct CommitPolicy {
+  Durability durability = Durability::Batch;
+  bool keep_times = false;     // -p of either side
+  bool keep_full_mode = false; // -p of this side: permission bits without the umask
+  Overwrite overwrite_here = Overwrite::Unset, overwrite_peer = Overwrite::Unset;
+};
+
+/// Commits verified entries and adds their outcomes to the ledger. An entry that cannot be committed
+/// is a failed outcome and its temporary file is removed. Blocking: runs while heartbeats are sent.
+/// Returns true when everything that was committed is durable.
+bool commit_entries(std::vector<std::unique_ptr<EntryWriter>>& entries, const CommitPolicy& policy,
+                    Ledger& ledger);
+
+}  // namespace zx

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// What zrecv was asked to do. Filled once by parse_recv_options(), const afterwards.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "common/net/endpoint.h"
+#include "common/ui/common_options.h"
+
+namespace zx {
+
+struct RecvOptions {
+  CommonOptions common;
+  std::string destination = ".";         // local path
+  std::optional<DirectEndpoint> remote;  // where from; nothing with --listen
+};
+
+/// Throws Error{Usage}. False when --help or --version was answered.
+bool parse_recv_options(int argc, const char* const* argv, RecvOptions* out);
+
+}  // namespace zx

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+// The story of zrecv.
+#include "zrecv/receiver.h"
+
+#include "common/base/error.h"
+#include "common/base/quote.h"
+#include "common/engine/block_receiver.h"
+#include "common/session/session.h"
+#include "zrecv/commit.h"
+#include "zrecv/destination.h"
+#include "zrecv/reception.h"
+
+namespace zx {
+namespace {
+
+std::string paste_command(const RecvOptions& options, uint16_t port) {
+  return "zsend FILE zs://" + to_text({host_to_paste(*options.common.listen), port});
+}
+
+std::unique_ptr<BlockReceiver> choose_engine(Channel& channel, std::optional<Engine> asked) {
+  SplicePipe pipe = make_splice_pipe();
+  const Choice choice = choose_recv_engine({channel.recv_fd() >= 0, pipe.bytes, asked});
+  return make_block_receiver(channel, choice, std::move(pipe));
+}
+
+// What will be committed must be what the sender says it has sent.
+void compare(const Fin& fin, const std::vector<std::unique_ptr<EntryWriter>>& complete) {
+  DigestSum root;
+  uint64_t bytes = 0;
+  for (const auto& entry : complete) {
+    root.add(entry_part(entry->outcome().id, entry->outcome().bytes, entry->block_sum()));
+    bytes += entry->outcome().bytes;
+  }
+  if (fin.entries != complete.size() || fin.bytes != bytes || fin.root != root.value())
+    throw Error(ExitStatus::Integrity, "the sender's totals are not those of what was received");
+}
+
+}  // namespace
+
+ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger) {
+  console.configure(options.common.console);
+  if (options.common.new_key) {
+    console.note(make_key_file(*options.common.new_key));
+    return ExitStatus::Ok;
+  }
+
+  // 1. Open the destination: what cannot be written to is found before anyone is bothered. From here on
+  //    everything happens below this held directory.
+  Destination destination(options.destination, options.common.no_target_directory);
+
+  // 2. Meet the sender. From here on the peer is who the key says, or --no-auth was on both ends.
+  std::string one_time_key;
+  const Security security = make_security(options.common, "zrecv", &one_time_key);
+  Terms terms = make_terms(options.common, "zrecv");
+  if (options.remote) terms.path = options.remote->path;
+  const Session session = open_session(
+      make_rendezvous(options.common, options.remote), Role::Receiver, security, terms,
+      [&](uint16_t port) {
+        console.listening(options.common.listen->host, port, one_time_key,
+                          paste_command(options, port));
+      });
+  wipe(one_time_key);
+  const Negotiated& agreed = session.agreed;
+  Link& link = *session.link;
+  Channel& channel = link.channel();
+  console.connected(channel.socket().peer(), session.cipher, agreed.peer_build);
+  Summary& summary = console.summary();
+  summary.tls = channel.tls_form();
+  summary.cipher = session.cipher;
+
+  link.guard([&] {
+    // 3. Where to. A sender that connected may have named a path below the root; a pull has named
+    //    what it wants instead.
+    const bool pull = options.remote.has_value();
+    if (!pull)
+      destination.aim(agreed.path, agreed.path_is_directory, agreed.no_target_directory);
+
+    // 4. Choose how bytes move; nothing else decides that.
+    const auto engine = choose_engine(channel, options.common.engine);
+
+    // 5. Receive until FIN. Everything is in temporary files, verified block by block.
+    console.begin_transfer(0);
+    Reception reception(link, agreed, destination, *engine,
+                        pull ? agreed.path : std::vector<std::string>{}, console, ledger);
+    const Fin fin = reception.run();
+    compare(fin, reception.complete());
+
+    // 6. Commit. Only now do final names appear; heartbeats go out while the disk is slow.
+    CommitPolicy policy{agreed.durability, agreed.preserve, options.common.preserve,
+                        agreed.overwrite_here, agreed.overwrite_peer};
+    link.while_beating(
+        [&] { summary.durable = commit_entries(reception.complete(), policy, ledger); });
+
+    // 7. Verdict, and the sender's word that it has heard it.
+    const PathReport path{engine_name(engine->engine()), channel.tls_form(), engine->why()};
+    const Totals totals = ledger.totals();
+    link.send(FrameType::Verdict, 0, 0,
+              encode(Verdict{ledger.status(), summary.durable, totals.entries, totals.bytes,
+                             totals.root, totals.retransmitted_blocks, path}));
+    summary.tx = escape(fin.path.engine);
+    summary.rx = path.engine;
+    if (!fin.path.why.empty())
+      summary.why.push_back("zsend: " + summary.tx + ": " + quote_peer_text(fin.path.why));
+    if (!path.why.empty()) summary.why.push_back("zrecv: " + path.engine + ": " + path.why);
+    const Frame bye = link.read();
+    if (bye.header.type != FrameType::Bye) unexpected_frame(bye.header, "instead of BYE");
+    if (decode_bye(bye.body) != ledger.status())
+      throw Error(ExitStatus::Internal, "the sender ends with another status than this side");
+  });
+
+  // 8. Report. Both sides have said the same.
+  channel.finish_sending();
+  summary.wire_bytes = wire_bytes(channel.socket().fd()).received;
+  const ExitStatus status = ledger.status();
+  console.finish(status, "", ledger);
+  return status;
+}
+
+}  // namespace zx

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+#include "zrecv/reception.h"
+
+#include <algorithm>
+
+#include "common/base/error.h"
+#include "common/base/quote.h"
+#include "common/file/name.h"
+
+namespace zx {
+namespace {
+
+// An ACK every so many blocks: progress for the sender at no cost.
+constexpr uint64_t kBlocksPerAck = 4;
+
+EntryOutcome failed_outcome(uint64_t id, const std::string& name, const Error& error) {
+  EntryOutcome outcome;
+  outcome.id = id;
+  outcome.name = name;
+  outcome.status = error.status();
+  outcome.reason = error.what();
+  return outcome;
+}
+
+}  // namespace
+
+Reception::Reception(Link& link, const Negotiated& agreed, Destination& destination,
+                     BlockReceiver& engine, std::vector<std::string> requested, Console& console,
+                     Ledger& ledger)
+    : link_(link),
+      agreed_(agreed),
+      destination_(destination),
+      engine_(engine),
+      resend_engine_(make_buffered_receiver(link.channel())),
+      requested_(std::move(requested)),
+      console_(console),
+      ledger_(ledger) {}
+
+Fin Reception::run() {
+  for (;;) {
+    const Frame frame = link_.read();
+    switch (frame.header.type) {
+      case FrameType::Entry: on_entry(frame); break;
+      case FrameType::Data: on_data(frame.header); break;
+      case FrameType::DataDigest: on_digest(frame); break;
+      case FrameType::Hole: on_hole(frame); break;
+      case FrameType::End: on_end(frame); break;
+      case FrameType::Fin:
+        if (!open_.empty()) unexpected_frame(frame.header, "before every entry had its result");
+        return decode_fin(frame.body);
+      default: unexpected_frame(frame.header, "while entries are received");
+    }
+    check_stop();
+  }
+}
+
+// --- entries
+
+void Reception::on_entry(const Frame& frame) {
+  const uint64_t id = frame.header.entry;
+  if (entry_open_) unexpected_frame(frame.header, "before the END of the entry before");
+  if (id != last_id_ + 1 || id > kMaxEntries)
+    throw Error(ExitStatus::Protocol, "peer sent an ENTRY with an id out of order");
+  if (open_.size() >= kMaxOpenEntries)
+    throw Error(ExitStatus::Protocol, "peer sent more entries than may be open");
+  last_id_ = id;
+  entry_open_ = true;
+  const EntryInfo info = decode_entry(frame.body);
+  if (id > agreed_.sources)
+    throw Error(ExitStatus::Protocol, "peer sent more entries than it announced");
+  if (!requested_.empty() && info.name != requested_)
+    throw Error(ExitStatus::Refused,
+                "unsafe name " + quote(join_path(info.name)) + ": it was not asked for");
+  open_entry(id, info);
+}
+
+void Reception::open_entry(uint64_t id, const EntryInfo& info) {
+  const Target target = destination_.target_for(info);
+  const std::string shown = target.dir->describe(target.name);
+  try {
+    if (!names_.insert(target.name).second)
+      throw Error(ExitStatus::Refused, shown + ": a second entry of this name");
+    if (target.existing) {
+      if (S_ISDIR(target.existing->st_mode))
+        throw Error(ExitStatus::FileIo, shown + ": is a directory");
+      switch (decide_existing(agreed_.overwrite_here, agreed_.overwrite_peer, *target.existing, info)) {
+        case Existing::Refuse: throw Error(ExitStatus::Refused, shown + ": exists already");
+        case Existing::Skip: return leave_alone(id, info, target);
+        case Existing::Replace: break;
+      }
+    }
+    open_.emplace(id, std::make_unique<EntryWriter>(id, info, target, agreed_));
+    console_.add_total(info.size);
+  } catch (const Error& error) {
+    // A fault of this file only: its outcome, not the end of the session (session/ledger.h).
+    drop(id, failed_outcome(id, target.name, error));
+  }
+}
+
+void Reception::leave_alone(uint64_t id, const EntryInfo& info, const Target& target) {
+  EntryOutcome outcome;
+  outcome.id = id;
+  outcome.name = target.name;
+  outcome.bytes = info.size;
+  outcome.skipped = true;
+  outcome.reason = "--overwrite leaves the existing file as it is";
+  drop(id, std::move(outcome));
+}
+
+void Reception::drop(uint64_t id, EntryOutcome outcome) {
+  link_.send(FrameType::Result, id, 0,
+             encode(EntryResult{outcome.status, outcome.skipped, outcome.reason}));
+  ledger_.add(std::move(outcome), {});
+  open_.erase(id);  // and with it the temporary file
+  dropped_.insert(id);
+  // The sender may stop in the middle of it, without an END.
+  if (id == last_id_) entry_open_ = false;
+}
+
+void Reception::drop_if_failed(uint64_t id) {
+  const auto found = open_.find(id);
+  if (found->second->failed()) drop(id, found->second->outcome());
+}
+
+// The writer for a frame; nothing for an entry that was dropped.
+EntryWriter* Reception::writer(const FrameHeader& header) {
+  const auto found = open_.find(header.entry);
+  if (found != open_.end()) return found->second.get();
+  if (!dropped_.contains(header.entry))
+    throw Error(ExitStatus::Protocol, std::string("peer sent ") + frame_name(header.type) +
+                                          " for an entry that is not open");
+  return nullptr;
+}
+
+// --- content
+
+void Reception::on_data(const FrameHeader& header) {
+  EntryWriter* w = writer(header);
+  if (w == nullptr) return discard(link_.channel(), header.length);
+  const bool resent = (header.flags & kFlagResent) != 0;
+  w->data(header, resent ? *resend_engine_ : engine_, console_);
+  drop_if_failed(header.entry);
+}
+
+void Reception::on_digest(const Frame& frame) {
+  EntryWriter* w = writer(frame.header);
+  const BlockDigest digest = decode_block_digest(frame.body);
+  if (w == nullptr) return;
+  const uint64_t id = frame.header.entry, offset = frame.header.offset;
+  std::optional<uint32_t> ask_again;
+  w->digest(offset, digest, &ask_again);
+  if (ask_again) {
+    console_.detail(w->temp().describe() + ": the block at " + std::to_string(offset) +
+                    " is not what was sent; asking for it again");
+    link_.send(FrameType::Retry, id, offset, encode_retry(*ask_again));
+  } else if (++unacknowledged_blocks_ >= kBlocksPerAck) {
+    unacknowledged_blocks_ = 0;
+    link_.send(FrameType::Ack, id, w->verified_bytes(), {});
+  }
+  drop_if_failed(id);
+}
+
+void Reception::on_hole(const Frame& frame) {
+  EntryWriter* w = writer(frame.header);
+  const uint64_t length = decode_hole(frame.body);
+  if (w == nullptr) return;
+  w->hole(frame.header.offset, length, console_);
+}
+
+void Reception::on_end(const Frame& frame) {
+  EntryWriter* w = writer(frame.header);
+  const EntryEnd end = decode_entry_end(frame.body);
+  const uint64_t id = frame.header.entry;
+  if (id == last_id_) entry_open_ = false;
+  if (w == nullptr) return;
+  if (!w->end(frame.header.offset, end)) return;  // a further END follows the mended blocks
+  if (w->failed()) return drop_if_failed(id);
+  link_.send(FrameType::Result, id, 0, encode(EntryResult{}));
+  complete_.push_back(std::move(open_.at(id)));
+  open_.erase(id);
+}
+
+}  // namespace zx

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+#include "zsend/options.h"
+
+#include "common/base/error.h"
+#include "common/base/quote.h"
+#include "common/file/name.h"
+
+namespace zx {
+namespace {
+
+void check_source(const std::string& source) {
+  if (source.empty()) throw Error(ExitStatus::Usage, "a source is an empty name");
+  if (source == "-")
+    throw Error(ExitStatus::Usage, "'-' (standard input) is not there yet; a file of that name is ./-");
+  if (parse_direct(source) || looks_like_ssh(source))
+    throw Error(ExitStatus::Usage, quote(source) +
+                                       ": a source is a local file (one with a colon is written ./" +
+                                       escape(source) + ")");
+  check_component(base_name(source));
+}
+
+}  // namespace
+
+bool parse_send_options(int argc, const char* const* argv, SendOptions* out) {
+  CLI::App app(
+      "Send files to a waiting zrecv: encrypted, verified, committed before it says 0.\n\n"
+      "  zsend [OPTIONS] SRC... zs://HOST[:PORT][/PATH]\n"
+      "  zsend [OPTIONS] --listen [HOST:]PORT SRC...\n",
+      "zsend");
+  if (!parse_common_options(app, argc, argv,
+                            {{"sendfile", Engine::Sendfile}, {"readwrite", Engine::ReadWrite}},
+                            &out->common))
+    return false;
+  if (out->common.new_key) return true;
+
+  out->sources = out->common.operands;
+  if (!out->common.listen) {
+    if (out->sources.size() < 2)
+      throw Error(ExitStatus::Usage, "needs SRC... and zs://HOST[:PORT][/PATH] (see zsend --help)");
+    const std::string destination = out->sources.back();
+    out->sources.pop_back();
+    out->remote = parse_direct(destination);
+    if (!out->remote)
+      throw Error(ExitStatus::Usage,
+                  quote(destination) + (looks_like_ssh(destination)
+                                            ? ": starting the other side by ssh is not there yet"
+                                            : ": the destination must be zs://HOST[:PORT][/PATH]"));
+  }
+  if (out->sources.empty()) throw Error(ExitStatus::Usage, "--listen needs something to send");
+  for (const std::string& source : out->sources) check_source(source);
+  return true;
+}
+
+}  // namespace zx

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// What zsend was asked to do. Filled once by parse_send_options(), const afterwards.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/net/endpoint.h"
+#include "common/ui/common_options.h"
+
+namespace zx {
+
+struct SendOptions {
+  CommonOptions common;
+  std::vector<std::string> sources;      // local paths
+  std::optional<DirectEndpoint> remote;  // where to; nothing with --listen
+};
+
+/// Throws Error{Usage}. False when --help or --version was answered.
+bool parse_send_options(int argc, const char* const* argv, SendOptions* out);
+
+}  // namespace zx

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+// The story of zsend.
+#include "zsend/sender.h"
+
+#include "common/base/error.h"
+#include "common/base/quote.h"
+#include "common/engine/block_sender.h"
+#include "common/file/name.h"
+#include "common/session/session.h"
+#include "zsend/entry_stream.h"
+
+namespace zx {
+namespace {
+
+std::vector<SourceFile> open_sources(const std::vector<std::string>& paths) {
+  std::vector<SourceFile> sources;
+  for (const std::string& path : paths) sources.emplace_back(path);
+  return sources;
+}
+
+// The command that fetches from this listener.
+std::string paste_command(const SendOptions& options, uint16_t port) {
+  return "zrecv zs://" + to_text({host_to_paste(*options.common.listen), port}) + " .";
+}
+
+// A receiver that connects may ask for one of what is offered, by name.
+void keep_requested(const std::vector<std::string>& path, std::vector<SourceFile>* sources) {
+  if (path.empty()) return;
+  std::erase_if(*sources, [&](const SourceFile& s) {
+    return path.size() != 1 || base_name(s.path()) != path[0];
+  });
+  if (sources->empty())
+    throw Error(ExitStatus::Refused, quote(join_path(path)) + ": not offered by this sender");
+}
+
+}  // namespace
+
+ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger) {
+  console.configure(options.common.console);
+  if (options.common.new_key) {
+    console.note(make_key_file(*options.common.new_key));
+    return ExitStatus::Ok;
+  }
+
+  // 1. Open the sources: what cannot be read is found before anyone is bothered.
+  std::vector<SourceFile> sources = open_sources(options.sources);
+
+  // 2. Meet the receiver. From here on the peer is who the key says, or --no-auth was on both ends.
+  std::string one_time_key;
+  const Security security = make_security(options.common, "zsend", &one_time_key);
+  Terms terms = make_terms(options.common, "zsend");
+  terms.sources = static_cast<uint32_t>(sources.size());
+  if (options.remote) {
+    terms.path = options.remote->path;
+    terms.path_is_directory = options.remote->path_is_directory;
+  }
+  const Session session = open_session(
+      make_rendezvous(options.common, options.remote), Role::Sender, security, terms,
+      [&](uint16_t port) {
+        console.listening(options.common.listen->host, port, one_time_key,
+                          paste_command(options, port));
+      });
+  wipe(one_time_key);
+  Link& link = *session.link;
+  Channel& channel = link.channel();
+  console.connected(channel.socket().peer(), session.cipher, session.agreed.peer_build);
+  Summary& summary = console.summary();
+  summary.tls = channel.tls_form();
+  summary.cipher = session.cipher;
+
+  Verdict verdict;
+  link.guard([&] {
+    if (options.common.listen) keep_requested(session.agreed.path, &sources);
+
+    // 3. Choose how bytes move; nothing else decides that.
+    const Choice choice = choose_send_engine({channel.send_fd() >= 0, options.common.engine});
+    const auto engine = make_block_sender(channel, choice);
+
+    // 4. Stream the entries. Answers are served between blocks: what arrived damaged is sent again.
+    uint64_t total = 0;
+    for (const SourceFile& source : sources) total += source.size();
+    console.begin_transfer(total);
+    EntryStream stream(link, session.agreed, *engine, console, ledger);
+    for (SourceFile& source : sources) stream.send(std::move(source));
+
+    // 5. Every entry has its result: verified at the receiver, or failed there or here.
+    stream.settle();
+
+    // 6. FIN, verdict, BYE. Without a verdict nothing counts as sent.
+    const PathReport path{engine_name(engine->engine()), channel.tls_form(), engine->why()};
+    verdict = stream.conclude(path);
+    summary.tx = path.engine;
+    if (!path.why.empty()) summary.why.push_back("zsend: " + path.engine + ": " + path.why);
+  });
+
+  // 7. Report. Both sides have said the same.
+  channel.finish_sending();
+  summary.wire_bytes = wire_bytes(channel.socket().fd()).sent;
+  summary.durable = verdict.durable;
+  summary.rx = escape(verdict.path.engine);
+  if (!verdict.path.why.empty())
+    summary.why.push_back("zrecv: " + escape(verdict.path.engine) + ": " +
+                          quote_peer_text(verdict.path.why));
+  const ExitStatus status = more_severe(ledger.status(), verdict.status);
+  console.finish(status, "", ledger);
+  return status;
+}
+
+}  // namespace zx
