@@ -1,0 +1,63 @@
+# Sourced by every e2e script. Gives $t (scratch folder, kept on failure), the two programs, and verbs.
+# A script is one behaviour; its name says which. Nothing here sleeps to synchronise: a listener is
+# waited for by its "listening" event, a process by wait, anything else by until_true.
+set -eu
+: "${ZSEND:?}" "${ZRECV:?}"
+t=$(mktemp -d "${TMPDIR:-/tmp}/zx-e2e.XXXXXX")
+started=()
+
+cleanup() {
+  local status=$?
+  for pid in "${started[@]:-}"; do [ -n "$pid" ] && kill -9 "$pid" 2>/dev/null || true; done
+  wait 2>/dev/null || true
+  for mount in "$t"/mnt*; do mountpoint -q "$mount" 2>/dev/null && umount -l "$mount"; done
+  if [ "$status" = 0 ] || [ "$status" = 77 ]; then rm -rf "$t"; else echo "kept: $t" >&2; fi
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+skip() { echo "skip: $*"; exit 77; }
+fail() { echo "FAIL: $*" >&2; for f in "$t"/*.err; do [ -e "$f" ] && { echo "--- $f"; cat "$f"; } >&2; done; exit 1; }
+
+# until_true COMMAND...: polls a condition that something else makes true; fails after 30 s.
+until_true() {
+  local n=0
+  until "$@"; do n=$((n + 1)); [ $n -lt 1500 ] || fail "never true: $*"; read -rt 0.02 <> <(:) || true; done
+}
+
+listening() { grep -q '"event":"listening"' "$1" 2>/dev/null; }
+field() { sed -n "s/.*\"$2\":\"\{0,1\}\([^\",}]*\).*/\1/p" "$1" | tail -1; }
+
+# start_recv [OPTIONS...] [DST]: a listening zrecv in the background; sets $recv, $port and, when it
+# made one, ZXFER_KEY. Its JSON is $t/recv.json, its messages $t/recv.err.
+start_recv() { start_listener recv "$ZRECV" "$@"; }
+# The same for zsend --listen.
+start_send() { start_listener send "$ZSEND" "$@"; }
+start_listener() {
+  local name=$1 program=$2; shift 2
+  rm -f "$t/$name.json"
+  "$program" --listen "127.0.0.1:0" --json="$t/$name.json" "$@" >"$t/$name.out" 2>"$t/$name.err" &
+  eval "$name=$!"
+  started+=("$!")
+  local pid=$!
+  until_true eval "listening '$t/$name.json' || ! kill -0 $pid 2>/dev/null"
+  listening "$t/$name.json" || fail "$name did not listen"
+  port=$(sed -n 's/.*"event":"listening".*"port":\([0-9]*\).*/\1/p' "$t/$name.json")
+  local key; key=$(sed -n 's/.*"event":"listening".*"key":"\([^"]*\)".*/\1/p' "$t/$name.json")
+  [ -z "$key" ] || export ZXFER_KEY=$key
+}
+
+# status_of COMMAND...: runs it and sets $status, whatever it is.
+status_of() { status=0; "$@" || status=$?; }
+wait_for() { status=0; wait "$1" || status=$?; }
+expect_status() { [ "$status" = "$1" ] || fail "${2:-it} ended with $status, not $1"; }
+expect_same() { cmp -s "$1" "$2" || fail "$1 and $2 differ"; }
+expect_in() { grep -qF -- "$2" "$1" || fail "$1 does not say: $2"; }
+# Nothing but the names given may be in a folder: no temporary file, no final name.
+expect_only() {
+  local dir=$1; shift
+  local found wanted
+  found=$(ls -A "$dir"); wanted=$(printf '%s\n' "$@" | sort)
+  [ "$(printf '%s\n' "$found" | sort)" = "$wanted" ] || fail "$dir holds: $found"
+}
+random_file() { head -c "$2" /dev/urandom >"$1"; }
