@@ -6,7 +6,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <set>
+#include <map>
+#include <optional>
 
 #include "common/base/error.h"
 #include "common/base/quote.h"
@@ -49,6 +50,25 @@ void attempt(EntryWriter& entry, Step&& step) {
   }
 }
 
+// One sync for each directory. When it fails, no name in that directory is certain.
+void sync_directories(std::vector<std::unique_ptr<EntryWriter>>& entries) {
+  std::map<const HeldDir*, std::optional<Error>> results;
+  for (auto& entry : entries) {
+    const HeldDir& dir = entry->temp().dir();
+    attempt(*entry, [&] {
+      const auto [at, first] = results.try_emplace(&dir);
+      if (first) {
+        try {
+          dir.sync();
+        } catch (const Error& error) {
+          at->second = error;
+        }
+      }
+      if (at->second) throw Error(*at->second);
+    });
+  }
+}
+
 }  // namespace
 
 bool commit_entries(std::vector<std::unique_ptr<EntryWriter>>& entries, const CommitPolicy& policy,
@@ -64,13 +84,7 @@ bool commit_entries(std::vector<std::unique_ptr<EntryWriter>>& entries, const Co
   for (auto& entry : entries) attempt(*entry, [&] { entry->temp().commit(replace); });
 
   bool durable = sync;
-  if (sync) {
-    std::set<const HeldDir*> synced;
-    for (auto& entry : entries)
-      attempt(*entry, [&] {
-        if (synced.insert(&entry->temp().dir()).second) entry->temp().dir().sync();
-      });
-  }
+  if (sync) sync_directories(entries);
   for (auto& entry : entries) {
     durable = durable && entry->outcome().status == ExitStatus::Ok;
     const Digest sum = entry->block_sum();

@@ -21,7 +21,7 @@ struct CommitPolicy {
 
 /// Commits verified entries and adds their outcomes to the ledger. An entry that cannot be committed
 /// is a failed outcome and its temporary file is removed. Blocking: runs while heartbeats are sent.
-/// Returns true when everything that was committed is durable.
+/// Returns true when every entry was committed and is durable.
 bool commit_entries(std::vector<std::unique_ptr<EntryWriter>>& entries, const CommitPolicy& policy,
                     Ledger& ledger);
 

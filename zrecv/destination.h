@@ -26,12 +26,12 @@ struct Target {
 
 class Destination {
  public:
-  /// Opens the operator's path. Throws Error{FileIo} when it cannot be a destination, Error{Usage} when
-  /// it contradicts no_target_directory.
+  /// Opens the operator's path. Throws Error{FileIo} when it cannot be a destination, or is a directory
+  /// and -T was given.
   Destination(const std::string& path, bool no_target_directory);
 
   /// What the peer's operator wrote after zs://host/, below the root; before the first target_for().
-  /// Throws Error{Refused} for an unsafe path or one that leads nowhere, Error{FileIo}.
+  /// Throws Error{Refused} for an unsafe path, Error{FileIo} for one that leads nowhere.
   void aim(const std::vector<std::string>& path, bool path_is_directory, bool no_target_directory);
 
   /// Throws Error{Refused} for an unsafe name, or for a second entry when there is one name only.

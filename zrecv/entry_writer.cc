@@ -12,9 +12,6 @@
 namespace zx {
 namespace {
 
-// Freshly written bytes are hashed when so many have gathered: few calls, and they are still in L2.
-constexpr size_t kHashBytes = 512 << 10;
-
 [[noreturn]] void protocol(const std::string& what) {
   throw Error(ExitStatus::Protocol, "peer sent " + what);
 }
@@ -22,12 +19,12 @@ constexpr size_t kHashBytes = 512 << 10;
 }  // namespace
 
 EntryWriter::EntryWriter(uint64_t id, const EntryInfo& info, const Target& target,
-                         const Negotiated& agreed)
+                         const Negotiated& agreed, PageBuffer& read_back)
     : info_(info),
       target_(target),
       agreed_(agreed),
       temp_(*target.dir, target.name),
-      buffer_(kHashBytes) {
+      buffer_(read_back) {
   outcome_.id = id;
   outcome_.name = target.name;
   const std::string& dir = target.dir->path();
@@ -87,13 +84,13 @@ void EntryWriter::data(const FrameHeader& h, BlockReceiver& engine,
 // page cache and while it is hot. That catches a fault anywhere between socket and file.
 void EntryWriter::hash_fresh(uint64_t bytes) {
   unhashed_bytes_ += bytes;
-  if (unhashed_bytes_ >= kHashBytes) finish_hashing();
+  if (unhashed_bytes_ >= buffer_.size()) finish_hashing();
 }
 
 void EntryWriter::finish_hashing() {
   while (unhashed_bytes_ > 0 && read_error_ == 0) {
     const auto piece =
-        std::span(buffer_).first(std::min<uint64_t>(buffer_.size(), unhashed_bytes_));
+        buffer_.first(std::min<uint64_t>(buffer_.size(), unhashed_bytes_));
     const ssize_t n = pread_full(temp_.fd(), piece, unhashed_offset_);
     if (n != static_cast<ssize_t>(piece.size())) {
       read_error_ = n < 0 ? static_cast<int>(-n) : EIO;
@@ -109,7 +106,7 @@ void EntryWriter::finish_hashing() {
 Digest EntryWriter::digest_of_file_range(uint64_t offset, uint64_t length) {
   Hasher hasher;
   while (length > 0) {
-    const auto piece = std::span(buffer_).first(std::min<uint64_t>(buffer_.size(), length));
+    const auto piece = buffer_.first(std::min<uint64_t>(buffer_.size(), length));
     const ssize_t n = pread_full(temp_.fd(), piece, offset);
     if (n != static_cast<ssize_t>(piece.size())) {
       fail(ExitStatus::FileIo, temp_.describe() + ": read what was written: " +

@@ -11,6 +11,7 @@
 #include <optional>
 #include <vector>
 
+#include "common/base/page_buffer.h"
 #include "common/engine/block_receiver.h"
 #include "common/file/temp_file.h"
 #include "common/session/ledger.h"
@@ -24,8 +25,9 @@ namespace zx {
 class EntryWriter {
  public:
   /// Makes the temporary file and reserves its space. Throws Error for this file (the caller turns it
-  /// into an outcome).
-  EntryWriter(uint64_t id, const EntryInfo& info, const Target& target, const Negotiated& agreed);
+  /// into an outcome). `read_back` is scratch memory that all entries of a session share.
+  EntryWriter(uint64_t id, const EntryInfo& info, const Target& target, const Negotiated& agreed,
+              PageBuffer& read_back);
 
   // After each of these look at failed(): the entry is then to be dropped with its outcome.
 
@@ -83,7 +85,7 @@ class EntryWriter {
   std::optional<Hasher> file_hasher_;  // flat over the file, while nothing was out of order
   uint64_t unhashed_offset_ = 0, unhashed_bytes_ = 0;
   int read_error_ = 0;
-  std::vector<std::byte> buffer_;
+  PageBuffer& buffer_;
 };
 
 }  // namespace zx

@@ -72,8 +72,8 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     // 3. Where to. A sender that connected may have named a path below the root; a pull has named
     //    what it wants instead.
     const bool pull = options.remote.has_value();
-    if (!pull)
-      destination.aim(agreed.path, agreed.path_is_directory, agreed.no_target_directory);
+    destination.aim(pull ? std::vector<std::string>{} : agreed.path, agreed.path_is_directory,
+                    agreed.no_target_directory);
 
     // 4. Choose how bytes move; nothing else decides that.
     const auto engine = choose_engine(channel, options.common.engine);

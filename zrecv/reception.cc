@@ -12,6 +12,8 @@ namespace {
 
 // An ACK every so many blocks: progress for the sender at no cost.
 constexpr uint64_t kBlocksPerAck = 4;
+// Freshly written bytes are hashed when so many have gathered: few calls, and they are still in L2.
+constexpr size_t kReadBackBytes = 512 << 10;
 
 EntryOutcome failed_outcome(uint64_t id, const std::string& name, const Error& error) {
   EntryOutcome outcome;
@@ -32,6 +34,7 @@ Reception::Reception(Link& link, const Negotiated& agreed, Destination& destinat
       destination_(destination),
       engine_(engine),
       resend_engine_(make_buffered_receiver(link.channel())),
+      read_back_(kReadBackBytes),
       requested_(std::move(requested)),
       console_(console),
       ledger_(ledger) {}
@@ -89,7 +92,7 @@ void Reception::open_entry(uint64_t id, const EntryInfo& info) {
         case Existing::Replace: break;
       }
     }
-    open_.emplace(id, std::make_unique<EntryWriter>(id, info, target, agreed_));
+    open_.emplace(id, std::make_unique<EntryWriter>(id, info, target, agreed_, read_back_));
     console_.add_total(info.size);
   } catch (const Error& error) {
     // A fault of this file only: its outcome, not the end of the session (session/ledger.h).

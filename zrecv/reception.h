@@ -46,6 +46,7 @@ class Reception {
   Destination& destination_;
   BlockReceiver& engine_;
   std::unique_ptr<BlockReceiver> resend_engine_;
+  PageBuffer read_back_;
   const std::vector<std::string> requested_;
   Console& console_;
   Ledger& ledger_;

@@ -189,7 +189,7 @@ void EntryStream::settle_entry(uint64_t id, const EntryResult& result) {
   outcome.id = id;
   outcome.name = entry.name;
   outcome.bytes = entry.size;
-  outcome.changed = entry.changed;
+  outcome.changed = entry.changed && !result.skipped;
   outcome.skipped = result.skipped;
   outcome.retransmitted_blocks = entry.retransmitted;
   // Our own failure comes back as the receiver's result: keep our words for it.

@@ -9,6 +9,7 @@
 
 #include "common/base/error.h"
 #include "common/base/io.h"
+#include "common/base/page_buffer.h"
 
 namespace zx {
 namespace {
@@ -25,7 +26,7 @@ class ReadWriteReceiver final : public BlockReceiver {
   int receive(int file, uint64_t offset, uint32_t length, const FreshFn& fresh) override {
     uint32_t done = 0;
     while (done < length) {
-      const auto piece = std::span(buffer_).first(std::min<size_t>(buffer_.size(), length - done));
+      const auto piece = buffer_.first(std::min<size_t>(buffer_.size(), length - done));
       const size_t n = channel_.recv_some(piece);
       if (n == 0) {
         channel_.recv_exact(piece);  // says that the stream ended early
@@ -47,7 +48,7 @@ class ReadWriteReceiver final : public BlockReceiver {
  private:
   Channel& channel_;
   std::string why_;
-  std::vector<std::byte> buffer_;
+  PageBuffer buffer_;
 };
 
 class SpliceReceiver final : public BlockReceiver {

@@ -10,6 +10,7 @@
 
 #include "common/base/error.h"
 #include "common/base/io.h"
+#include "common/base/page_buffer.h"
 
 namespace zx {
 namespace {
@@ -57,10 +58,10 @@ class BlockReader {
     hasher_.reset();
     while (out.length < length) {
       const auto want = std::min<size_t>(buffer_.size(), length - out.length);
-      const ssize_t n = pread_full(file.fd(), std::span(buffer_).first(want), offset + out.length);
+      const ssize_t n = pread_full(file.fd(), buffer_.first(want), offset + out.length);
       if (n < 0) out.read_error = static_cast<int>(-n);
       if (n <= 0) break;
-      const auto piece = std::span<const std::byte>(buffer_).first(static_cast<size_t>(n));
+      const auto piece = std::span<const std::byte>(buffer_.first(static_cast<size_t>(n)));
       hasher_.update(piece);
       if (file_digest != nullptr) file_digest->update(piece);
       use(piece, out.length);
@@ -72,7 +73,7 @@ class BlockReader {
 
  private:
   Hasher hasher_;
-  std::vector<std::byte> buffer_;
+  PageBuffer buffer_;
 };
 
 class ReadWriteSender final : public BlockSender {

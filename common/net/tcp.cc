@@ -212,20 +212,19 @@ Listener::Listener(const HostPort& address, Family family) {
                                             : reinterpret_cast<sockaddr_in&>(bound).sin_port);
 }
 
-Socket Listener::accept(std::optional<seconds> limit, seconds idle) {
-  const auto deadline = Clock::now() + limit.value_or(std::chrono::hours(24 * 365));
+std::optional<Socket> Listener::accept(Clock::time_point give_up, seconds idle) {
   for (;;) {
     // poll takes an int of milliseconds: wait in slices.
-    const auto slice = std::min(deadline, Clock::now() + std::chrono::hours(1));
+    const auto slice = std::min(give_up, Clock::now() + std::chrono::hours(1));
     if (!poll_until(fd_.get(), POLLIN, slice)) {
-      if (Clock::now() < deadline) continue;
-      throw Error(ExitStatus::Timeout, "no connection within " + std::to_string(limit->count()) + " s");
+      if (Clock::now() < give_up) continue;
+      return std::nullopt;
     }
     sockaddr_storage from{};
     socklen_t length = sizeof from;
     auto* address = reinterpret_cast<sockaddr*>(&from);
     UniqueFd fd(retry_eintr([&] { return accept4(fd_.get(), address, &length, SOCK_CLOEXEC); }));
-    if (fd.valid()) return {std::move(fd), address_text(address, length), idle};
+    if (fd.valid()) return Socket(std::move(fd), address_text(address, length), idle);
     // The connection may be gone again (accept(2), ERRORS); the rest is ours.
     if (errno != ECONNABORTED && errno != EPROTO && errno != ENETDOWN && errno != EHOSTDOWN &&
         errno != EHOSTUNREACH && errno != ENETUNREACH)

@@ -82,8 +82,8 @@ class Listener {
   Listener(const HostPort& address, Family family);
   /// The port in use, also when 0 was asked for.
   uint16_t port() const { return port_; }
-  /// Waits for a connection, for ever without a limit. Throws Error{Timeout} at the limit.
-  Socket accept(std::optional<std::chrono::seconds> limit, std::chrono::seconds idle);
+  /// Waits for a connection; nothing when none came before give_up.
+  std::optional<Socket> accept(Clock::time_point give_up, std::chrono::seconds idle);
 
  private:
   UniqueFd fd_;

@@ -14,8 +14,7 @@
 
 namespace zx {
 
-/// The suites this machine offers, as preface bits; the first choice alone when it is clearly the
-/// faster one (a CPU with AES instructions does not offer ChaCha20 as a listener's choice).
+/// The suites a connector here offers, as preface bits: both where AES is fast, else only ChaCha20.
 uint8_t offered_suites();
 
 /// The suite a listener pins, of those the connector offers: what this CPU is fast at. 0 for none.

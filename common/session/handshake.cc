@@ -16,6 +16,8 @@ namespace zx {
 namespace {
 
 constexpr size_t kNonceBytes = 32, kMacBytes = 32, kMagicBytes = 8;
+// How long a refused peer may take to read the refusal.
+constexpr std::chrono::milliseconds kFarewell{500};
 
 void fill_random(std::span<std::byte> out) {
   if (RAND_bytes(reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(out.size())) != 1)
@@ -170,8 +172,9 @@ Handshaken connector_handshake(Socket socket, Role role, const Security& securit
   return h;
 }
 
-std::optional<Handshaken> listener_handshake(Socket socket, Role role, const Security& security) {
-  socket.set_deadline(Clock::now() + kHandshakeLimit);
+std::optional<Handshaken> listener_handshake(Socket socket, Role role, const Security& security,
+                                             Clock::time_point give_up) {
+  socket.set_deadline(std::min(give_up, Clock::now() + kHandshakeLimit));
   const std::string peer = socket.peer();
   Handshaken h;
   size_t have = 0;
@@ -186,7 +189,15 @@ std::optional<Handshaken> listener_handshake(Socket socket, Role role, const Sec
   static constexpr std::byte kFirst{0x89};
   if (h.connector_preface[0] == kFirst)
     recv_exact(socket, std::span(h.connector_preface).subspan(have));
-  const Preface request = decode_preface(h.connector_preface);
+  Preface request;
+  try {
+    request = decode_preface(h.connector_preface);
+  } catch (const Error&) {
+    // A close with unread input would be a reset; whoever this is shall see an end.
+    socket.shutdown_send();
+    socket.drain(kFarewell);
+    throw;
+  }
 
   Preface answer = my_preface(role, security);
   answer.code = judge(request, answer);
@@ -195,7 +206,7 @@ std::optional<Handshaken> listener_handshake(Socket socket, Role role, const Sec
   socket.send_all(h.listener_preface, More::No);
   if (answer.code != PrefaceCode::Accepted) {
     socket.shutdown_send();
-    socket.drain(std::chrono::milliseconds(1000));
+    socket.drain(kFarewell);
     throw refusal(answer.code, peer, answer.mode, request.mode, role, answer.no_auth);
   }
 

@@ -33,7 +33,8 @@ constexpr std::chrono::seconds kHandshakeLimit{10};
 Handshaken connector_handshake(Socket socket, Role role, const Security& security);
 
 /// The same for the listener. Nothing when the peer left, or was silent for the whole limit, without a
-/// single byte: a port scan or health check, not a transfer that failed.
-std::optional<Handshaken> listener_handshake(Socket socket, Role role, const Security& security);
+/// single byte: a port scan or health check, not a transfer that failed. Ends at give_up at the latest.
+std::optional<Handshaken> listener_handshake(Socket socket, Role role, const Security& security,
+                                             Clock::time_point give_up);
 
 }  // namespace zx

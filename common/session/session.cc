@@ -11,6 +11,8 @@ namespace zx {
 namespace {
 
 constexpr uint64_t kKnownFeatures = 0;
+// A time no run will see, that clock arithmetic still can hold.
+constexpr std::chrono::seconds kForEver = std::chrono::hours(24 * 365 * 100);
 
 // A random unknown optional bit in every HELLO: a peer that does not ignore it is found in tests, not
 // when the first real one is defined (RFC 8701 calls it GREASE).
@@ -42,13 +44,13 @@ Handshaken meet(const Rendezvous& r, Role role, const Security& security,
   }
   Listener listener(*r.listen_on, r.family);
   on_listening(listener.port());
-  const auto start = Clock::now();
+  const auto give_up = Clock::now() + (r.wait ? *r.wait : kForEver);
   for (;;) {
-    std::optional<std::chrono::seconds> left;
-    if (r.wait)
-      left = std::max(std::chrono::seconds(0),
-                      *r.wait - std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - start));
-    if (auto h = listener_handshake(listener.accept(left, r.idle), role, security))
+    auto socket = listener.accept(give_up, r.idle);
+    if (!socket)
+      throw Error(ExitStatus::Timeout,
+                  "no connection within " + std::to_string(r.wait->count()) + " s");
+    if (auto h = listener_handshake(std::move(*socket), role, security, give_up))
       return std::move(*h);
   }
 }
@@ -67,7 +69,7 @@ Negotiated agree(const Terms& mine, const Terms& peers) {
   n.overwrite_here = mine.overwrite;
   n.overwrite_peer = peers.overwrite;
   n.sources = std::max(mine.sources, peers.sources);
-  n.path = mine.path.empty() ? peers.path : mine.path;
+  n.path = mine.path.empty() ? peers.path : mine.path;  // only the connector has one
   n.peer_build = peers.build;
   return n;
 }
@@ -92,6 +94,8 @@ Session open_session(const Rendezvous& rendezvous, Role role, const Security& se
       link.send(FrameType::Hello, 0, 0, encode(terms));
       peers = read_terms(link, FrameType::Welcome);
       check_terms(terms, peers, peer);
+      if (!peers.path.empty())
+        throw Error(ExitStatus::Protocol, peer + ": the listener's WELCOME has a path");
       if (peers.session != terms.session)
         throw Error(ExitStatus::Protocol, peer + ": the answer is for another session");
     } else {

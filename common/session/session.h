@@ -20,7 +20,7 @@ struct Rendezvous {
   std::chrono::seconds idle{60};             // --timeout
 };
 
-/// The agreed terms. Made by agree(), the same on both sides.
+/// The agreed terms. Made by agree(), the same on both sides but for overwrite_here and _peer.
 struct Negotiated {
   uint32_t block_bytes = 0;
   Durability durability = Durability::Batch;

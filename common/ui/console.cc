@@ -233,6 +233,12 @@ void Console::note(const std::string& text) {
   if (!options_.quiet) print(program_ + ": " + text);
 }
 
+void Console::write_digest(const EntryOutcome& o) {
+  const std::string& name = o.output_name.empty() ? o.name : o.output_name;
+  // For a program the exact bytes; for a person nothing that the terminal would act on.
+  write_all(digest_fd_, digest_line(o.digest, isatty(digest_fd_) == 1 ? escape(name) : name));
+}
+
 void Console::report_entries(const Ledger& ledger) {
   for (const EntryOutcome& o : ledger.outcomes()) {
     JsonObject json = event("entry");
@@ -251,7 +257,7 @@ void Console::report_entries(const Ledger& ledger) {
       print(program_ + ": warning: " + quote(o.name) + " changed while it was sent; " +
             "what was sent is committed");
     if (o.has_digest && o.status == ExitStatus::Ok && digest_fd_ >= 0)
-      write_all(digest_fd_, digest_line(o.digest, o.output_name.empty() ? o.name : o.output_name));
+      write_digest(o);
   }
 }
 

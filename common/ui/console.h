@@ -75,6 +75,7 @@ class Console {
   void end_progress();
   void finish_with(int exit, std::string_view status, const std::string& error,
                    const Ledger& ledger);
+  void write_digest(const EntryOutcome& outcome);
   void report_entries(const Ledger& ledger);
   void print_summary(const Totals& totals, double time);
   double seconds() const;

@@ -1,13 +1,28 @@
 // SPDX-License-Identifier: MIT
 #include "common/ui/program.h"
 
+#include <sys/resource.h>
+
 #include <new>
 
 #include "common/base/error.h"
 
 namespace zx {
 
+namespace {
+
+// Several sources mean several open files on both sides; the soft limit of 1024 is for select(2).
+void allow_many_files() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
 int run_program(const char* name, const std::function<ExitStatus(Console&, Ledger&)>& body) {
+  allow_many_files();
   int signal = 0;
   ExitStatus status = ExitStatus::Internal;
   {

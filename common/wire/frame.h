@@ -62,7 +62,7 @@ FrameHeaderBytes encode_header(const FrameHeader& header);
 FrameHeader decode_header(std::span<const std::byte, kFrameHeaderBytes> bytes);
 
 bool is_known(FrameType type);
-/// "DATA", "END", ...; "type 0x1234" for an unknown one.
+/// "DATA", "END", ...; "unknown frame" for a type that is_known() denies.
 const char* frame_name(FrameType type);
 
 }  // namespace zx

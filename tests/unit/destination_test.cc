@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: MIT
+#include "zrecv/destination.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "common/base/error.h"
+#include "common/file/name.h"
+
+namespace zx {
+namespace {
+
+namespace fs = std::filesystem;
+using Names = std::vector<std::string>;
+
+// The name of the Error's status, or "no error".
+template <typename F>
+std::string outcome(F&& f) {
+  try {
+    f();
+  } catch (const Error& e) {
+    return std::string(status_name(e.status()));
+  }
+  return "no error";
+}
+
+// A directory of this test with: dir/ dir/sub/ file link_to_file link_to_dir dangling fifo
+class Tree {
+ public:
+  Tree() {
+    std::string name = (fs::temp_directory_path() / "zx_destination_XXXXXX").string();
+    REQUIRE(mkdtemp(name.data()) != nullptr);
+    path_ = name;
+    fs::create_directories(path_ / "dir/sub");
+    std::ofstream(path_ / "file") << "12345";
+    std::ofstream(path_ / "dir/inner") << "123";
+    fs::create_symlink("file", path_ / "link_to_file");
+    fs::create_symlink("dir", path_ / "link_to_dir");
+    fs::create_symlink("nowhere", path_ / "dangling");
+    fs::create_symlink("../../file", path_ / "dir/sub/link_out");
+    REQUIRE(mkfifo(at("fifo").c_str(), 0600) == 0);
+  }
+  ~Tree() { fs::remove_all(path_); }
+  Tree(const Tree&) = delete;
+  Tree& operator=(const Tree&) = delete;
+
+  std::string at(const std::string& name) const { return (path_ / name).string(); }
+
+ private:
+  fs::path path_;
+};
+
+EntryInfo entry(const std::string& name) {
+  EntryInfo out;
+  out.name = {name};
+  return out;
+}
+
+// The final path of an entry, with the directory that is really behind the held descriptor.
+std::string place(const Target& target) {
+  return fs::read_symlink("/proc/self/fd/" + std::to_string(target.dir->fd())).string() + "/" +
+         target.name;
+}
+
+std::string place_of(const std::string& destination, bool no_target_directory = false) {
+  Destination d(destination, no_target_directory);
+  return place(d.target_for(entry("name")));
+}
+
+// --- what the operator of zrecv wrote
+
+TEST_CASE("Destination: an existing directory receives entries by their names") {
+  const Tree t;
+  for (const char* path : {"dir", "dir/", "dir//", "dir/.", "link_to_dir", "link_to_dir/"}) {
+    INFO(path);
+    CHECK(place_of(t.at("") + path) == t.at("dir/name"));
+  }
+  Destination d(t.at("dir"), false);
+  CHECK(place(d.target_for(entry("a"))) == t.at("dir/a"));
+  CHECK(place(d.target_for(entry("b"))) == t.at("dir/b"));
+}
+
+TEST_CASE("Destination: anything else is the new name") {
+  const Tree t;
+  CHECK(place_of(t.at("new")) == t.at("new"));
+  CHECK(place_of(t.at("dir/new")) == t.at("dir/new"));
+  CHECK(place_of(t.at("link_to_dir/new")) == t.at("dir/new"));
+  CHECK(place_of(t.at("dir//new")) == t.at("dir/new"));
+}
+
+TEST_CASE("Destination: an existing file is the name and is seen") {
+  const Tree t;
+  Destination d(t.at("file"), false);
+  const Target target = d.target_for(entry("name"));
+  CHECK(place(target) == t.at("file"));
+  REQUIRE(target.existing);
+  CHECK(target.existing->st_size == 5);
+
+  Destination into(t.at("dir"), false);
+  REQUIRE(into.target_for(entry("inner")).existing);
+  CHECK(into.target_for(entry("inner")).existing->st_size == 3);
+  CHECK_FALSE(into.target_for(entry("name")).existing);
+}
+
+TEST_CASE("Destination: the operator's link to a file means that file") {
+  const Tree t;
+  CHECK(place_of(t.at("link_to_file")) == t.at("file"));
+  CHECK(place_of(t.at("dir/sub/link_out")) == t.at("file"));
+}
+
+TEST_CASE("Destination: what cannot receive a file is refused before anything is read") {
+  const Tree t;
+  for (const char* path : {"new/", "file/", "link_to_file/", "none/new", "file/new", "dangling",
+                           "fifo", "none/"}) {
+    INFO(path);
+    CHECK(outcome([&] { Destination(t.at("") + path, false); }) == "file-io");
+  }
+  CHECK(outcome([] { Destination("/dev/null", false); }) == "file-io");
+}
+
+TEST_CASE("Destination: with -T a directory is never a place to put things in") {
+  const Tree t;
+  CHECK(place_of(t.at("new"), true) == t.at("new"));
+  CHECK(place_of(t.at("file"), true) == t.at("file"));
+  for (const char* path : {"dir", "dir/", "link_to_dir"}) {
+    INFO(path);
+    CHECK(outcome([&] { Destination(t.at(path), true); }) != "no error");
+    CHECK_THROWS_WITH(Destination(t.at(path), true), Catch::Contains("-T"));
+  }
+}
+
+TEST_CASE("Destination: several entries need a directory") {
+  const Tree t;
+  for (const char* path : {"new", "file"}) {
+    INFO(path);
+    Destination d(t.at(path), false);
+    CHECK(outcome([&] { d.target_for(entry("a")); }) == "no error");
+    CHECK(outcome([&] { d.target_for(entry("b")); }) == "refused");
+  }
+}
+
+TEST_CASE("Destination: unsafe names of entries are refused whatever the destination is") {
+  const Tree t;
+  for (const char* path : {"dir", "new"})
+    for (const Names& name : {Names{}, Names{""}, Names{"."}, Names{".."}, Names{"a/b"},
+                              Names{"/etc/passwd"}, Names{"a", "b"}, Names{"..", "b"},
+                              Names{std::string("a\0", 2)}, Names{".zrecv-1"},
+                              Names{std::string(256, 'x')}}) {
+      Destination d(t.at(path), false);
+      EntryInfo bad;
+      bad.name = name;
+      INFO(path << " " << name.size());
+      CHECK(outcome([&] { d.target_for(bad); }) == "refused");
+    }
+}
+
+TEST_CASE("Destination: a link in the directory is seen as a link and not followed") {
+  const Tree t;
+  Destination d(t.at(""), false);
+  for (const char* name : {"link_to_file", "link_to_dir", "dangling"}) {
+    const Target target = d.target_for(entry(name));
+    INFO(name);
+    REQUIRE(target.existing);
+    CHECK(S_ISLNK(target.existing->st_mode));
+    CHECK(target.name == name);
+  }
+}
+
+// --- what the peer's operator wrote after zs://host/
+
+std::string aimed_place(const std::string& root, const Names& path, bool is_directory = false,
+                        bool no_target_directory = false) {
+  Destination d(root, false);
+  d.aim(path, is_directory, no_target_directory);
+  return place(d.target_for(entry("name")));
+}
+
+TEST_CASE("Destination aim: a path below the root") {
+  const Tree t;
+  CHECK(aimed_place(t.at("dir"), {}) == t.at("dir/name"));
+  CHECK(aimed_place(t.at("dir"), {"new"}) == t.at("dir/new"));
+  CHECK(aimed_place(t.at("dir"), {"inner"}) == t.at("dir/inner"));
+  CHECK(aimed_place(t.at("dir"), {"sub"}) == t.at("dir/sub/name"));
+  CHECK(aimed_place(t.at("dir"), {"sub"}, true) == t.at("dir/sub/name"));
+  CHECK(aimed_place(t.at("dir"), {"sub", "new"}) == t.at("dir/sub/new"));
+  CHECK(aimed_place(t.at(""), {"dir", "sub"}) == t.at("dir/sub/name"));
+  CHECK(aimed_place(t.at(""), {"dir", "sub", "new"}) == t.at("dir/sub/new"));
+}
+
+TEST_CASE("Destination aim: a path with an unsafe component is refused") {
+  const Tree t;
+  for (const Names& path : {Names{".."}, Names{"..", "file"}, Names{"sub", "..", "x"}, Names{"."},
+                            Names{""}, Names{"sub", ""}, Names{"sub/x"}, Names{"/etc"},
+                            Names{".zrecv-1"}, Names{std::string(256, 'x')}}) {
+    INFO(join_path(path));
+    CHECK(outcome([&] { Destination(t.at("dir"), false).aim(path, false, false); }) == "refused");
+  }
+}
+
+TEST_CASE("Destination aim: no way leads through a symbolic link") {
+  const Tree t;
+  CHECK(outcome([&] { aimed_place(t.at(""), {"link_to_dir", "new"}); }) != "no error");
+  CHECK(outcome([&] { aimed_place(t.at(""), {"link_to_dir"}, true); }) != "no error");
+  CHECK(outcome([&] { aimed_place(t.at(""), {"dangling", "new"}); }) != "no error");
+  // As the last component it is a name that is replaced, not a directory that is entered.
+  CHECK(aimed_place(t.at(""), {"link_to_dir"}) == t.at("link_to_dir"));
+  CHECK(aimed_place(t.at("dir"), {"sub", "link_out"}) == t.at("dir/sub/link_out"));
+}
+
+TEST_CASE("Destination aim: no directory is made") {
+  const Tree t;
+  CHECK(outcome([&] { aimed_place(t.at("dir"), {"none", "new"}); }) == "file-io");
+  CHECK(outcome([&] { aimed_place(t.at("dir"), {"none"}, true); }) == "file-io");
+  CHECK(outcome([&] { aimed_place(t.at("dir"), {"inner", "new"}); }) == "file-io");
+  CHECK(outcome([&] { aimed_place(t.at("dir"), {"inner"}, true); }) == "file-io");
+  CHECK_FALSE(fs::exists(t.at("dir/none")));
+}
+
+TEST_CASE("Destination aim: with -T a directory is not entered") {
+  const Tree t;
+  CHECK(aimed_place(t.at("dir"), {"new"}, false, true) == t.at("dir/new"));
+  CHECK(aimed_place(t.at("dir"), {"inner"}, false, true) == t.at("dir/inner"));
+  CHECK(outcome([&] { aimed_place(t.at("dir"), {"sub"}, false, true); }) != "no error");
+  CHECK(outcome([&] { aimed_place(t.at("dir"), {}, false, true); }) != "no error");
+}
+
+TEST_CASE("Destination aim: a receiver of one name takes no other from the peer") {
+  const Tree t;
+  Destination d(t.at("new"), false);
+  CHECK(outcome([&] { d.aim({}, false, true); }) == "no error");
+  CHECK(outcome([&] { d.aim({"other"}, false, false); }) == "refused");
+  CHECK(place(d.target_for(entry("name"))) == t.at("new"));
+}
+
+TEST_CASE("Destination aim: one name is for one entry") {
+  const Tree t;
+  Destination d(t.at("dir"), false);
+  d.aim({"new"}, false, false);
+  CHECK(outcome([&] { d.target_for(entry("a")); }) == "no error");
+  CHECK(outcome([&] { d.target_for(entry("b")); }) == "refused");
+}
+
+// --- --overwrite
+
+TEST_CASE("decide_existing: the rule of one side") {
+  constexpr int64_t kSec = 1000;
+  constexpr uint32_t kNsec = 500;
+  constexpr uint64_t kSize = 77;
+  struct {
+    Overwrite rule;
+    int64_t sec;  // of the existing file
+    long nsec;
+    off_t size;
+    Existing expected;
+  } const rows[] = {
+      {Overwrite::Unset, kSec, kNsec, kSize, Existing::Replace},
+      {Overwrite::Always, kSec, kNsec, kSize, Existing::Replace},
+      {Overwrite::Always, kSec + 1, kNsec, kSize, Existing::Replace},
+      {Overwrite::Never, kSec, kNsec, kSize, Existing::Refuse},
+      {Overwrite::Never, kSec - 1, 0, 0, Existing::Refuse},
+      {Overwrite::Older, kSec - 1, 999, kSize, Existing::Replace},
+      {Overwrite::Older, kSec, kNsec - 1, kSize, Existing::Replace},
+      {Overwrite::Older, kSec, kNsec, kSize, Existing::Skip},
+      {Overwrite::Older, kSec, kNsec, kSize + 1, Existing::Skip},
+      {Overwrite::Older, kSec, kNsec + 1, kSize, Existing::Skip},
+      {Overwrite::Older, kSec + 1, 0, kSize, Existing::Skip},
+      {Overwrite::Older, -1, 0, kSize, Existing::Replace},
+      {Overwrite::Differ, kSec, kNsec, kSize, Existing::Skip},
+      {Overwrite::Differ, kSec, kNsec, kSize + 1, Existing::Replace},
+      {Overwrite::Differ, kSec, kNsec, kSize - 1, Existing::Replace},
+      {Overwrite::Differ, kSec, kNsec + 1, kSize, Existing::Replace},
+      {Overwrite::Differ, kSec + 1, kNsec, kSize, Existing::Replace},
+      {Overwrite::Differ, kSec - 1, kNsec, kSize, Existing::Replace},
+  };
+  EntryInfo info = entry("x");
+  info.mtime_sec = kSec;
+  info.mtime_nsec = kNsec;
+  info.size = kSize;
+  for (const auto& row : rows) {
+    struct stat st {};
+    st.st_mtim = {row.sec, row.nsec};
+    st.st_size = row.size;
+    INFO(static_cast<int>(row.rule) << " time " << row.sec << "." << row.nsec << " size " << row.size);
+    CHECK((decide_existing(row.rule, Overwrite::Unset, st, info) == row.expected));
+    CHECK((decide_existing(Overwrite::Unset, row.rule, st, info) == row.expected));
+    CHECK((decide_existing(row.rule, row.rule, st, info) == row.expected));
+    CHECK((decide_existing(row.rule, Overwrite::Always, st, info) == row.expected));
+    CHECK((decide_existing(row.rule, Overwrite::Never, st, info) == Existing::Refuse));
+    CHECK((decide_existing(Overwrite::Never, row.rule, st, info) == Existing::Refuse));
+  }
+}
+
+TEST_CASE("decide_existing: of two rules the stricter answer wins") {
+  EntryInfo info = entry("x");
+  info.mtime_sec = 1000;
+  info.size = 77;
+  struct stat newer_and_other {};
+  newer_and_other.st_mtim = {2000, 0};
+  newer_and_other.st_size = 1;
+  // Differ would replace it, Older would not.
+  CHECK((decide_existing(Overwrite::Differ, Overwrite::Older, newer_and_other, info) == Existing::Skip));
+  CHECK((decide_existing(Overwrite::Older, Overwrite::Differ, newer_and_other, info) == Existing::Skip));
+}
+
+}  // namespace
+}  // namespace zx

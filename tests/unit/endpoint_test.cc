@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+#include "common/net/endpoint.h"
+
+#include <catch2/catch.hpp>
+
+#include "common/base/error.h"
+
+namespace zx {
+namespace {
+
+using Names = std::vector<std::string>;
+
+// The name of the Error's status, or "no error".
+template <typename F>
+std::string outcome(F&& f) {
+  try {
+    f();
+  } catch (const Error& e) {
+    return std::string(status_name(e.status()));
+  }
+  return "no error";
+}
+
+TEST_CASE("zs operands: host and port and path") {
+  struct {
+    const char* text;
+    const char* host;
+    uint16_t port;
+    Names path;
+    bool is_directory;
+  } const rows[] = {
+      {"zs://host", "host", 7717, {}, false},
+      {"zs://host/", "host", 7717, {}, false},
+      {"zs://host:1", "host", 1, {}, false},
+      {"zs://host:65535/", "host", 65535, {}, false},
+      {"zs://host:0080", "host", 80, {}, false},
+      {"zs://a.b-c_d.example:7/x", "a.b-c_d.example", 7, {"x"}, false},
+      {"zs://192.0.2.1:7717/x/y", "192.0.2.1", 7717, {"x", "y"}, false},
+      {"zs://[::1]", "::1", 7717, {}, false},
+      {"zs://[::1]:22/x", "::1", 22, {"x"}, false},
+      {"zs://[fe80::1%eth0]:22", "fe80::1%eth0", 22, {}, false},
+      {"zs://host/x/", "host", 7717, {"x"}, true},
+      {"zs://host/x//", "host", 7717, {"x"}, true},
+      {"zs://host/x//y", "host", 7717, {"x", "y"}, false},
+      {"zs://host//x", "host", 7717, {"x"}, false},
+      // Literally: no decoding, no other special character.
+      {"zs://host/a%2fb", "host", 7717, {"a%2fb"}, false},
+      {"zs://host/a b:c?d#e", "host", 7717, {"a b:c?d#e"}, false},
+      {"zs://host/...", "host", 7717, {"..."}, false},
+      {"zs://host/..x/x..", "host", 7717, {"..x", "x.."}, false},
+      {"zs://host/[x]:1", "host", 7717, {"[x]:1"}, false},
+      {"zs://host/@", "host", 7717, {"@"}, false},
+  };
+  for (const auto& row : rows) {
+    INFO(row.text);
+    const auto endpoint = parse_direct(row.text);
+    REQUIRE(endpoint);
+    CHECK(endpoint->address.host == row.host);
+    CHECK(endpoint->address.port == row.port);
+    CHECK(endpoint->path == row.path);
+    CHECK(endpoint->path_is_directory == row.is_directory);
+  }
+}
+
+TEST_CASE("zs operands: bad ones are usage errors") {
+  for (const char* text : {
+           "zs://",          "zs:///x",          "zs://:7717",        "zs://:7717/x",
+           "zs://host:",     "zs://host:/x",     "zs://host:0",       "zs://host:65536",
+           "zs://host:-1",   "zs://host:+1",     "zs://host: 1",      "zs://host:1 ",
+           "zs://host:0x10", "zs://host:http",   "zs://host:99999999999999999999",
+           "zs://::1",       "zs://::1:7717",    "zs://fe80::1/x",    "zs://[::1",
+           "zs://[::1/x",    "zs://[::1]7717",   "zs://[::1]x",       "zs://[::1]:",
+           "zs://[]:7717",   "zs://-host",       "zs://[-x]:1",       "zs://-oProxyCommand=x",
+           "zs://user@host", "zs://ho st",       "zs://ho\nst",       "zs://ho\x1b[2Jst",
+           "zs://h\xc3\xb6st", "zs://host;id",   "zs://host?x",       "zs://$(id)",
+           "zs://host/..",   "zs://host/../x",   "zs://host/x/../y",  "zs://host/x/..",
+           "zs://host/.",    "zs://host/./x",    "zs://host/x/.",     "zs://host/x/./",
+           "zs://host//..",  "zs://host/x//../y",
+       }) {
+    INFO(text);
+    CHECK(outcome([&] { parse_direct(text); }) == "usage");
+  }
+}
+
+TEST_CASE("zs operands: a name of 255 bytes is the longest") {
+  CHECK(outcome([] { parse_direct("zs://h/" + std::string(255, 'x')); }) == "no error");
+  CHECK(outcome([] { parse_direct("zs://h/" + std::string(256, 'x')); }) == "usage");
+}
+
+TEST_CASE("zs operands: anything else is not one") {
+  for (const char* text : {"", "zs:", "zs:/", "zs:/host", "ZS://host", "file", "./zs://host",
+                           " zs://host", "host:path", "ssh://host/x", "-"}) {
+    INFO(text);
+    CHECK_FALSE(parse_direct(text));
+  }
+}
+
+TEST_CASE("zs operands: the message quotes the operand") {
+  CHECK_THROWS_WITH(parse_direct("zs://ho\x1b[2Jst"),
+                    Catch::Contains("\\x1b") && !Catch::Contains("\x1b"));
+}
+
+TEST_CASE("listen addresses: good ones") {
+  struct {
+    const char* text;
+    const char* host;
+    uint16_t port;
+  } const rows[] = {
+      {"7717", "", 7717},          {"0", "", 0},           {"65535", "", 65535},
+      {":7717", "", 7717},         {":0", "", 0},          {"host:80", "host", 80},
+      {"127.0.0.1:0", "127.0.0.1", 0}, {"[::1]:80", "::1", 80}, {"[::]:0", "::", 0},
+      {"[fe80::1%eth0]:1", "fe80::1%eth0", 1},
+  };
+  for (const auto& row : rows) {
+    INFO(row.text);
+    const HostPort address = parse_listen(row.text);
+    CHECK(address.host == row.host);
+    CHECK(address.port == row.port);
+  }
+}
+
+TEST_CASE("listen addresses: bad ones are usage errors") {
+  for (const char* text : {"",        "host",     "127.0.0.1", "[::1]",     "::1",      "::1:80",
+                           "65536",   "host:",    ":",         "host:65536", "-1",      "+1",
+                           "80 ",     " 80",      "8o",        "host:80/x", "[::1]80",  "[::1",
+                           "-host:1", "ho st:80", "a:b:80",    "zs://host:80", "user@host:80",
+                           "ho\nst:80"}) {
+    INFO(text);
+    CHECK(outcome([&] { parse_listen(text); }) == "usage");
+  }
+}
+
+TEST_CASE("ssh operands: a colon before any slash as scp decides it") {
+  for (const char* text : {"host:", "host:path", "user@host:path", "host:/abs", "host:a:b",
+                           "[::1]:path", "user@[::1]:path", "ssh://host", "ssh://user@host:22/x",
+                           "a b:c"}) {
+    INFO(text);
+    CHECK(looks_like_ssh(text));
+  }
+  for (const char* text : {"", "file", "./a:b", "/a:b", "dir/a:b", "../a:b", ":", ":path",
+                           "zs://host/x", "zs://host:1/x", "[x", "[x]", "-"}) {
+    INFO(text);
+    CHECK_FALSE(looks_like_ssh(text));
+  }
+}
+
+TEST_CASE("to_text: IPv6 in brackets and back") {
+  CHECK(to_text({"host", 1}) == "host:1");
+  CHECK(to_text({"::1", 7717}) == "[::1]:7717");
+  for (const char* text : {"host:80", "[::1]:7717", "127.0.0.1:1"})
+    CHECK(to_text(parse_listen(text)) == text);
+}
+
+}  // namespace
+}  // namespace zx

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: MIT
+// The bytes on the wire, written down once in tests/golden/*.hex from the format and not from the
+// encoder: a change of encoder and decoder that only fits itself is found here.
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "common/wire/frame.h"
+#include "common/wire/message.h"
+#include "common/wire/preface.h"
+
+namespace zx {
+namespace {
+
+// The bytes of a golden file: hexadecimal digits, white space, and lines that begin with '#'.
+Bytes golden(const std::string& name) {
+  std::ifstream in(ZX_SOURCE_DIR "/tests/golden/" + name + ".hex");
+  INFO(name);
+  REQUIRE(in.good());
+  std::string digits, line;
+  while (std::getline(in, line)) {
+    if (line.starts_with('#')) continue;
+    for (char c : line)
+      if (c != ' ') digits += c;
+  }
+  REQUIRE(digits.size() % 2 == 0);
+  REQUIRE(digits.find_first_not_of("0123456789abcdef") == std::string::npos);
+  REQUIRE_FALSE(digits.empty());
+  Bytes out;
+  for (size_t i = 0; i < digits.size(); i += 2)
+    out.push_back(static_cast<std::byte>(std::stoi(digits.substr(i, 2), nullptr, 16)));
+  return out;
+}
+
+template <size_t N>
+std::array<std::byte, N> counting(int first) {
+  std::array<std::byte, N> out{};
+  for (size_t i = 0; i < N; ++i) out[i] = static_cast<std::byte>(first + static_cast<int>(i));
+  return out;
+}
+
+template <size_t N>
+std::array<std::byte, N> fixed(const Bytes& bytes) {
+  REQUIRE(bytes.size() == N);
+  std::array<std::byte, N> out{};
+  std::copy(bytes.begin(), bytes.end(), out.begin());
+  return out;
+}
+
+Preface request() {
+  Preface p;
+  p.mode = Mode::TlsPsk;
+  p.role = Role::Sender;
+  p.suites = kSuiteAes128Gcm | kSuiteChaCha20Poly1305;
+  p.random = counting<8>(0x01);
+  return p;
+}
+
+Preface answer() {
+  Preface p;
+  p.mode = Mode::Plain;
+  p.role = Role::Receiver;
+  p.no_auth = true;
+  p.code = PrefaceCode::WrongAuth;
+  p.random = counting<8>(0xf1);
+  return p;
+}
+
+TEST_CASE("golden: preface of a request") {
+  const Bytes bytes = golden("preface_request");
+  CHECK(to_hex(encode_preface(request())) == to_hex(bytes));
+  const Preface p = decode_preface(fixed<kPrefaceBytes>(bytes));
+  CHECK(p.lowest_version == 1);
+  CHECK(p.highest_version == 1);
+  CHECK(p.mode == Mode::TlsPsk);
+  CHECK(p.role == Role::Sender);
+  CHECK_FALSE(p.no_auth);
+  CHECK(p.suites == 3);
+  CHECK(p.code == PrefaceCode::Accepted);
+  CHECK(to_hex(p.random) == "0102030405060708");
+}
+
+TEST_CASE("golden: preface of an answer") {
+  const Bytes bytes = golden("preface_answer");
+  CHECK(to_hex(encode_preface(answer())) == to_hex(bytes));
+  const Preface p = decode_preface(fixed<kPrefaceBytes>(bytes));
+  CHECK(p.mode == Mode::Plain);
+  CHECK(p.role == Role::Receiver);
+  CHECK(p.no_auth);
+  CHECK(p.suites == 0);
+  CHECK(p.code == PrefaceCode::WrongAuth);
+  CHECK(to_hex(p.random) == "f1f2f3f4f5f6f7f8");
+}
+
+TEST_CASE("golden: frame header") {
+  const Bytes bytes = golden("frame_header");
+  const FrameHeader h{FrameType::Data, kFlagResent, 8388608, 3, 4294967296};
+  CHECK(to_hex(encode_header(h)) == to_hex(bytes));
+  const FrameHeader back = decode_header(fixed<kFrameHeaderBytes>(bytes));
+  CHECK(back.type == h.type);
+  CHECK(back.flags == h.flags);
+  CHECK(back.length == h.length);
+  CHECK(back.entry == h.entry);
+  CHECK(back.offset == h.offset);
+}
+
+TEST_CASE("golden: HELLO") {
+  const Bytes bytes = golden("hello");
+  Terms m;
+  m.connector_preface = encode_preface(request());
+  m.listener_preface = encode_preface(answer());
+  m.optional_features = uint64_t{1} << 40;
+  m.session = counting<16>(0xa0);
+  m.max_block_bytes = 4 << 20;
+  m.durability = Durability::File;
+  m.overwrite = Overwrite::Older;
+  m.file_digest = m.preserve = true;
+  m.sources = 2;
+  m.path = {"dir", "name"};
+  m.build = "zsend 0.1.0";
+  CHECK(to_hex(encode(m)) == to_hex(bytes));
+  const Terms n = decode_terms(bytes);
+  CHECK(to_hex(n.connector_preface) == to_hex(golden("preface_request")));
+  CHECK(to_hex(n.listener_preface) == to_hex(golden("preface_answer")));
+  CHECK(n.required_features == 0);
+  CHECK(n.optional_features == m.optional_features);
+  CHECK(to_hex(n.session) == "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf");
+  CHECK(n.max_block_bytes == 4194304);
+  CHECK(n.durability == Durability::File);
+  CHECK(n.overwrite == Overwrite::Older);
+  CHECK(n.file_digest);
+  CHECK(n.preserve);
+  CHECK_FALSE(n.no_target_directory);
+  CHECK_FALSE(n.path_is_directory);
+  CHECK(n.sources == 2);
+  CHECK(n.path == m.path);
+  CHECK(n.build == m.build);
+}
+
+TEST_CASE("golden: WELCOME") {
+  const Bytes bytes = golden("welcome");
+  Terms m;
+  m.session = counting<16>(0xa0);
+  m.max_block_bytes = 8 << 20;
+  m.overwrite = Overwrite::Never;
+  m.no_target_directory = m.path_is_directory = true;
+  m.build = "zrecv 0.1.0";
+  CHECK(to_hex(encode(m)) == to_hex(bytes));
+  const Terms n = decode_terms(bytes);
+  CHECK(n.durability == Durability::Unset);
+  CHECK(n.overwrite == Overwrite::Never);
+  CHECK(n.no_target_directory);
+  CHECK(n.path_is_directory);
+  CHECK_FALSE(n.file_digest);
+  CHECK_FALSE(n.preserve);
+  CHECK(n.path.empty());
+  CHECK(n.build == "zrecv 0.1.0");
+}
+
+TEST_CASE("golden: ENTRY") {
+  const Bytes bytes = golden("entry");
+  EntryInfo m;
+  m.name = {"backup.tar"};
+  m.size = 5368709120;
+  m.mtime_sec = -1;
+  m.mtime_nsec = 500000000;
+  m.mode = 0640;
+  m.sparse = true;
+  CHECK(to_hex(encode(m)) == to_hex(bytes));
+  const EntryInfo n = decode_entry(bytes);
+  CHECK(n.name == m.name);
+  CHECK(n.size == m.size);
+  CHECK(n.mtime_sec == -1);
+  CHECK(n.mtime_nsec == 500000000);
+  CHECK(n.mode == 0640);
+  CHECK(n.sparse);
+}
+
+TEST_CASE("golden: DIGEST") {
+  const Bytes bytes = golden("digest");
+  CHECK(to_hex(encode(BlockDigest{8388608, counting<16>(0x10)})) == to_hex(bytes));
+  const BlockDigest n = decode_block_digest(bytes);
+  CHECK(n.length == 8388608);
+  CHECK(to_hex(n.digest) == "101112131415161718191a1b1c1d1e1f");
+}
+
+TEST_CASE("golden: END") {
+  const Bytes bytes = golden("end");
+  const EntryEnd m{true, ExitStatus::FileIo, counting<16>(0x20), true, counting<16>(0x30),
+                   "read error"};
+  CHECK(to_hex(encode(m)) == to_hex(bytes));
+  const EntryEnd n = decode_entry_end(bytes);
+  CHECK(n.changed);
+  CHECK(n.failure == ExitStatus::FileIo);
+  CHECK(to_hex(n.block_sum) == to_hex(counting<16>(0x20)));
+  CHECK(n.has_file_digest);
+  CHECK(to_hex(n.file_digest) == to_hex(counting<16>(0x30)));
+  CHECK(n.reason == "read error");
+}
+
+TEST_CASE("golden: FIN") {
+  const Bytes bytes = golden("fin");
+  const Fin m{2, 5368709121, counting<16>(0x40), {"sendfile", "none", "asked for"}};
+  CHECK(to_hex(encode(m)) == to_hex(bytes));
+  const Fin n = decode_fin(bytes);
+  CHECK(n.entries == 2);
+  CHECK(n.bytes == 5368709121);
+  CHECK(to_hex(n.root) == to_hex(counting<16>(0x40)));
+  CHECK(n.path.engine == "sendfile");
+  CHECK(n.path.tls == "none");
+  CHECK(n.path.why == "asked for");
+}
+
+TEST_CASE("golden: VERDICT") {
+  const Bytes bytes = golden("verdict");
+  const Verdict m{ExitStatus::Partial,  true, 2, 5368709121,
+                  counting<16>(0x40), 3,    {"splice", "user", ""}};
+  CHECK(to_hex(encode(m)) == to_hex(bytes));
+  const Verdict n = decode_verdict(bytes);
+  CHECK(n.status == ExitStatus::Partial);
+  CHECK(n.durable);
+  CHECK(n.entries == 2);
+  CHECK(n.bytes == 5368709121);
+  CHECK(to_hex(n.root) == to_hex(counting<16>(0x40)));
+  CHECK(n.retransmitted_blocks == 3);
+  CHECK(n.path.engine == "splice");
+  CHECK(n.path.tls == "user");
+  CHECK(n.path.why.empty());
+}
+
+TEST_CASE("golden: RESULT") {
+  const Bytes bytes = golden("result");
+  CHECK(to_hex(encode(EntryResult{ExitStatus::Ok, true, "exists"})) == to_hex(bytes));
+  const EntryResult n = decode_entry_result(bytes);
+  CHECK(n.status == ExitStatus::Ok);
+  CHECK(n.skipped);
+  CHECK(n.reason == "exists");
+}
+
+TEST_CASE("golden: ERROR and its seal") {
+  const Bytes bytes = golden("error");
+  const ErrorMessage m{ExitStatus::NoSpace, "disk full"};
+  CHECK(to_hex(encode(m)) == to_hex(bytes));
+  const ErrorMessage n = decode_error(bytes);
+  CHECK(n.status == ExitStatus::NoSpace);
+  CHECK(n.text == "disk full");
+
+  const Bytes payload = golden("sealed");
+  CHECK(to_hex(seal(encode(m))) == to_hex(payload));
+  CHECK(to_hex(unseal(payload)) == to_hex(bytes));
+}
+
+TEST_CASE("golden: HOLE and RETRY and BYE") {
+  CHECK(to_hex(encode_hole(4294967296)) == to_hex(golden("hole")));
+  CHECK(decode_hole(golden("hole")) == 4294967296);
+  CHECK(to_hex(encode_retry(1048576)) == to_hex(golden("retry")));
+  CHECK(decode_retry(golden("retry")) == 1048576);
+  CHECK(to_hex(encode_bye(ExitStatus::SourceChanged)) == to_hex(golden("bye")));
+  CHECK(decode_bye(golden("bye")) == ExitStatus::SourceChanged);
+}
+
+TEST_CASE("golden: no file that no test reads") {
+  const std::set<std::string> read{"preface_request", "preface_answer", "frame_header", "hello",
+                                   "welcome",         "entry",          "digest",       "end",
+                                   "fin",             "verdict",        "result",       "error",
+                                   "sealed",          "hole",           "retry",        "bye"};
+  std::set<std::string> there;
+  for (const auto& file : std::filesystem::directory_iterator(ZX_SOURCE_DIR "/tests/golden"))
+    there.insert(file.path().stem().string());
+  CHECK(there == read);
+}
+
+}  // namespace
+}  // namespace zx

@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: MIT
+// What holds for every message is in one table; what a single one has to say follows below.
+#include "common/wire/message.h"
+
+#include <catch2/catch.hpp>
+#include <functional>
+
+#include "common/base/error.h"
+#include "common/base/io.h"
+
+namespace zx {
+namespace {
+
+// The name of the Error's status, or "no error".
+template <typename F>
+std::string outcome(F&& f) {
+  try {
+    f();
+  } catch (const Error& e) {
+    return std::string(status_name(e.status()));
+  }
+  return "no error";
+}
+
+template <size_t N>
+std::array<std::byte, N> counting(int first) {
+  std::array<std::byte, N> out{};
+  for (size_t i = 0; i < N; ++i) out[i] = static_cast<std::byte>(first + static_cast<int>(i));
+  return out;
+}
+
+Terms some_terms() {
+  Terms m;
+  m.connector_preface = counting<kPrefaceBytes>(1);
+  m.listener_preface = counting<kPrefaceBytes>(101);
+  m.required_features = 0x1122334455667788;
+  m.optional_features = 0x99aabbccddeeff00;
+  m.session = counting<16>(201);
+  m.max_block_bytes = 0x345678;
+  m.durability = Durability::File;
+  m.overwrite = Overwrite::Never;
+  m.file_digest = m.no_target_directory = m.preserve = m.path_is_directory = true;
+  m.sources = 0xfedcba98;
+  m.path = {"dir", "name with space"};
+  m.build = "zsend 0.1.0";
+  return m;
+}
+
+EntryInfo some_entry() {
+  EntryInfo m;
+  m.name = {"a", "b\n"};
+  m.size = 0x0123456789abcdef;
+  m.mtime_sec = -2;
+  m.mtime_nsec = 999'999'999;
+  m.mode = 0751;
+  m.sparse = true;
+  return m;
+}
+
+EntryEnd some_end() {
+  return {true, ExitStatus::FileIo, counting<16>(1), true, counting<16>(50), "read: bad sector"};
+}
+
+PathReport some_path() { return {"sendfile", "user", "because"}; }
+
+Fin some_fin() { return {3, 0x1234567890, counting<16>(7), some_path()}; }
+
+Verdict some_verdict() {
+  return {ExitStatus::Partial, true, 2, 0x9876543210, counting<16>(9), 5, some_path()};
+}
+
+struct Case {
+  const char* name;
+  Bytes bytes;
+  std::function<void(ByteView)> decode;
+};
+
+std::vector<Case> all_messages() {
+  return {
+      {"HELLO", encode(some_terms()), [](ByteView b) { decode_terms(b); }},
+      {"ENTRY", encode(some_entry()), [](ByteView b) { decode_entry(b); }},
+      {"DIGEST", encode(BlockDigest{77, counting<16>(3)}),
+       [](ByteView b) { decode_block_digest(b); }},
+      {"END", encode(some_end()), [](ByteView b) { decode_entry_end(b); }},
+      {"FIN", encode(some_fin()), [](ByteView b) { decode_fin(b); }},
+      {"VERDICT", encode(some_verdict()), [](ByteView b) { decode_verdict(b); }},
+      {"RESULT", encode(EntryResult{ExitStatus::Ok, true, "exists"}),
+       [](ByteView b) { decode_entry_result(b); }},
+      {"ERROR", encode(ErrorMessage{ExitStatus::NoSpace, "disk full"}),
+       [](ByteView b) { decode_error(b); }},
+      {"HOLE", encode_hole(kMaxFileBytes), [](ByteView b) { decode_hole(b); }},
+      {"RETRY", encode_retry(kMaxBlockBytes), [](ByteView b) { decode_retry(b); }},
+      {"BYE", encode_bye(ExitStatus::SourceChanged), [](ByteView b) { decode_bye(b); }},
+  };
+}
+
+TEST_CASE("messages: each is decoded when it is whole") {
+  for (const Case& c : all_messages()) {
+    INFO(c.name);
+    CHECK(outcome([&] { c.decode(c.bytes); }) == "no error");
+  }
+}
+
+TEST_CASE("messages: each is a protocol error when it is cut at any length") {
+  for (const Case& c : all_messages())
+    for (size_t n = 0; n < c.bytes.size(); ++n) {
+      INFO(c.name << " cut to " << n);
+      // A copy of exactly that size, so that a sanitizer sees a read past it.
+      const Bytes cut(c.bytes.begin(), c.bytes.begin() + static_cast<std::ptrdiff_t>(n));
+      CHECK(outcome([&] { c.decode(cut); }) == "protocol");
+    }
+}
+
+TEST_CASE("messages: each is a protocol error with one byte too many") {
+  for (const Case& c : all_messages())
+    for (int extra : {0, 1, 255}) {
+      INFO(c.name);
+      Bytes longer = c.bytes;
+      longer.push_back(static_cast<std::byte>(extra));
+      CHECK(outcome([&] { c.decode(longer); }) == "protocol");
+    }
+}
+
+TEST_CASE("messages: no change of one byte is anything but a message or a protocol error") {
+  for (const Case& c : all_messages())
+    for (size_t at = 0; at < c.bytes.size(); ++at)
+      for (int value : {0x00, 0x01, 0x7f, 0x80, 0xff}) {
+        Bytes changed = c.bytes;
+        changed[at] = static_cast<std::byte>(value);
+        INFO(c.name << " byte " << at << " = " << value);
+        const std::string got = outcome([&] { c.decode(changed); });
+        CHECK((got == "no error" || got == "protocol"));
+      }
+}
+
+// --- every field comes back
+
+TEST_CASE("HELLO: every field survives a round trip") {
+  const Terms m = some_terms();
+  const Terms n = decode_terms(encode(m));
+  CHECK(to_hex(n.connector_preface) == to_hex(m.connector_preface));
+  CHECK(to_hex(n.listener_preface) == to_hex(m.listener_preface));
+  CHECK(n.required_features == m.required_features);
+  CHECK(n.optional_features == m.optional_features);
+  CHECK(to_hex(n.session) == to_hex(m.session));
+  CHECK(n.max_block_bytes == m.max_block_bytes);
+  CHECK(n.durability == m.durability);
+  CHECK(n.overwrite == m.overwrite);
+  CHECK(n.sources == m.sources);
+  CHECK(n.path == m.path);
+  CHECK(n.build == m.build);
+}
+
+TEST_CASE("HELLO: each of its flags is a bit of its own") {
+  for (int i = 0; i < 16; ++i) {
+    Terms m;
+    m.file_digest = (i & 1) != 0;
+    m.no_target_directory = (i & 2) != 0;
+    m.preserve = (i & 4) != 0;
+    m.path_is_directory = (i & 8) != 0;
+    const Terms n = decode_terms(encode(m));
+    INFO(i);
+    CHECK(n.file_digest == m.file_digest);
+    CHECK(n.no_target_directory == m.no_target_directory);
+    CHECK(n.preserve == m.preserve);
+    CHECK(n.path_is_directory == m.path_is_directory);
+  }
+}
+
+TEST_CASE("HELLO: every durability and overwrite rule survives and no other number does") {
+  constexpr size_t kDurabilityAt = 2 * kPrefaceBytes + 8 + 8 + 16 + 4;
+  Bytes bytes = encode(Terms{});
+  for (int value = 0; value < 256; ++value) {
+    INFO(value);
+    Bytes changed = bytes;
+    changed[kDurabilityAt] = static_cast<std::byte>(value);
+    if (value <= 3)
+      CHECK(static_cast<int>(decode_terms(changed).durability) == value);
+    else
+      CHECK(outcome([&] { decode_terms(changed); }) == "protocol");
+    changed = bytes;
+    changed[kDurabilityAt + 1] = static_cast<std::byte>(value);
+    if (value <= 4)
+      CHECK(static_cast<int>(decode_terms(changed).overwrite) == value);
+    else
+      CHECK(outcome([&] { decode_terms(changed); }) == "protocol");
+    changed = bytes;
+    changed[kDurabilityAt + 2] = static_cast<std::byte>(value);
+    CHECK(outcome([&] { decode_terms(changed); }) == (value <= 15 ? "no error" : "protocol"));
+  }
+}
+
+TEST_CASE("HELLO: the block limit is from 1 to 16 MiB") {
+  const auto with = [](uint32_t bytes) {
+    Terms m;
+    m.max_block_bytes = bytes;
+    return outcome([&] { decode_terms(encode(m)); });
+  };
+  CHECK(with(0) == "protocol");
+  CHECK(with(kMinBlockBytes - 1) == "protocol");
+  CHECK(with(kMinBlockBytes) == "no error");
+  CHECK(with(kMaxBlockBytes) == "no error");
+  CHECK(with(kMaxBlockBytes + 1) == "protocol");
+  CHECK(with(UINT32_MAX) == "protocol");
+}
+
+TEST_CASE("HELLO: path and build are limited") {
+  const auto with = [](std::vector<std::string> path, std::string build) {
+    Terms m;
+    m.path = std::move(path);
+    m.build = std::move(build);
+    return outcome([&] { decode_terms(encode(m)); });
+  };
+  CHECK(with(std::vector<std::string>(kMaxPathComponents, "x"), "") == "no error");
+  CHECK(with(std::vector<std::string>(kMaxPathComponents + 1, "x"), "") == "protocol");
+  // One byte over a name's limit still passes here: it is refused as a name.
+  CHECK(with({std::string(kMaxNameBytes + 1, 'x')}, "") == "no error");
+  CHECK(with({std::string(kMaxNameBytes + 2, 'x')}, "") == "protocol");
+  std::vector<std::string> longest(kMaxPathBytes / 128, std::string(128, 'x'));
+  CHECK(with(longest, "") == "no error");
+  longest[0] += 'x';
+  CHECK(with(longest, "") == "protocol");
+  CHECK(with({}, std::string(kMaxBuildBytes, 'b')) == "no error");
+  CHECK(with({}, std::string(kMaxBuildBytes + 1, 'b')) == "protocol");
+}
+
+TEST_CASE("ENTRY: every field survives a round trip") {
+  const EntryInfo m = some_entry();
+  const EntryInfo n = decode_entry(encode(m));
+  CHECK(n.name == m.name);
+  CHECK(n.size == m.size);
+  CHECK(n.mtime_sec == m.mtime_sec);
+  CHECK(n.mtime_nsec == m.mtime_nsec);
+  CHECK(n.mode == m.mode);
+  CHECK(n.sparse == m.sparse);
+  EntryInfo plain = m;
+  plain.sparse = false;
+  CHECK_FALSE(decode_entry(encode(plain)).sparse);
+}
+
+TEST_CASE("ENTRY: kind and flags that are unknown are refused") {
+  for (int value = 0; value < 256; ++value) {
+    INFO(value);
+    Bytes bytes = encode(some_entry());
+    bytes[0] = static_cast<std::byte>(value);
+    CHECK(outcome([&] { decode_entry(bytes); }) == (value == 1 ? "no error" : "protocol"));
+    bytes = encode(some_entry());
+    bytes[1] = static_cast<std::byte>(value);
+    CHECK(outcome([&] { decode_entry(bytes); }) == (value <= 1 ? "no error" : "protocol"));
+  }
+}
+
+TEST_CASE("ENTRY: limits hold at their value and not one past it") {
+  const auto with = [](auto&& change) {
+    EntryInfo m = some_entry();
+    change(m);
+    return outcome([&] { decode_entry(encode(m)); });
+  };
+  CHECK(with([](EntryInfo& m) { m.size = kMaxFileBytes; }) == "no error");
+  CHECK(with([](EntryInfo& m) { m.size = kMaxFileBytes + 1; }) == "protocol");
+  CHECK(with([](EntryInfo& m) { m.size = UINT64_MAX; }) == "protocol");
+  CHECK(with([](EntryInfo& m) { m.mtime_nsec = 1'000'000'000; }) == "protocol");
+  CHECK(with([](EntryInfo& m) { m.mtime_sec = INT64_MIN; }) == "no error");
+  CHECK(with([](EntryInfo& m) { m.mode = 07777; }) == "no error");
+  CHECK(with([](EntryInfo& m) { m.mode = 010000; }) == "protocol");
+  CHECK(with([](EntryInfo& m) { m.mode = 0100644; }) == "protocol");
+  CHECK(with([](EntryInfo& m) { m.name.assign(kMaxPathComponents, "x"); }) == "no error");
+  CHECK(with([](EntryInfo& m) { m.name.assign(kMaxPathComponents + 1, "x"); }) == "protocol");
+  CHECK(with([](EntryInfo& m) { m.name = {std::string(kMaxNameBytes + 1, 'x')}; }) == "no error");
+  CHECK(with([](EntryInfo& m) { m.name = {std::string(kMaxNameBytes + 2, 'x')}; }) == "protocol");
+}
+
+TEST_CASE("ENTRY: the longest name list fits into a frame") {
+  EntryInfo m = some_entry();
+  m.name.assign(kMaxPathComponents, std::string(kMaxPathBytes / kMaxPathComponents, 'x'));
+  const Bytes payload = seal(encode(m));
+  CHECK(payload.size() <= kMaxMessageBytes);
+  CHECK(decode_entry(unseal(payload)).name == m.name);
+}
+
+TEST_CASE("DIGEST: every field survives a round trip") {
+  const BlockDigest n = decode_block_digest(encode(BlockDigest{0x01020304, counting<16>(3)}));
+  CHECK(n.length == 0x01020304);
+  CHECK(to_hex(n.digest) == to_hex(counting<16>(3)));
+}
+
+TEST_CASE("END: every field survives a round trip") {
+  for (bool changed : {false, true})
+    for (bool digest : {false, true}) {
+      EntryEnd m = some_end();
+      m.changed = changed;
+      m.has_file_digest = digest;
+      const EntryEnd n = decode_entry_end(encode(m));
+      CHECK(n.changed == changed);
+      CHECK(n.has_file_digest == digest);
+      CHECK(n.failure == m.failure);
+      CHECK(to_hex(n.block_sum) == to_hex(m.block_sum));
+      CHECK(to_hex(n.file_digest) == to_hex(m.file_digest));
+      CHECK(n.reason == m.reason);
+    }
+}
+
+TEST_CASE("FIN: every field survives a round trip") {
+  const Fin m = some_fin();
+  const Fin n = decode_fin(encode(m));
+  CHECK(n.entries == m.entries);
+  CHECK(n.bytes == m.bytes);
+  CHECK(to_hex(n.root) == to_hex(m.root));
+  CHECK(n.path.engine == m.path.engine);
+  CHECK(n.path.tls == m.path.tls);
+  CHECK(n.path.why == m.path.why);
+}
+
+TEST_CASE("VERDICT: every field survives a round trip") {
+  for (bool durable : {false, true}) {
+    Verdict m = some_verdict();
+    m.durable = durable;
+    const Verdict n = decode_verdict(encode(m));
+    CHECK(n.status == m.status);
+    CHECK(n.durable == durable);
+    CHECK(n.entries == m.entries);
+    CHECK(n.bytes == m.bytes);
+    CHECK(to_hex(n.root) == to_hex(m.root));
+    CHECK(n.retransmitted_blocks == m.retransmitted_blocks);
+    CHECK(n.path.engine == m.path.engine);
+    CHECK(n.path.tls == m.path.tls);
+    CHECK(n.path.why == m.path.why);
+  }
+}
+
+TEST_CASE("FIN and VERDICT: the number of entries and the path report are limited") {
+  const auto fin = [](auto&& change) {
+    Fin m = some_fin();
+    change(m);
+    return outcome([&] { decode_fin(encode(m)); });
+  };
+  CHECK(fin([](Fin& m) { m.entries = kMaxEntries; }) == "no error");
+  CHECK(fin([](Fin& m) { m.entries = kMaxEntries + 1; }) == "protocol");
+  CHECK(fin([](Fin& m) { m.path.engine.assign(kMaxEngineBytes, 'e'); }) == "no error");
+  CHECK(fin([](Fin& m) { m.path.engine.assign(kMaxEngineBytes + 1, 'e'); }) == "protocol");
+  CHECK(fin([](Fin& m) { m.path.tls.assign(kMaxEngineBytes + 1, 'e'); }) == "protocol");
+  const auto verdict = [](auto&& change) {
+    Verdict m = some_verdict();
+    change(m);
+    return outcome([&] { decode_verdict(encode(m)); });
+  };
+  CHECK(verdict([](Verdict& m) { m.entries = kMaxEntries; }) == "no error");
+  CHECK(verdict([](Verdict& m) { m.entries = kMaxEntries + 1; }) == "protocol");
+  CHECK(verdict([](Verdict& m) { m.path.engine.assign(kMaxEngineBytes + 1, 'e'); }) == "protocol");
+}
+
+TEST_CASE("RESULT and ERROR: every field survives a round trip") {
+  for (bool skipped : {false, true}) {
+    const EntryResult n =
+        decode_entry_result(encode(EntryResult{ExitStatus::Integrity, skipped, "why"}));
+    CHECK(n.status == ExitStatus::Integrity);
+    CHECK(n.skipped == skipped);
+    CHECK(n.reason == "why");
+  }
+  const ErrorMessage e = decode_error(encode(ErrorMessage{ExitStatus::NoSpace, "disk full"}));
+  CHECK(e.status == ExitStatus::NoSpace);
+  CHECK(e.text == "disk full");
+}
+
+TEST_CASE("flags: an unknown bit is a protocol error in every message that has flags") {
+  struct {
+    const char* name;
+    Bytes bytes;
+    size_t at;
+    int last;
+    std::function<void(ByteView)> decode;
+  } const cases[] = {
+      {"END", encode(some_end()), 0, 3, [](ByteView b) { decode_entry_end(b); }},
+      {"VERDICT", encode(some_verdict()), 1, 1, [](ByteView b) { decode_verdict(b); }},
+      {"RESULT", encode(EntryResult{}), 1, 1, [](ByteView b) { decode_entry_result(b); }},
+  };
+  for (const auto& c : cases)
+    for (int value = 0; value < 256; ++value) {
+      INFO(c.name << " flags " << value);
+      Bytes bytes = c.bytes;
+      bytes[c.at] = static_cast<std::byte>(value);
+      CHECK(outcome([&] { c.decode(bytes); }) == (value <= c.last ? "no error" : "protocol"));
+    }
+}
+
+TEST_CASE("status: a number that the table does not have is a protocol error in every message") {
+  struct {
+    const char* name;
+    Bytes bytes;
+    size_t at;
+    std::function<void(ByteView)> decode;
+  } const cases[] = {
+      {"END", encode(some_end()), 1, [](ByteView b) { decode_entry_end(b); }},
+      {"VERDICT", encode(some_verdict()), 0, [](ByteView b) { decode_verdict(b); }},
+      {"RESULT", encode(EntryResult{}), 0, [](ByteView b) { decode_entry_result(b); }},
+      {"ERROR", encode(ErrorMessage{ExitStatus::Network, ""}), 0,
+       [](ByteView b) { decode_error(b); }},
+      {"BYE", encode_bye(ExitStatus::Ok), 0, [](ByteView b) { decode_bye(b); }},
+  };
+  for (const auto& c : cases)
+    for (int value = 0; value < 256; ++value) {
+      INFO(c.name << " status " << value);
+      Bytes bytes = c.bytes;
+      bytes[c.at] = static_cast<std::byte>(value);
+      bool known = status_from_number(static_cast<uint32_t>(value)).has_value();
+      if (c.name == std::string("ERROR") && value == 0) known = false;  // an error that is none
+      CHECK(outcome([&] { c.decode(bytes); }) == (known ? "no error" : "protocol"));
+    }
+}
+
+TEST_CASE("text: ours is cut to the limit and a longer one of the peer is a protocol error") {
+  const std::string at_limit(kMaxTextBytes, 't'), too_long(kMaxTextBytes + 1, 't');
+  CHECK(decode_error(encode(ErrorMessage{ExitStatus::Network, too_long})).text == at_limit);
+  CHECK(decode_entry_result(encode(EntryResult{ExitStatus::Ok, false, too_long})).reason == at_limit);
+  EntryEnd end = some_end();
+  end.reason = too_long;
+  CHECK(decode_entry_end(encode(end)).reason == at_limit);
+  Fin fin = some_fin();
+  fin.path.why = too_long;
+  CHECK(decode_fin(encode(fin)).path.why == at_limit);
+
+  const Bytes status_and_text = Encoder().u8(5).text(too_long).take();
+  CHECK(outcome([&] { decode_error(status_and_text); }) == "protocol");
+  const Bytes result = Encoder().u8(5).u8(0).text(too_long).take();
+  CHECK(outcome([&] { decode_entry_result(result); }) == "protocol");
+}
+
+TEST_CASE("HOLE and RETRY: lengths are limited") {
+  CHECK(decode_hole(encode_hole(kMaxFileBytes)) == kMaxFileBytes);
+  CHECK(outcome([] { decode_hole(encode_hole(kMaxFileBytes + 1)); }) == "protocol");
+  CHECK(decode_retry(encode_retry(1)) == 1);
+  CHECK(decode_retry(encode_retry(kMaxBlockBytes)) == kMaxBlockBytes);
+  CHECK(outcome([] { decode_retry(encode_retry(0)); }) == "protocol");
+  CHECK(outcome([] { decode_retry(encode_retry(kMaxBlockBytes + 1)); }) == "protocol");
+}
+
+TEST_CASE("BYE: the status survives a round trip") {
+  CHECK(decode_bye(encode_bye(ExitStatus::Ok)) == ExitStatus::Ok);
+  CHECK(decode_bye(encode_bye(ExitStatus::SourceChanged)) == ExitStatus::SourceChanged);
+}
+
+TEST_CASE("seal: the body comes back and any flipped bit is found") {
+  const Bytes body = encode(some_entry());
+  const Bytes payload = seal(body);
+  CHECK(payload.size() == body.size() + kSealBytes);
+  CHECK(to_hex(unseal(payload)) == to_hex(body));
+  for (size_t at = 0; at < payload.size(); ++at)
+    for (int bit = 0; bit < 8; ++bit) {
+      Bytes changed = payload;
+      changed[at] ^= static_cast<std::byte>(1 << bit);
+      INFO("byte " << at << " bit " << bit);
+      CHECK(outcome([&] { unseal(changed); }) == "protocol");
+    }
+}
+
+TEST_CASE("seal: an empty body has one and a payload that is too short for one is refused") {
+  const Bytes payload = seal({});
+  CHECK(payload.size() == kSealBytes);
+  CHECK(unseal(payload).empty());
+  for (size_t n = 0; n < kSealBytes; ++n) {
+    const Bytes cut(n);
+    CHECK(outcome([&] { unseal(cut); }) == "protocol");
+  }
+}
+
+}  // namespace
+}  // namespace zx

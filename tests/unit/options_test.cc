@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: MIT
+// The command lines of both programs: what is accepted and what it means, what is a usage error.
+#include <stdlib.h>
+
+#include <catch2/catch.hpp>
+#include <iostream>
+#include <sstream>
+
+#include "common/base/error.h"
+#include "zrecv/options.h"
+#include "zsend/options.h"
+
+namespace zx {
+namespace {
+
+using Words = std::vector<std::string>;
+using std::chrono::seconds;
+
+template <typename Options>
+bool parse(const Words& words, Options* out) {
+  std::vector<const char*> argv{"program"};
+  for (const std::string& word : words) argv.push_back(word.c_str());
+  if constexpr (std::is_same_v<Options, SendOptions>)
+    return parse_send_options(static_cast<int>(argv.size()), argv.data(), out);
+  else
+    return parse_recv_options(static_cast<int>(argv.size()), argv.data(), out);
+}
+
+// Options before good operands.
+Words with_operands(Words words, bool send) {
+  const Words operands = send ? Words{"file", "zs://host"} : Words{"zs://host", "dir"};
+  words.insert(words.end(), operands.begin(), operands.end());
+  return words;
+}
+
+SendOptions send(const Words& words) {
+  SendOptions out;
+  REQUIRE(parse(words, &out));
+  return out;
+}
+RecvOptions recv(const Words& words) {
+  RecvOptions out;
+  REQUIRE(parse(words, &out));
+  return out;
+}
+
+// The common part of both programs with these options before good operands.
+std::vector<CommonOptions> both(const Words& words) {
+  return {send(with_operands(words, true)).common, recv(with_operands(words, false)).common};
+}
+
+// "accepted", "answered" (--help) or the name of the Error's status.
+template <typename Options>
+std::string outcome(const Words& words, Options* out) {
+  try {
+    return parse(words, out) ? "accepted" : "answered";
+  } catch (const Error& e) {
+    return std::string(status_name(e.status()));
+  }
+}
+std::string send_outcome(const Words& words) {
+  SendOptions out;
+  return outcome(words, &out);
+}
+std::string recv_outcome(const Words& words) {
+  RecvOptions out;
+  return outcome(words, &out);
+}
+
+std::string joined(const Words& words) {
+  std::string out;
+  for (const std::string& word : words) out += "'" + word + "' ";
+  return out;
+}
+
+void check_usage_for_both(const Words& words) {
+  INFO(joined(words));
+  CHECK(send_outcome(with_operands(words, true)) == "usage");
+  CHECK(recv_outcome(with_operands(words, false)) == "usage");
+}
+
+// --- operands
+
+TEST_CASE("zsend options: sources and where they go") {
+  const SendOptions o = send({"a", "dir/b", "./x:y", "zs://host:1/p/"});
+  CHECK(o.sources == Words{"a", "dir/b", "./x:y"});
+  REQUIRE(o.remote);
+  CHECK(o.remote->address.host == "host");
+  CHECK(o.remote->address.port == 1);
+  CHECK(o.remote->path == Words{"p"});
+  CHECK(o.remote->path_is_directory);
+  CHECK_FALSE(o.common.listen);
+}
+
+TEST_CASE("zsend options: listening needs no destination") {
+  const SendOptions o = send({"--listen", "127.0.0.1:0", "a", "b"});
+  CHECK(o.sources == Words{"a", "b"});
+  CHECK_FALSE(o.remote);
+  REQUIRE(o.common.listen);
+  CHECK(o.common.listen->host == "127.0.0.1");
+  CHECK(o.common.listen->port == 0);
+}
+
+TEST_CASE("zrecv options: source and destination") {
+  const RecvOptions o = recv({"zs://[::1]:9/x", "dir"});
+  REQUIRE(o.remote);
+  CHECK(o.remote->address.host == "::1");
+  CHECK(o.remote->address.port == 9);
+  CHECK(o.destination == "dir");
+  CHECK_FALSE(o.common.listen);
+}
+
+TEST_CASE("zrecv options: listening has the current directory as its default") {
+  const RecvOptions here = recv({"--listen", "7717"});
+  CHECK(here.destination == ".");
+  CHECK_FALSE(here.remote);
+  REQUIRE(here.common.listen);
+  CHECK(here.common.listen->port == 7717);
+  CHECK(recv({"--listen=7717", "dir"}).destination == "dir");
+  CHECK(recv({"dir", "--listen=7717"}).destination == "dir");
+}
+
+TEST_CASE("options: operands are taken as they are written") {
+  // The library for options has a meaning of its own for some of these ("[a,b]" is a list).
+  for (const char* name : {"[x]", "[a,b]", "[]", "{}", "%%", "a,b", "a b", "a=b", "@file", "'q'",
+                           "\"q\"", "\\", "+x", "%x", "#", "new\nline"}) {
+    INFO(name);
+    SendOptions sent;
+    CHECK(outcome({name, "other", "zs://host"}, &sent) == "accepted");
+    CHECK(sent.sources == Words{name, "other"});
+    RecvOptions fetched;
+    CHECK(outcome({"zs://host", name}, &fetched) == "accepted");
+    CHECK(fetched.destination == name);
+    RecvOptions waiting;  // where it is the only operand
+    CHECK(outcome({"--listen", "0", name}, &waiting) == "accepted");
+    CHECK(waiting.destination == name);
+  }
+}
+
+TEST_CASE("options: values are taken as they are written") {
+  for (const char* name : {"[x]", "{}", "%%", "a,b", "[a,b]"}) {
+    INFO(name);
+    for (const CommonOptions& o : both({std::string("--json=") + name})) {
+      REQUIRE(o.console.json);
+      CHECK(*o.console.json == name);
+    }
+    for (const CommonOptions& o : both({"--key-file", name})) {
+      REQUIRE(o.key_file);
+      CHECK(*o.key_file == name);
+    }
+  }
+}
+
+TEST_CASE("zsend options: bad operands are usage errors") {
+  for (const Words& words :
+       {Words{}, Words{"a"}, Words{"zs://host"}, Words{"a", "b"}, Words{"a", "host:path"},
+        Words{"a", "ssh://host/x"}, Words{"a", "./x"}, Words{"zs://host", "a"},
+        Words{"host:path", "zs://host"}, Words{"zs://x", "zs://host"}, Words{"", "zs://host"},
+        Words{"-", "zs://host"}, Words{"a", "-"}, Words{"--listen", "0"}, Words{"--listen"},
+        Words{"--listen", "x", "a"}, Words{"--listen", "0", "a", "zs://host"},
+        Words{"--listen", "0", "host:path"}, Words{"a", "zs://host:0"}, Words{"a", "zs://host/.."},
+        Words{"a", "zs://"}}) {
+    INFO(joined(words));
+    CHECK(send_outcome(words) == "usage");
+  }
+}
+
+TEST_CASE("zsend options: a source without a name of its own cannot be sent") {
+  for (const char* source : {"..", ".", "/", "dir/..", ".zrecv-1"}) {
+    INFO(source);
+    const std::string got = send_outcome({source, "zs://host"});
+    CHECK((got == "usage" || got == "refused"));
+  }
+}
+
+TEST_CASE("zrecv options: bad operands are usage errors") {
+  for (const Words& words :
+       {Words{}, Words{"a"}, Words{"zs://host"}, Words{"a", "b"}, Words{"host:path", "dir"},
+        Words{"ssh://host/x", "dir"}, Words{"zs://host", "a", "b"}, Words{"zs://host", ""},
+        Words{"zs://host", "-"}, Words{"zs://host", "zs://host"}, Words{"zs://host", "host:path"},
+        Words{"--listen", "0", "a", "b"}, Words{"--listen", "0", "zs://host"},
+        Words{"--listen", "0", "host:path"}, Words{"--listen", "0", ""}, Words{"--listen", "0", "-"},
+        Words{"--listen"}, Words{"--listen", "70000"}, Words{"zs://host/../x", "dir"}}) {
+    INFO(joined(words));
+    CHECK(recv_outcome(words) == "usage");
+  }
+}
+
+TEST_CASE("options: two dashes end the options") {
+  CHECK(send({"--", "-q", "--json", "zs://host"}).sources == Words{"-q", "--json"});
+  CHECK_FALSE(send({"--", "--json", "zs://host"}).common.console.json);
+  CHECK(send({"-q", "--", "--digest", "zs://host"}).common.console.quiet);
+  CHECK(recv({"zs://host", "--", "-dir"}).destination == "-dir");
+  CHECK(send_outcome({"a", "--", "--plain", "zs://host"}) == "accepted");
+  CHECK_FALSE(send({"a", "--", "--plain", "zs://host"}).common.plain);
+  CHECK(send_outcome({"-file", "zs://host"}) == "usage");
+}
+
+// --- options
+
+TEST_CASE("options: with none there are the defaults") {
+  for (const CommonOptions& o : both({})) {
+    CHECK_FALSE(o.console.quiet);
+    CHECK(o.console.verbose == 0);
+    CHECK(o.console.progress == ProgressMode::Auto);
+    CHECK_FALSE(o.console.json);
+    CHECK_FALSE(o.console.digest);
+    CHECK(o.family == Family::Any);
+    CHECK_FALSE(o.key_file);
+    CHECK_FALSE(o.new_key);
+    CHECK_FALSE(o.plain);
+    CHECK_FALSE(o.no_auth);
+    CHECK_FALSE(o.engine);
+    CHECK(o.block_bytes == kDefaultBlockBytes);
+    CHECK(o.timeout == seconds(60));
+    CHECK_FALSE(o.wait);
+    CHECK(o.durability == Durability::Unset);
+    CHECK(o.overwrite == Overwrite::Unset);
+    CHECK_FALSE(o.no_target_directory);
+    CHECK_FALSE(o.preserve);
+  }
+}
+
+TEST_CASE("options: every flag does what it says") {
+  for (const char* word : {"-q", "--quiet"})
+    for (const auto& o : both({word})) CHECK(o.console.quiet);
+  for (const char* word : {"-v", "--verbose"})
+    for (const auto& o : both({word})) CHECK(o.console.verbose == 1);
+  for (const Words& words : {Words{"-vvv"}, Words{"-v", "-vv"}, Words{"-v", "-v", "--verbose"}})
+    for (const auto& o : both(words)) CHECK(o.console.verbose == 3);
+  for (const auto& o : both({"-4"})) CHECK(o.family == Family::V4);
+  for (const auto& o : both({"-6"})) CHECK(o.family == Family::V6);
+  for (const auto& o : both({"-p"})) CHECK(o.preserve);
+  for (const char* word : {"-T", "--no-target-directory"})
+    for (const auto& o : both({word})) CHECK(o.no_target_directory);
+  for (const auto& o : both({"--plain"})) CHECK((o.plain && !o.no_auth));
+  for (const auto& o : both({"--plain", "--no-auth"})) CHECK((o.plain && o.no_auth));
+  for (const auto& o : both({"-qpT"})) CHECK((o.console.quiet && o.preserve && o.no_target_directory));
+}
+
+TEST_CASE("options: values with a space or an equals sign") {
+  for (const Words& words : {Words{"--key-file", "k"}, Words{"--key-file=k"}})
+    for (const auto& o : both(words)) CHECK(o.key_file == std::optional<std::string>("k"));
+  for (const Words& words : {Words{"--timeout", "5"}, Words{"--timeout=5"}})
+    for (const auto& o : both(words)) CHECK(o.timeout == seconds(5));
+  for (const Words& words : {Words{"--wait", "0"}, Words{"--wait=0"}})
+    for (const auto& o : both(words)) CHECK(o.wait == std::optional(seconds(0)));
+  for (const auto& o : both({"--wait=1000000"})) CHECK(o.wait == std::optional(seconds(1000000)));
+  for (const auto& o : both({"--block-size", "1M"})) CHECK(o.block_bytes == kMinBlockBytes);
+  for (const auto& o : both({"--block-size=16777216"})) CHECK(o.block_bytes == kMaxBlockBytes);
+}
+
+TEST_CASE("options: every word of a list means what it says") {
+  for (const auto& o : both({"--durability=file"})) CHECK(o.durability == Durability::File);
+  for (const auto& o : both({"--durability=batch"})) CHECK(o.durability == Durability::Batch);
+  for (const auto& o : both({"--durability", "none"})) CHECK(o.durability == Durability::None);
+  for (const auto& o : both({"--overwrite=always"})) CHECK(o.overwrite == Overwrite::Always);
+  for (const auto& o : both({"--overwrite=never"})) CHECK(o.overwrite == Overwrite::Never);
+  for (const auto& o : both({"--overwrite=older"})) CHECK(o.overwrite == Overwrite::Older);
+  for (const auto& o : both({"--overwrite", "differ"})) CHECK(o.overwrite == Overwrite::Differ);
+  for (const auto& o : both({"--progress=auto"})) CHECK(o.console.progress == ProgressMode::Auto);
+  for (const auto& o : both({"--progress=always"})) CHECK(o.console.progress == ProgressMode::Always);
+  for (const auto& o : both({"--progress=never"})) CHECK(o.console.progress == ProgressMode::Never);
+  for (const auto& o : both({"--ktls=auto"})) CHECK_FALSE(o.plain);
+  for (const auto& o : both({"--ktls=off"})) CHECK_FALSE(o.plain);
+  for (const auto& o : both({"--engine=auto"})) CHECK_FALSE(o.engine);
+  for (const auto& o : both({"--engine=readwrite"})) CHECK((o.engine == Engine::ReadWrite));
+}
+
+TEST_CASE("options: each program has its own engines") {
+  CHECK((send({"--engine=sendfile", "a", "zs://h"}).common.engine == Engine::Sendfile));
+  CHECK((recv({"--engine=splice", "zs://h", "d"}).common.engine == Engine::Splice));
+  CHECK(send_outcome({"--engine=splice", "a", "zs://h"}) == "usage");
+  CHECK(recv_outcome({"--engine=sendfile", "zs://h", "d"}) == "usage");
+}
+
+TEST_CASE("options: json and digest have an optional file and never eat an operand") {
+  for (const auto& o : both({"--json"})) CHECK(o.console.json == std::optional<std::string>("-"));
+  for (const auto& o : both({"--digest"})) CHECK(o.console.digest == std::optional<std::string>("-"));
+  for (const auto& o : both({"--json=f"})) CHECK(o.console.json == std::optional<std::string>("f"));
+  for (const auto& o : both({"--digest=f"})) CHECK(o.console.digest == std::optional<std::string>("f"));
+
+  const SendOptions o = send({"--json", "a", "--digest", "b", "zs://host"});
+  CHECK(o.sources == Words{"a", "b"});
+  CHECK(o.common.console.json == std::optional<std::string>("-"));
+  CHECK(o.common.console.digest == std::optional<std::string>("-"));
+  const SendOptions last = send({"a", "zs://host", "--json"});
+  CHECK(last.sources == Words{"a"});
+  CHECK(recv({"--json", "zs://host", "dir"}).destination == "dir");
+}
+
+TEST_CASE("options: a new key needs nothing else") {
+  CHECK(send({"--new-key", "k"}).common.new_key == std::optional<std::string>("k"));
+  CHECK(recv({"--new-key=k"}).common.new_key == std::optional<std::string>("k"));
+  CHECK(send_outcome({"--new-key"}) == "usage");
+}
+
+TEST_CASE("options: help and version are answered on stdout") {
+  std::ostringstream shown;
+  std::streambuf* const old = std::cout.rdbuf(shown.rdbuf());
+  const std::string send_version = send_outcome({"--version"});
+  const std::string recv_version = recv_outcome({"--version"});
+  const std::string version = shown.str();
+  shown.str("");
+  const std::string send_help = send_outcome({"--help"});
+  const std::string recv_help = recv_outcome({"--help"});
+  std::cout.rdbuf(old);
+  CHECK(send_version == "answered");
+  CHECK(recv_version == "answered");
+  CHECK(send_help == "answered");
+  CHECK(recv_help == "answered");
+  CHECK_THAT(version, Catch::Contains("zsend " ZX_VERSION) && Catch::Contains("zrecv " ZX_VERSION));
+  for (const char* option : {"--listen", "--key-file", "--plain", "--engine", "--durability", "--json"})
+    CHECK_THAT(shown.str(), Catch::Contains(option));
+}
+
+// --- usage errors
+
+TEST_CASE("options: unknown ones are usage errors") {
+  for (const char* word : {"--nonsense", "--nonsense=1", "-x", "-Z", "-qx", "--plai", "--PLAIN",
+                           "--key", "--listn=1", "-plain", "--no-plain", "--=x", "-"})
+    check_usage_for_both({word});
+}
+
+TEST_CASE("options: a dash and a digit or a third dash does not make an operand") {
+  // Taken as a file name it would be sent when there is such a file; "--" is for those.
+  for (const char* word : {"-8", "-1", "-0", "-44x", "---", "---plain"}) check_usage_for_both({word});
+  CHECK(send({"--", "-8", "zs://host"}).sources == Words{"-8"});
+}
+
+TEST_CASE("options: those of later versions are usage errors and never accepted") {
+  for (const Words& words : {
+           Words{"-r"}, Words{"-a"}, Words{"-n"}, Words{"-C"}, Words{"-rp"}, Words{"-pr"},
+           Words{"--compress"}, Words{"--compress=auto"}, Words{"--compress=3"}, Words{"--dry-run"},
+           Words{"-P", "22"}, Words{"-P22"}, Words{"-i", "id"}, Words{"-F", "config"},
+           Words{"-J", "jump"}, Words{"-o", "Opt=1"}, Words{"-S", "ssh"}, Words{"--tls-cert=f"},
+           Words{"--tls-cert", "f"}, Words{"--tls-key=f"}, Words{"--tls-ca=f"}, Words{"--ktls=on"},
+           Words{"--ktls", "on"}, Words{"--ktls"}, Words{"--engine=mmap"}, Words{"--engine=direct"},
+           Words{"--engine", "direct"}, Words{"--streams=4"}, Words{"--streams", "4"},
+           Words{"--streams=auto"}, Words{"--bwlimit=1M"}, Words{"--port-range=7000-7010"},
+           Words{"--via=auto"}, Words{"--via=ssh"}, Words{"--via=direct"}, Words{"--resume"},
+           Words{"--no-resume"}, Words{"--verify=wire"}, Words{"--verify=disk"}, Words{"--exclude=x"},
+           Words{"--include=x"}, Words{"--files-from=x"}, Words{"--from0"}, Words{"--exec=cmd"},
+           Words{"--exec", "cmd"}, Words{"--name=x"}, Words{"--size=1M"},
+       })
+    check_usage_for_both(words);
+}
+
+TEST_CASE("options: bad values are usage errors") {
+  for (const Words& words : {
+           Words{"--timeout=0"}, Words{"--timeout=-1"}, Words{"--timeout=1000001"},
+           Words{"--timeout=1.5"}, Words{"--timeout=5s"}, Words{"--timeout="}, Words{"--timeout=x"},
+           Words{"--timeout=99999999999999999999"}, Words{"--wait=-1"}, Words{"--wait=1000001"},
+           Words{"--wait=x"}, Words{"--block-size=0"}, Words{"--block-size=1048575"},
+           Words{"--block-size=17M"}, Words{"--block-size=16777217"}, Words{"--block-size=8MB"},
+           Words{"--block-size=x"}, Words{"--block-size=-8M"}, Words{"--block-size=20000000T"},
+           Words{"--durability=disk"}, Words{"--durability="}, Words{"--overwrite=yes"},
+           Words{"--overwrite=Always"}, Words{"--progress=1"}, Words{"--progress"}, Words{"--engine="},
+           Words{"--engine=auto,readwrite"}, Words{"--ktls=1"}, Words{"--plain=maybe"},
+       })
+    check_usage_for_both(words);
+}
+
+TEST_CASE("options: an empty value is a usage error and not the default") {
+  check_usage_for_both({"--block-size="});
+  check_usage_for_both({"--block-size", ""});
+  // As from --listen="$PORT" with PORT unset: to connect instead would be a surprise.
+  check_usage_for_both({"--listen="});
+  check_usage_for_both({"--listen", ""});
+}
+
+TEST_CASE("options: contradictions are usage errors") {
+  check_usage_for_both({"-4", "-6"});
+  check_usage_for_both({"-46"});
+  check_usage_for_both({"--no-auth"});
+  check_usage_for_both({"--plain", "--no-auth", "--key-file=k"});
+  CHECK(send_outcome({"--listen=0", "a", "zs://host"}) == "usage");
+  CHECK(recv_outcome({"--listen=0", "zs://host", "dir"}) == "usage");
+}
+
+TEST_CASE("options: one that takes a single value is not given twice") {
+  check_usage_for_both({"--key-file=a", "--key-file=b"});
+  check_usage_for_both({"--block-size=1M", "--block-size=2M"});
+}
+
+TEST_CASE("options: a message shows no raw control of what was written") {
+  SendOptions out;
+  for (const Words& words : {Words{"--engine=\x1b[2J"}, Words{"--\x1b[2J"}, Words{"--block-size=\x1b[2J"},
+                             Words{"--timeout=\x1b[2J"}, Words{"--listen=\x1b[2J"}}) {
+    INFO(words[0].substr(0, 5));
+    CHECK_THROWS_WITH(parse(with_operands(words, true), &out), !Catch::Contains("\x1b"));
+  }
+}
+
+// --- what follows from the options
+
+TEST_CASE("make_terms: this side's wishes") {
+  const Terms none = make_terms(both({})[0], "zsend");
+  CHECK(none.max_block_bytes == kDefaultBlockBytes);
+  CHECK(none.durability == Durability::Unset);
+  CHECK(none.overwrite == Overwrite::Unset);
+  CHECK_FALSE(none.file_digest);
+  CHECK_FALSE(none.preserve);
+  CHECK_FALSE(none.no_target_directory);
+  CHECK(none.build == "zsend " ZX_VERSION);
+  const Terms all = make_terms(both({"--block-size=2M", "--durability=none", "--overwrite=older",
+                                     "--digest", "-p", "-T"})[0],
+                               "zrecv");
+  CHECK(all.max_block_bytes == 2 << 20);
+  CHECK(all.durability == Durability::None);
+  CHECK(all.overwrite == Overwrite::Older);
+  CHECK(all.file_digest);
+  CHECK(all.preserve);
+  CHECK(all.no_target_directory);
+}
+
+TEST_CASE("make_security: where the key comes from") {
+  unsetenv("ZXFER_KEY");
+  std::string one_time;
+  const Security listening = make_security(recv({"--listen", "0"}).common, "zrecv", &one_time);
+  CHECK(listening.mode == Mode::TlsPsk);
+  REQUIRE(listening.key);
+  CHECK(listening.key->text() == one_time);
+
+  const Key key = Key::generate();
+  REQUIRE(setenv("ZXFER_KEY", key.text().c_str(), 1) == 0);
+  one_time.clear();
+  const Security given = make_security(recv({"--listen", "0"}).common, "zrecv", &one_time);
+  REQUIRE(given.key);
+  CHECK(given.key->text() == key.text());
+  CHECK(one_time.empty());
+  CHECK(getenv("ZXFER_KEY") == nullptr);
+
+  REQUIRE(setenv("ZXFER_KEY", key.text().c_str(), 1) == 0);
+  const Security open = make_security(both({"--plain", "--no-auth"})[0], "zsend", &one_time);
+  CHECK(open.mode == Mode::Plain);
+  CHECK(open.no_auth);
+  CHECK_FALSE(open.key);
+  CHECK(getenv("ZXFER_KEY") == nullptr);  // taken out also when it is not needed
+
+  REQUIRE(setenv("ZXFER_KEY", key.text().c_str(), 1) == 0);
+  const Security plain = make_security(both({"--plain"})[0], "zsend", &one_time);
+  CHECK(plain.mode == Mode::Plain);
+  CHECK_FALSE(plain.no_auth);
+  REQUIRE(plain.key);
+}
+
+}  // namespace
+}  // namespace zx
