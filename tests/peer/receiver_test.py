@@ -290,6 +290,25 @@ def optional_frames_are_skipped():
     hostile_receiver(script, 0, content=CONTENT)
 
 
+@cases([("HEARTBEAT", s.message(s.HEARTBEAT)), ("unknown optional", s.message(0x0777, b"x" * 100))])
+def optional_frames_do_not_stall_the_sender(frame):
+    """Such a frame is there when zsend looks for answers between blocks, and nothing follows it."""
+    listener = s.Listener()
+    with zsend_to(listener, [("f", CONTENT)]) as run:
+        peer = listener.accept(s.RECEIVER, limit=10)
+        peer.exchange_prefaces()
+        hello = s.read_terms(peer.expect(s.HELLO).body)
+        peer.send(s.message(s.WELCOME, s.terms(peer.prefaces, session=hello["session"])), frame)
+        got, _ = s.receive_entry(peer)
+        peer.send(frame)
+        s.receive_entry(peer)
+        peer.send(frame, s.verdict(1, len(CONTENT), s.digest_sum([got.part()])))
+        peer.expect(s.BYE)
+        peer.close()
+        run.expect(0, files={})
+    listener.close()
+
+
 WELCOMES = [
     ("another session", {"session": b"another"}, s.PROTOCOL, "another session"),
     ("required feature", {"required": 1}, s.PROTOCOL, "requires features"),

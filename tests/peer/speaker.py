@@ -304,7 +304,7 @@ class Told(Exception):
 class Peer:
     """One connection to the program under test. `prefaces` are connector's, listener's."""
 
-    def __init__(self, connection, role, connector, limit=30):
+    def __init__(self, connection, role, connector, limit=20):
         self.socket, self.role, self.connector = connection, role, connector
         self.socket.settimeout(limit)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -115,8 +115,8 @@ TEST_CASE("Destination: the operator's link to a file means that file") {
 
 TEST_CASE("Destination: what cannot receive a file is refused before anything is read") {
   const Tree t;
-  for (const char* path : {"new/", "file/", "link_to_file/", "none/new", "file/new", "dangling",
-                           "fifo", "none/"}) {
+  for (const char* path :
+       {"new/", "file/", "link_to_file/", "none/new", "file/new", "dangling", "fifo", "none/"}) {
     INFO(path);
     CHECK(outcome([&] { Destination(t.at("") + path, false); }) == "file-io");
   }
@@ -147,10 +147,10 @@ TEST_CASE("Destination: several entries need a directory") {
 TEST_CASE("Destination: unsafe names of entries are refused whatever the destination is") {
   const Tree t;
   for (const char* path : {"dir", "new"})
-    for (const Names& name : {Names{}, Names{""}, Names{"."}, Names{".."}, Names{"a/b"},
-                              Names{"/etc/passwd"}, Names{"a", "b"}, Names{"..", "b"},
-                              Names{std::string("a\0", 2)}, Names{".zrecv-1"},
-                              Names{std::string(256, 'x')}}) {
+    for (const Names& name :
+         {Names{}, Names{""}, Names{"."}, Names{".."}, Names{"a/b"}, Names{"/etc/passwd"},
+          Names{"a", "b"}, Names{"..", "b"}, Names{std::string("a\0", 2)}, Names{".zrecv-1"},
+          Names{std::string(256, 'x')}}) {
       Destination d(t.at(path), false);
       EntryInfo bad;
       bad.name = name;
@@ -285,7 +285,8 @@ TEST_CASE("decide_existing: the rule of one side") {
     struct stat st {};
     st.st_mtim = {row.sec, row.nsec};
     st.st_size = row.size;
-    INFO(static_cast<int>(row.rule) << " time " << row.sec << "." << row.nsec << " size " << row.size);
+    INFO(static_cast<int>(row.rule)
+         << " time " << row.sec << "." << row.nsec << " size " << row.size);
     CHECK((decide_existing(row.rule, Overwrite::Unset, st, info) == row.expected));
     CHECK((decide_existing(Overwrite::Unset, row.rule, st, info) == row.expected));
     CHECK((decide_existing(row.rule, row.rule, st, info) == row.expected));
@@ -303,8 +304,10 @@ TEST_CASE("decide_existing: of two rules the stricter answer wins") {
   newer_and_other.st_mtim = {2000, 0};
   newer_and_other.st_size = 1;
   // Differ would replace it, Older would not.
-  CHECK((decide_existing(Overwrite::Differ, Overwrite::Older, newer_and_other, info) == Existing::Skip));
-  CHECK((decide_existing(Overwrite::Older, Overwrite::Differ, newer_and_other, info) == Existing::Skip));
+  CHECK((decide_existing(Overwrite::Differ, Overwrite::Older, newer_and_other, info) ==
+         Existing::Skip));
+  CHECK((decide_existing(Overwrite::Older, Overwrite::Differ, newer_and_other, info) ==
+         Existing::Skip));
 }
 
 }  // namespace

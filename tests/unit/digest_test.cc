@@ -18,7 +18,8 @@ Buffer pattern(size_t size) {
 
 Digest counting(int first) {
   Digest out{};
-  for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<std::byte>(first + static_cast<int>(i));
+  for (size_t i = 0; i < out.size(); ++i)
+    out[i] = static_cast<std::byte>(first + static_cast<int>(i));
   return out;
 }
 
@@ -31,7 +32,9 @@ Digest from_number(uint64_t high, uint64_t low) {
   return out;
 }
 
-std::string hex(const Digest& digest) { return to_hex(digest); }
+std::string hex(const Digest& digest) {
+  return to_hex(digest);
+}
 
 TEST_CASE("to_hex: two lower-case digits a byte") {
   CHECK(to_hex({}).empty());

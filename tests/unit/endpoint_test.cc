@@ -64,18 +64,51 @@ TEST_CASE("zs operands: host and port and path") {
 
 TEST_CASE("zs operands: bad ones are usage errors") {
   for (const char* text : {
-           "zs://",          "zs:///x",          "zs://:7717",        "zs://:7717/x",
-           "zs://host:",     "zs://host:/x",     "zs://host:0",       "zs://host:65536",
-           "zs://host:-1",   "zs://host:+1",     "zs://host: 1",      "zs://host:1 ",
-           "zs://host:0x10", "zs://host:http",   "zs://host:99999999999999999999",
-           "zs://::1",       "zs://::1:7717",    "zs://fe80::1/x",    "zs://[::1",
-           "zs://[::1/x",    "zs://[::1]7717",   "zs://[::1]x",       "zs://[::1]:",
-           "zs://[]:7717",   "zs://-host",       "zs://[-x]:1",       "zs://-oProxyCommand=x",
-           "zs://user@host", "zs://ho st",       "zs://ho\nst",       "zs://ho\x1b[2Jst",
-           "zs://h\xc3\xb6st", "zs://host;id",   "zs://host?x",       "zs://$(id)",
-           "zs://host/..",   "zs://host/../x",   "zs://host/x/../y",  "zs://host/x/..",
-           "zs://host/.",    "zs://host/./x",    "zs://host/x/.",     "zs://host/x/./",
-           "zs://host//..",  "zs://host/x//../y",
+           "zs://",
+           "zs:///x",
+           "zs://:7717",
+           "zs://:7717/x",
+           "zs://host:",
+           "zs://host:/x",
+           "zs://host:0",
+           "zs://host:65536",
+           "zs://host:-1",
+           "zs://host:+1",
+           "zs://host: 1",
+           "zs://host:1 ",
+           "zs://host:0x10",
+           "zs://host:http",
+           "zs://host:99999999999999999999",
+           "zs://::1",
+           "zs://::1:7717",
+           "zs://fe80::1/x",
+           "zs://[::1",
+           "zs://[::1/x",
+           "zs://[::1]7717",
+           "zs://[::1]x",
+           "zs://[::1]:",
+           "zs://[]:7717",
+           "zs://-host",
+           "zs://[-x]:1",
+           "zs://-oProxyCommand=x",
+           "zs://user@host",
+           "zs://ho st",
+           "zs://ho\nst",
+           "zs://ho\x1b[2Jst",
+           "zs://h\xc3\xb6st",
+           "zs://host;id",
+           "zs://host?x",
+           "zs://$(id)",
+           "zs://host/..",
+           "zs://host/../x",
+           "zs://host/x/../y",
+           "zs://host/x/..",
+           "zs://host/.",
+           "zs://host/./x",
+           "zs://host/x/.",
+           "zs://host/x/./",
+           "zs://host//..",
+           "zs://host/x//../y",
        }) {
     INFO(text);
     CHECK(outcome([&] { parse_direct(text); }) == "usage");
@@ -106,9 +139,15 @@ TEST_CASE("listen addresses: good ones") {
     const char* host;
     uint16_t port;
   } const rows[] = {
-      {"7717", "", 7717},          {"0", "", 0},           {"65535", "", 65535},
-      {":7717", "", 7717},         {":0", "", 0},          {"host:80", "host", 80},
-      {"127.0.0.1:0", "127.0.0.1", 0}, {"[::1]:80", "::1", 80}, {"[::]:0", "::", 0},
+      {"7717", "", 7717},
+      {"0", "", 0},
+      {"65535", "", 65535},
+      {":7717", "", 7717},
+      {":0", "", 0},
+      {"host:80", "host", 80},
+      {"127.0.0.1:0", "127.0.0.1", 0},
+      {"[::1]:80", "::1", 80},
+      {"[::]:0", "::", 0},
       {"[fe80::1%eth0]:1", "fe80::1%eth0", 1},
   };
   for (const auto& row : rows) {
@@ -120,20 +159,20 @@ TEST_CASE("listen addresses: good ones") {
 }
 
 TEST_CASE("listen addresses: bad ones are usage errors") {
-  for (const char* text : {"",        "host",     "127.0.0.1", "[::1]",     "::1",      "::1:80",
-                           "65536",   "host:",    ":",         "host:65536", "-1",      "+1",
-                           "80 ",     " 80",      "8o",        "host:80/x", "[::1]80",  "[::1",
-                           "-host:1", "ho st:80", "a:b:80",    "zs://host:80", "user@host:80",
-                           "ho\nst:80"}) {
+  for (const char* text :
+       {"",        "host",     "127.0.0.1", "[::1]",        "::1",          "::1:80",
+        "65536",   "host:",    ":",         "host:65536",   "-1",           "+1",
+        "80 ",     " 80",      "8o",        "host:80/x",    "[::1]80",      "[::1",
+        "-host:1", "ho st:80", "a:b:80",    "zs://host:80", "user@host:80", "ho\nst:80"}) {
     INFO(text);
     CHECK(outcome([&] { parse_listen(text); }) == "usage");
   }
 }
 
 TEST_CASE("ssh operands: a colon before any slash as scp decides it") {
-  for (const char* text : {"host:", "host:path", "user@host:path", "host:/abs", "host:a:b",
-                           "[::1]:path", "user@[::1]:path", "ssh://host", "ssh://user@host:22/x",
-                           "a b:c"}) {
+  for (const char* text :
+       {"host:", "host:path", "user@host:path", "host:/abs", "host:a:b", "[::1]:path",
+        "user@[::1]:path", "ssh://host", "ssh://user@host:22/x", "a b:c"}) {
     INFO(text);
     CHECK(looks_like_ssh(text));
   }

@@ -96,7 +96,9 @@ class Scratch {
   UniqueFd fd_;
 };
 
-std::string hex(const Digest& digest) { return to_hex(digest); }
+std::string hex(const Digest& digest) {
+  return to_hex(digest);
+}
 
 // --- sending
 
@@ -162,7 +164,8 @@ TEST_CASE("BlockSender: what the file does not have is padded with zeros and sai
     uint64_t offset;
     uint32_t length, there;
   } const rows[] = {
-      {0, 300000, 100000}, {99999, 2, 1}, {50000, 1 << 20, 50000}, {100000, 500, 0}, {1 << 30, 500, 0},
+      {0, 300000, 100000}, {99999, 2, 1},     {50000, 1 << 20, 50000},
+      {100000, 500, 0},    {1 << 30, 500, 0},
   };
   for (const auto& row : rows)
     for (Engine engine : {Engine::Sendfile, Engine::ReadWrite}) {
@@ -212,8 +215,9 @@ TEST_CASE("BlockSender: without a digest of the file none is needed") {
   for (Engine engine : {Engine::Sendfile, Engine::ReadWrite}) {
     const Connection c = connect_here();
     const SourceFile file(scratch.path());
-    const SentBlock block = make_block_sender(*c.sender, {engine, ""})
-                                ->send(file, 0, 1000, {}, nullptr, [](uint64_t) {});
+    const SentBlock block =
+        make_block_sender(*c.sender, {engine, ""})->send(file, 0, 1000, {}, nullptr, [](uint64_t) {
+        });
     CHECK(hex(block.digest) == hex(digest_of(data)));
   }
 }
@@ -332,10 +336,11 @@ TEST_CASE("BlockReceiver: every engine writes the same bytes at the same place")
         const int error =
             receiver->receive(file.fd(), offset, static_cast<uint32_t>(size), [&](uint64_t bytes) {
               Buffer now(bytes);
-              readable = readable &&
-                         pread_full(file.fd(), now, offset + fresh) == static_cast<ssize_t>(bytes) &&
-                         std::equal(now.begin(), now.end(),
-                                    data.begin() + static_cast<std::ptrdiff_t>(fresh));
+              readable =
+                  readable &&
+                  pread_full(file.fd(), now, offset + fresh) == static_cast<ssize_t>(bytes) &&
+                  std::equal(now.begin(), now.end(),
+                             data.begin() + static_cast<std::ptrdiff_t>(fresh));
               fresh += bytes;
             });
         CHECK(error == 0);

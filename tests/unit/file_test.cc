@@ -338,8 +338,10 @@ TEST_CASE("TempFile: preallocate reserves blocks and truncate sets the length") 
   file.preallocate(kSize);
   struct stat st {};
   REQUIRE(fstat(file.fd(), &st) == 0);
-  if (st.st_blocks == 0) WARN("this file system does not preallocate");
-  else CHECK(static_cast<uint64_t>(st.st_blocks) * 512 >= kSize);
+  if (st.st_blocks == 0)
+    WARN("this file system does not preallocate");
+  else
+    CHECK(static_cast<uint64_t>(st.st_blocks) * 512 >= kSize);
   file.truncate(12345);
   REQUIRE(fstat(file.fd(), &st) == 0);
   CHECK(st.st_size == 12345);
@@ -353,7 +355,7 @@ TEST_CASE("TempFile: preallocate past the largest file is refused") {
   const HeldDir dir = t.held();
   TempFile file(dir, "final");
   const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
-  const struct rlimit small {1 << 20, old.rlim_max};
+  const struct rlimit small { 1 << 20, old.rlim_max };
   REQUIRE(setrlimit(RLIMIT_FSIZE, &small) == 0);
   const std::string got = outcome([&] { file.preallocate(2 << 20); });
   REQUIRE(setrlimit(RLIMIT_FSIZE, &old) == 0);
@@ -372,7 +374,8 @@ TEST_CASE("TempFile: preallocate of more than there is finds the disk full") {
   const TestDir t("/dev/shm");
   const HeldDir dir = t.held();
   TempFile file(dir, "final");
-  const uint64_t more = (static_cast<uint64_t>(info.f_blocks) + 1) * static_cast<uint64_t>(info.f_bsize);
+  const uint64_t more =
+      (static_cast<uint64_t>(info.f_blocks) + 1) * static_cast<uint64_t>(info.f_bsize);
   CHECK(outcome([&] { file.preallocate(more); }) == "no-space");
 }
 
@@ -447,8 +450,12 @@ TEST_CASE("SourceFile: changed when it grows or shrinks") {
   const TestDir t;
   t.write("file", "12345");
   const SourceFile file(t.at("file"));
-  SECTION("longer") { t.write("file", "123456"); }
-  SECTION("shorter") { REQUIRE(truncate(t.at("file").c_str(), 2) == 0); }
+  SECTION("longer") {
+    t.write("file", "123456");
+  }
+  SECTION("shorter") {
+    REQUIRE(truncate(t.at("file").c_str(), 2) == 0);
+  }
   CHECK(file.changed());
   CHECK(file.size() == 5);  // what it was
 }

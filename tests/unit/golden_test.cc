@@ -188,8 +188,8 @@ TEST_CASE("golden: DIGEST") {
 
 TEST_CASE("golden: END") {
   const Bytes bytes = golden("end");
-  const EntryEnd m{true, ExitStatus::FileIo, counting<16>(0x20), true, counting<16>(0x30),
-                   "read error"};
+  const EntryEnd m{true, ExitStatus::FileIo, counting<16>(0x20),
+                   true, counting<16>(0x30), "read error"};
   CHECK(to_hex(encode(m)) == to_hex(bytes));
   const EntryEnd n = decode_entry_end(bytes);
   CHECK(n.changed);
@@ -215,8 +215,8 @@ TEST_CASE("golden: FIN") {
 
 TEST_CASE("golden: VERDICT") {
   const Bytes bytes = golden("verdict");
-  const Verdict m{ExitStatus::Partial,  true, 2, 5368709121,
-                  counting<16>(0x40), 3,    {"splice", "user", ""}};
+  const Verdict m{ExitStatus::Partial,   true, 2, 5368709121, counting<16>(0x40), 3,
+                  {"splice", "user", ""}};
   CHECK(to_hex(encode(m)) == to_hex(bytes));
   const Verdict n = decode_verdict(bytes);
   CHECK(n.status == ExitStatus::Partial);
@@ -262,10 +262,22 @@ TEST_CASE("golden: HOLE and RETRY and BYE") {
 }
 
 TEST_CASE("golden: no file that no test reads") {
-  const std::set<std::string> read{"preface_request", "preface_answer", "frame_header", "hello",
-                                   "welcome",         "entry",          "digest",       "end",
-                                   "fin",             "verdict",        "result",       "error",
-                                   "sealed",          "hole",           "retry",        "bye"};
+  const std::set<std::string> read{"preface_request",
+                                   "preface_answer",
+                                   "frame_header",
+                                   "hello",
+                                   "welcome",
+                                   "entry",
+                                   "digest",
+                                   "end",
+                                   "fin",
+                                   "verdict",
+                                   "result",
+                                   "error",
+                                   "sealed",
+                                   "hole",
+                                   "retry",
+                                   "bye"};
   std::set<std::string> there;
   for (const auto& file : std::filesystem::directory_iterator(ZX_SOURCE_DIR "/tests/golden"))
     there.insert(file.path().stem().string());

@@ -126,13 +126,26 @@ TEST_CASE("Key: two neighbours that changed places are found") {
 
 TEST_CASE("Key: what is no key is refused") {
   const std::string good(kText);
-  for (const std::string& text :
-       {std::string(), std::string("zk1_"), std::string("zk1"), good.substr(4), good.substr(1),
-        good + "0", good.substr(0, 67), "zk2_" + good.substr(4), " " + good, good + " ", good + "\n",
-        "zk1_" + std::string(64, '0'), "zk1_i" + good.substr(5), "zk1_l" + good.substr(5),
-        "zk1_o" + good.substr(5), "zk1_u" + good.substr(5), "zk1_-" + good.substr(5),
-        "zk1_\xc3\xa9" + good.substr(6), std::string("zk1_\0", 5) + good.substr(5),
-        std::string(1 << 20, 'z')}) {
+  for (const std::string& text : {std::string(),
+                                  std::string("zk1_"),
+                                  std::string("zk1"),
+                                  good.substr(4),
+                                  good.substr(1),
+                                  good + "0",
+                                  good.substr(0, 67),
+                                  "zk2_" + good.substr(4),
+                                  " " + good,
+                                  good + " ",
+                                  good + "\n",
+                                  "zk1_" + std::string(64, '0'),
+                                  "zk1_i" + good.substr(5),
+                                  "zk1_l" + good.substr(5),
+                                  "zk1_o" + good.substr(5),
+                                  "zk1_u" + good.substr(5),
+                                  "zk1_-" + good.substr(5),
+                                  "zk1_\xc3\xa9" + good.substr(6),
+                                  std::string("zk1_\0", 5) + good.substr(5),
+                                  std::string(1 << 20, 'z')}) {
     INFO(text.substr(0, 80));
     CHECK(outcome([&] { Key::parse(text); }) == "not-authenticated");
   }
@@ -303,7 +316,8 @@ TEST_CASE("key from the environment: the bytes in the environment block are over
   REQUIRE(take_key_from_environment());
   CHECK(entry.find("zk1_") == std::string::npos);
   CHECK(entry.find(kText.substr(4, 8)) == std::string::npos);
-  for (char** e = environ; *e != nullptr; ++e) CHECK_FALSE(std::string_view(*e).starts_with("ZXFER_KEY"));
+  for (char** e = environ; *e != nullptr; ++e)
+    CHECK_FALSE(std::string_view(*e).starts_with("ZXFER_KEY"));
 }
 
 TEST_CASE("key from the environment: a bad one is refused and removed and not shown") {

@@ -87,7 +87,8 @@ TEST_CASE("Ledger: totals are of what was committed") {
   EntryOutcome failed = entry(ExitStatus::FileIo);
   failed.id = 4;
   failed.bytes = 7000;
-  for (const EntryOutcome& outcome : {good, changed, skipped, failed}) ledger.add(outcome, number(7));
+  for (const EntryOutcome& outcome : {good, changed, skipped, failed})
+    ledger.add(outcome, number(7));
   CHECK(ledger.outcomes().size() == 4);
   CHECK(ledger.totals().entries == 2);
   CHECK(ledger.totals().bytes == 130);

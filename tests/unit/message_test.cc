@@ -61,9 +61,13 @@ EntryEnd some_end() {
   return {true, ExitStatus::FileIo, counting<16>(1), true, counting<16>(50), "read: bad sector"};
 }
 
-PathReport some_path() { return {"sendfile", "user", "because"}; }
+PathReport some_path() {
+  return {"sendfile", "user", "because"};
+}
 
-Fin some_fin() { return {3, 0x1234567890, counting<16>(7), some_path()}; }
+Fin some_fin() {
+  return {3, 0x1234567890, counting<16>(7), some_path()};
+}
 
 Verdict some_verdict() {
   return {ExitStatus::Partial, true, 2, 0x9876543210, counting<16>(9), 5, some_path()};
@@ -411,7 +415,8 @@ TEST_CASE("status: a number that the table does not have is a protocol error in 
 TEST_CASE("text: ours is cut to the limit and a longer one of the peer is a protocol error") {
   const std::string at_limit(kMaxTextBytes, 't'), too_long(kMaxTextBytes + 1, 't');
   CHECK(decode_error(encode(ErrorMessage{ExitStatus::Network, too_long})).text == at_limit);
-  CHECK(decode_entry_result(encode(EntryResult{ExitStatus::Ok, false, too_long})).reason == at_limit);
+  CHECK(decode_entry_result(encode(EntryResult{ExitStatus::Ok, false, too_long})).reason ==
+        at_limit);
   EntryEnd end = some_end();
   end.reason = too_long;
   CHECK(decode_entry_end(encode(end)).reason == at_limit);

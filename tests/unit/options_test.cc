@@ -152,14 +152,27 @@ TEST_CASE("options: values are taken as they are written") {
 }
 
 TEST_CASE("zsend options: bad operands are usage errors") {
-  for (const Words& words :
-       {Words{}, Words{"a"}, Words{"zs://host"}, Words{"a", "b"}, Words{"a", "host:path"},
-        Words{"a", "ssh://host/x"}, Words{"a", "./x"}, Words{"zs://host", "a"},
-        Words{"host:path", "zs://host"}, Words{"zs://x", "zs://host"}, Words{"", "zs://host"},
-        Words{"-", "zs://host"}, Words{"a", "-"}, Words{"--listen", "0"}, Words{"--listen"},
-        Words{"--listen", "x", "a"}, Words{"--listen", "0", "a", "zs://host"},
-        Words{"--listen", "0", "host:path"}, Words{"a", "zs://host:0"}, Words{"a", "zs://host/.."},
-        Words{"a", "zs://"}}) {
+  for (const Words& words : {Words{},
+                             Words{"a"},
+                             Words{"zs://host"},
+                             Words{"a", "b"},
+                             Words{"a", "host:path"},
+                             Words{"a", "ssh://host/x"},
+                             Words{"a", "./x"},
+                             Words{"zs://host", "a"},
+                             Words{"host:path", "zs://host"},
+                             Words{"zs://x", "zs://host"},
+                             Words{"", "zs://host"},
+                             Words{"-", "zs://host"},
+                             Words{"a", "-"},
+                             Words{"--listen", "0"},
+                             Words{"--listen"},
+                             Words{"--listen", "x", "a"},
+                             Words{"--listen", "0", "a", "zs://host"},
+                             Words{"--listen", "0", "host:path"},
+                             Words{"a", "zs://host:0"},
+                             Words{"a", "zs://host/.."},
+                             Words{"a", "zs://"}}) {
     INFO(joined(words));
     CHECK(send_outcome(words) == "usage");
   }
@@ -179,8 +192,9 @@ TEST_CASE("zrecv options: bad operands are usage errors") {
         Words{"ssh://host/x", "dir"}, Words{"zs://host", "a", "b"}, Words{"zs://host", ""},
         Words{"zs://host", "-"}, Words{"zs://host", "zs://host"}, Words{"zs://host", "host:path"},
         Words{"--listen", "0", "a", "b"}, Words{"--listen", "0", "zs://host"},
-        Words{"--listen", "0", "host:path"}, Words{"--listen", "0", ""}, Words{"--listen", "0", "-"},
-        Words{"--listen"}, Words{"--listen", "70000"}, Words{"zs://host/../x", "dir"}}) {
+        Words{"--listen", "0", "host:path"}, Words{"--listen", "0", ""},
+        Words{"--listen", "0", "-"}, Words{"--listen"}, Words{"--listen", "70000"},
+        Words{"zs://host/../x", "dir"}}) {
     INFO(joined(words));
     CHECK(recv_outcome(words) == "usage");
   }
@@ -235,7 +249,8 @@ TEST_CASE("options: every flag does what it says") {
     for (const auto& o : both({word})) CHECK(o.no_target_directory);
   for (const auto& o : both({"--plain"})) CHECK((o.plain && !o.no_auth));
   for (const auto& o : both({"--plain", "--no-auth"})) CHECK((o.plain && o.no_auth));
-  for (const auto& o : both({"-qpT"})) CHECK((o.console.quiet && o.preserve && o.no_target_directory));
+  for (const auto& o : both({"-qpT"}))
+    CHECK((o.console.quiet && o.preserve && o.no_target_directory));
 }
 
 TEST_CASE("options: values with a space or an equals sign") {
@@ -259,7 +274,8 @@ TEST_CASE("options: every word of a list means what it says") {
   for (const auto& o : both({"--overwrite=older"})) CHECK(o.overwrite == Overwrite::Older);
   for (const auto& o : both({"--overwrite", "differ"})) CHECK(o.overwrite == Overwrite::Differ);
   for (const auto& o : both({"--progress=auto"})) CHECK(o.console.progress == ProgressMode::Auto);
-  for (const auto& o : both({"--progress=always"})) CHECK(o.console.progress == ProgressMode::Always);
+  for (const auto& o : both({"--progress=always"}))
+    CHECK(o.console.progress == ProgressMode::Always);
   for (const auto& o : both({"--progress=never"})) CHECK(o.console.progress == ProgressMode::Never);
   for (const auto& o : both({"--ktls=auto"})) CHECK_FALSE(o.plain);
   for (const auto& o : both({"--ktls=off"})) CHECK_FALSE(o.plain);
@@ -276,9 +292,11 @@ TEST_CASE("options: each program has its own engines") {
 
 TEST_CASE("options: json and digest have an optional file and never eat an operand") {
   for (const auto& o : both({"--json"})) CHECK(o.console.json == std::optional<std::string>("-"));
-  for (const auto& o : both({"--digest"})) CHECK(o.console.digest == std::optional<std::string>("-"));
+  for (const auto& o : both({"--digest"}))
+    CHECK(o.console.digest == std::optional<std::string>("-"));
   for (const auto& o : both({"--json=f"})) CHECK(o.console.json == std::optional<std::string>("f"));
-  for (const auto& o : both({"--digest=f"})) CHECK(o.console.digest == std::optional<std::string>("f"));
+  for (const auto& o : both({"--digest=f"}))
+    CHECK(o.console.digest == std::optional<std::string>("f"));
 
   const SendOptions o = send({"--json", "a", "--digest", "b", "zs://host"});
   CHECK(o.sources == Words{"a", "b"});
@@ -310,7 +328,8 @@ TEST_CASE("options: help and version are answered on stdout") {
   CHECK(send_help == "answered");
   CHECK(recv_help == "answered");
   CHECK_THAT(version, Catch::Contains("zsend " ZX_VERSION) && Catch::Contains("zrecv " ZX_VERSION));
-  for (const char* option : {"--listen", "--key-file", "--plain", "--engine", "--durability", "--json"})
+  for (const char* option :
+       {"--listen", "--key-file", "--plain", "--engine", "--durability", "--json"})
     CHECK_THAT(shown.str(), Catch::Contains(option));
 }
 
@@ -324,49 +343,115 @@ TEST_CASE("options: unknown ones are usage errors") {
 
 TEST_CASE("options: a dash and a digit or a third dash does not make an operand") {
   // Taken as a file name it would be sent when there is such a file; "--" is for those.
-  for (const char* word : {"-8", "-1", "-0", "-44x", "---", "---plain"}) check_usage_for_both({word});
+  for (const char* word : {"-8", "-1", "-0", "-44x", "---", "---plain"})
+    check_usage_for_both({word});
   CHECK(send({"--", "-8", "zs://host"}).sources == Words{"-8"});
 }
 
 TEST_CASE("options: those of later versions are usage errors and never accepted") {
   for (const Words& words : {
-           Words{"-r"}, Words{"-a"}, Words{"-n"}, Words{"-C"}, Words{"-rp"}, Words{"-pr"},
-           Words{"--compress"}, Words{"--compress=auto"}, Words{"--compress=3"}, Words{"--dry-run"},
-           Words{"-P", "22"}, Words{"-P22"}, Words{"-i", "id"}, Words{"-F", "config"},
-           Words{"-J", "jump"}, Words{"-o", "Opt=1"}, Words{"-S", "ssh"}, Words{"--tls-cert=f"},
-           Words{"--tls-cert", "f"}, Words{"--tls-key=f"}, Words{"--tls-ca=f"}, Words{"--ktls=on"},
-           Words{"--ktls", "on"}, Words{"--ktls"}, Words{"--engine=mmap"}, Words{"--engine=direct"},
-           Words{"--engine", "direct"}, Words{"--streams=4"}, Words{"--streams", "4"},
-           Words{"--streams=auto"}, Words{"--bwlimit=1M"}, Words{"--port-range=7000-7010"},
-           Words{"--via=auto"}, Words{"--via=ssh"}, Words{"--via=direct"}, Words{"--resume"},
-           Words{"--no-resume"}, Words{"--verify=wire"}, Words{"--verify=disk"}, Words{"--exclude=x"},
-           Words{"--include=x"}, Words{"--files-from=x"}, Words{"--from0"}, Words{"--exec=cmd"},
-           Words{"--exec", "cmd"}, Words{"--name=x"}, Words{"--size=1M"},
+           Words{"-r"},
+           Words{"-a"},
+           Words{"-n"},
+           Words{"-C"},
+           Words{"-rp"},
+           Words{"-pr"},
+           Words{"--compress"},
+           Words{"--compress=auto"},
+           Words{"--compress=3"},
+           Words{"--dry-run"},
+           Words{"-P", "22"},
+           Words{"-P22"},
+           Words{"-i", "id"},
+           Words{"-F", "config"},
+           Words{"-J", "jump"},
+           Words{"-o", "Opt=1"},
+           Words{"-S", "ssh"},
+           Words{"--tls-cert=f"},
+           Words{"--tls-cert", "f"},
+           Words{"--tls-key=f"},
+           Words{"--tls-ca=f"},
+           Words{"--ktls=on"},
+           Words{"--ktls", "on"},
+           Words{"--ktls"},
+           Words{"--engine=mmap"},
+           Words{"--engine=direct"},
+           Words{"--engine", "direct"},
+           Words{"--streams=4"},
+           Words{"--streams", "4"},
+           Words{"--streams=auto"},
+           Words{"--bwlimit=1M"},
+           Words{"--port-range=7000-7010"},
+           Words{"--via=auto"},
+           Words{"--via=ssh"},
+           Words{"--via=direct"},
+           Words{"--resume"},
+           Words{"--no-resume"},
+           Words{"--verify=wire"},
+           Words{"--verify=disk"},
+           Words{"--exclude=x"},
+           Words{"--include=x"},
+           Words{"--files-from=x"},
+           Words{"--from0"},
+           Words{"--exec=cmd"},
+           Words{"--exec", "cmd"},
+           Words{"--name=x"},
+           Words{"--size=1M"},
        })
     check_usage_for_both(words);
 }
 
 TEST_CASE("options: bad values are usage errors") {
   for (const Words& words : {
-           Words{"--timeout=0"}, Words{"--timeout=-1"}, Words{"--timeout=1000001"},
-           Words{"--timeout=1.5"}, Words{"--timeout=5s"}, Words{"--timeout="}, Words{"--timeout=x"},
-           Words{"--timeout=99999999999999999999"}, Words{"--wait=-1"}, Words{"--wait=1000001"},
-           Words{"--wait=x"}, Words{"--block-size=0"}, Words{"--block-size=1048575"},
-           Words{"--block-size=17M"}, Words{"--block-size=16777217"}, Words{"--block-size=8MB"},
-           Words{"--block-size=x"}, Words{"--block-size=-8M"}, Words{"--block-size=20000000T"},
-           Words{"--durability=disk"}, Words{"--durability="}, Words{"--overwrite=yes"},
-           Words{"--overwrite=Always"}, Words{"--progress=1"}, Words{"--progress"}, Words{"--engine="},
-           Words{"--engine=auto,readwrite"}, Words{"--ktls=1"}, Words{"--plain=maybe"},
+           Words{"--timeout=0"},
+           Words{"--timeout=-1"},
+           Words{"--timeout=1000001"},
+           Words{"--timeout=1.5"},
+           Words{"--timeout=5s"},
+           Words{"--timeout="},
+           Words{"--timeout=x"},
+           Words{"--timeout=99999999999999999999"},
+           Words{"--wait=-1"},
+           Words{"--wait=1000001"},
+           Words{"--wait=x"},
+           Words{"--block-size=0"},
+           Words{"--block-size=1048575"},
+           Words{"--block-size=17M"},
+           Words{"--block-size=16777217"},
+           Words{"--block-size=8MB"},
+           Words{"--block-size=x"},
+           Words{"--block-size=-8M"},
+           Words{"--block-size=20000000T"},
+           Words{"--durability=disk"},
+           Words{"--durability="},
+           Words{"--overwrite=yes"},
+           Words{"--overwrite=Always"},
+           Words{"--progress=1"},
+           Words{"--progress"},
+           Words{"--engine="},
+           Words{"--engine=auto,readwrite"},
+           Words{"--ktls=1"},
+           Words{"--plain=maybe"},
        })
     check_usage_for_both(words);
 }
 
 TEST_CASE("options: an empty value is a usage error and not the default") {
-  check_usage_for_both({"--block-size="});
-  check_usage_for_both({"--block-size", ""});
-  // As from --listen="$PORT" with PORT unset: to connect instead would be a surprise.
-  check_usage_for_both({"--listen="});
-  check_usage_for_both({"--listen", ""});
+  // As from --key-file "$FILE" with FILE unset.
+  for (const char* name :
+       {"--listen", "--key-file", "--new-key", "--block-size", "--timeout", "--wait", "--engine",
+        "--ktls", "--durability", "--overwrite", "--progress"})
+    check_usage_for_both({name, ""});
+}
+
+TEST_CASE("options: an empty value does not take the next word") {
+  // With --json= that word would be a source, opened for writing.
+  for (const char* name : {"--json=", "--digest=", "--key-file=", "--new-key=", "--listen=",
+                           "--block-size=", "--engine=", "--timeout="}) {
+    INFO(name);
+    CHECK(send_outcome({name, "a", "b", "zs://host"}) == "usage");
+    CHECK(recv_outcome({name, "a", "zs://host", "dir"}) == "usage");
+  }
 }
 
 TEST_CASE("options: contradictions are usage errors") {
@@ -385,8 +470,9 @@ TEST_CASE("options: one that takes a single value is not given twice") {
 
 TEST_CASE("options: a message shows no raw control of what was written") {
   SendOptions out;
-  for (const Words& words : {Words{"--engine=\x1b[2J"}, Words{"--\x1b[2J"}, Words{"--block-size=\x1b[2J"},
-                             Words{"--timeout=\x1b[2J"}, Words{"--listen=\x1b[2J"}}) {
+  for (const Words& words :
+       {Words{"--engine=\x1b[2J"}, Words{"--\x1b[2J"}, Words{"--block-size=\x1b[2J"},
+        Words{"--timeout=\x1b[2J"}, Words{"--listen=\x1b[2J"}}) {
     INFO(words[0].substr(0, 5));
     CHECK_THROWS_WITH(parse(with_operands(words, true), &out), !Catch::Contains("\x1b"));
   }

@@ -29,7 +29,8 @@ TEST_CASE("policy of the sender: complete table") {
       {true, Engine::Sendfile, Engine::Sendfile, ""},
       {true, Engine::ReadWrite, Engine::ReadWrite, "asked for by --engine"},
       {false, kAuto, Engine::ReadWrite, "user space"},
-      {false, Engine::Sendfile, Engine::ReadWrite, "sendfile was asked for, but the TLS record layer"},
+      {false, Engine::Sendfile, Engine::ReadWrite,
+       "sendfile was asked for, but the TLS record layer"},
       {false, Engine::ReadWrite, Engine::ReadWrite, "asked for by --engine"},
   };
   for (const auto& row : rows) {
@@ -60,10 +61,12 @@ TEST_CASE("policy of the receiver: complete table") {
       {true, 0, Engine::Splice, Engine::ReadWrite, "splice was asked for, but"},
       {true, 0, Engine::ReadWrite, Engine::ReadWrite, "asked for by --engine"},
       {false, kPipe, kAuto, Engine::ReadWrite, "user space"},
-      {false, kPipe, Engine::Splice, Engine::ReadWrite, "splice was asked for, but the TLS record layer"},
+      {false, kPipe, Engine::Splice, Engine::ReadWrite,
+       "splice was asked for, but the TLS record layer"},
       {false, kPipe, Engine::ReadWrite, Engine::ReadWrite, "asked for by --engine"},
       {false, 0, kAuto, Engine::ReadWrite, "user space"},
-      {false, 0, Engine::Splice, Engine::ReadWrite, "splice was asked for, but the TLS record layer"},
+      {false, 0, Engine::Splice, Engine::ReadWrite,
+       "splice was asked for, but the TLS record layer"},
       {false, 0, Engine::ReadWrite, Engine::ReadWrite, "asked for by --engine"},
   };
   for (const auto& row : rows) {

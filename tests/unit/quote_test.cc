@@ -33,21 +33,27 @@ TEST_CASE("escape: what a terminal acts on or hides becomes hexadecimal") {
       {"a\0b"s, "a\\x00b"},
       {"\a\b", "\\x07\\x08"},
       {"\x1f", "\\x1f"},
-      {"\x7f", "\\x7f"},                       // DEL
-      {"\x9b" "2J", "\\x9b2J"},                // CSI as one raw byte: not UTF-8
-      {"\xc2\x9b" "2J", "\\xc2\\x9b2J"},       // CSI as U+009B
+      {"\x7f", "\\x7f"},  // DEL
+      {"\x9b"
+       "2J",
+       "\\x9b2J"},  // CSI as one raw byte: not UTF-8
+      {"\xc2\x9b"
+       "2J",
+       "\\xc2\\x9b2J"},  // CSI as U+009B
       {"\xc2\x80\xc2\x9f", "\\xc2\\x80\\xc2\\x9f"},
-      {"\xc2\xad", "\\xc2\\xad"},              // soft hyphen
-      {"\xd8\x9c", "\\xd8\\x9c"},              // Arabic letter mark
-      {"\xe2\x80\x8b", "\\xe2\\x80\\x8b"},     // zero-width space
-      {"\xe2\x80\x8d", "\\xe2\\x80\\x8d"},     // zero-width joiner
-      {"\xe2\x80\x8f", "\\xe2\\x80\\x8f"},     // right-to-left mark
+      {"\xc2\xad", "\\xc2\\xad"},                                      // soft hyphen
+      {"\xd8\x9c", "\\xd8\\x9c"},                                      // Arabic letter mark
+      {"\xe2\x80\x8b", "\\xe2\\x80\\x8b"},                             // zero-width space
+      {"\xe2\x80\x8d", "\\xe2\\x80\\x8d"},                             // zero-width joiner
+      {"\xe2\x80\x8f", "\\xe2\\x80\\x8f"},                             // right-to-left mark
       {"\xe2\x80\xa8\xe2\x80\xa9", "\\xe2\\x80\\xa8\\xe2\\x80\\xa9"},  // line, paragraph separator
-      {"\xe2\x80\xae" "gpj.exe", "\\xe2\\x80\\xaegpj.exe"},            // right-to-left override
+      {"\xe2\x80\xae"
+       "gpj.exe",
+       "\\xe2\\x80\\xaegpj.exe"},                                      // right-to-left override
       {"\xe2\x81\xa6\xe2\x81\xa9", "\\xe2\\x81\\xa6\\xe2\\x81\\xa9"},  // isolates
-      {"\xe2\x81\xa0", "\\xe2\\x81\\xa0"},     // word joiner
-      {"\xef\xbb\xbf", "\\xef\\xbb\\xbf"},     // byte order mark
-      {"\xf3\xa0\x81\x81", "\\xf3\\xa0\\x81\\x81"},  // tag letter A
+      {"\xe2\x81\xa0", "\\xe2\\x81\\xa0"},                             // word joiner
+      {"\xef\xbb\xbf", "\\xef\\xbb\\xbf"},                             // byte order mark
+      {"\xf3\xa0\x81\x81", "\\xf3\\xa0\\x81\\x81"},                    // tag letter A
   };
   for (const Row& row : rows) CHECK(escape(row.bytes) == row.shown);
 }
@@ -71,16 +77,16 @@ TEST_CASE("escape: bytes that are not UTF-8 are shown one by one") {
   const Row rows[] = {
       {"\xff\xfe", "\\xff\\xfe"},
       {"\x80", "\\x80"},
-      {"\xc3", "\\xc3"},                              // cut short
-      {"\xc3(", "\\xc3("},                            // the second byte is none
+      {"\xc3", "\\xc3"},    // cut short
+      {"\xc3(", "\\xc3("},  // the second byte is none
       {"\xe2\x82", "\\xe2\\x82"},
       {"\xf0\x9f\x93", "\\xf0\\x9f\\x93"},
-      {"\xc0\xaf", "\\xc0\\xaf"},                     // overlong '/'
+      {"\xc0\xaf", "\\xc0\\xaf"},  // overlong '/'
       {"\xc1\xbf", "\\xc1\\xbf"},
-      {"\xe0\x80\xaf", "\\xe0\\x80\\xaf"},            // overlong in three
-      {"\xf0\x80\x80\xaf", "\\xf0\\x80\\x80\\xaf"},   // and in four
-      {"\xed\xa0\x80", "\\xed\\xa0\\x80"},            // a surrogate
-      {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"},   // past U+10FFFF
+      {"\xe0\x80\xaf", "\\xe0\\x80\\xaf"},           // overlong in three
+      {"\xf0\x80\x80\xaf", "\\xf0\\x80\\x80\\xaf"},  // and in four
+      {"\xed\xa0\x80", "\\xed\\xa0\\x80"},           // a surrogate
+      {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"},  // past U+10FFFF
       {"\xf5\x80\x80\x80", "\\xf5\\x80\\x80\\x80"},
       {"ok\xc3\xa9\xff", "ok\xc3\xa9\\xff"},
   };
@@ -158,7 +164,10 @@ TEST_CASE("shell_word: harmless words stay and others are quoted") {
 TEST_CASE("shell_word: a shell reads back the same bytes") {
   for (const std::string& name :
        {"plain"s, "a b"s, "it's"s, "$HOME `id` \"x\" ; & | < > ( )"s, "* ? !"s, "back\\slash"s,
-        "new\nline\ttab"s, "\x1b[31m\x9b"s, "'\n'"s, "\\\n\\n"s, "\xe2\x80\xae" "0"s, "-n"s}) {
+        "new\nline\ttab"s, "\x1b[31m\x9b"s, "'\n'"s, "\\\n\\n"s,
+        "\xe2\x80\xae"
+        "0"s,
+        "-n"s}) {
     const std::string script = "printf %s " + shell_word(name);
     INFO(script);
     // bash, for $'...'; the script reaches it by the environment, so that nothing quotes it again.

@@ -39,10 +39,32 @@ TEST_CASE("parse_size: numbers and units") {
 }
 
 TEST_CASE("parse_size: what is no size") {
-  for (const char* text :
-       {"", " ", "M", "KiB", "-1", "+1", "1.5M", "1,5M", "1 M", " 1", "1 ", "1MB", "1Mb", "1P", "1E",
-        "1MiBx", "1Mi", "1iB", "1KK", "0x10", "1e6", "8b", "18446744073709551616",
-        "18014398509481984K", "16777216T", "99999999999999999999999"}) {
+  for (const char* text : {"",
+                           " ",
+                           "M",
+                           "KiB",
+                           "-1",
+                           "+1",
+                           "1.5M",
+                           "1,5M",
+                           "1 M",
+                           " 1",
+                           "1 ",
+                           "1MB",
+                           "1Mb",
+                           "1P",
+                           "1E",
+                           "1MiBx",
+                           "1Mi",
+                           "1iB",
+                           "1KK",
+                           "0x10",
+                           "1e6",
+                           "8b",
+                           "18446744073709551616",
+                           "18014398509481984K",
+                           "16777216T",
+                           "99999999999999999999999"}) {
     INFO(text);
     CHECK_FALSE(parse_size(text));
   }
@@ -78,8 +100,8 @@ TEST_CASE("human_time: minutes and hours") {
     double value;
     const char* text;
   } const rows[] = {
-      {0, "0:00"},     {0.4, "0:00"},    {0.5, "0:01"},       {9, "0:09"},
-      {59.4, "0:59"},  {59.6, "1:00"},   {75, "1:15"},        {3599, "59:59"},
+      {0, "0:00"},       {0.4, "0:00"},     {0.5, "0:01"},         {9, "0:09"},
+      {59.4, "0:59"},    {59.6, "1:00"},    {75, "1:15"},          {3599, "59:59"},
       {3600, "1:00:00"}, {3700, "1:01:40"}, {360000, "100:00:00"}, {-5, "0:00"},
   };
   for (const auto& row : rows) CHECK(human_time(row.value) == row.text);
@@ -108,15 +130,16 @@ TEST_CASE("json_string: quotation marks and controls are escaped") {
 TEST_CASE("json_string: only valid UTF-8 comes out") {
   const std::string bad = "\xef\xbf\xbd";  // U+FFFD
   CHECK(json_string("\xff") == "\"" + bad + "\"");
-  CHECK(json_string("a\x9b" "b") == "\"a" + bad + "b\"");
+  CHECK(json_string("a\x9b"
+                    "b") == "\"a" + bad + "b\"");
   CHECK(json_string("\xc3") == "\"" + bad + "\"");
   CHECK(json_string("\xed\xa0\x80") == "\"" + bad + bad + bad + "\"");
   CHECK(json_string("\xc0\xaf") == "\"" + bad + bad + "\"");
 }
 
 TEST_CASE("base64: with padding") {
-  const char* const rows[][2] = {{"", ""},         {"f", "Zg=="},     {"fo", "Zm8="},
-                                 {"foo", "Zm9v"},  {"foob", "Zm9vYg=="}, {"\xff\xfe", "//4="}};
+  const char* const rows[][2] = {{"", ""},        {"f", "Zg=="},        {"fo", "Zm8="},
+                                 {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"\xff\xfe", "//4="}};
   for (const auto& row : rows) CHECK(base64(row[0]) == row[1]);
   CHECK(base64(std::string(1000, '\0')).size() == 1336);  // no line breaks
 }

@@ -9,7 +9,9 @@
 namespace zx {
 namespace {
 
-bool is_open(int fd) { return fcntl(fd, F_GETFD) >= 0; }
+bool is_open(int fd) {
+  return fcntl(fd, F_GETFD) >= 0;
+}
 
 UniqueFd open_null() {
   UniqueFd fd(open("/dev/null", O_RDONLY | O_CLOEXEC));

@@ -1,0 +1,9 @@
+# cmake --install puts programs and manuals where they belong, and the installed pair works.
+. "$(dirname "$0")/lib.sh"
+build=$(dirname "$(dirname "$ZSEND")")
+cmake --install "$build" --prefix "$t/usr" >"$t/out" || fail "cmake --install"
+for f in bin/zsend bin/zrecv share/man/man1/zsend.1 share/man/man1/zrecv.1 share/man/man7/zsend-protocol.7; do
+  [ -s "$t/usr/$f" ] || fail "$f was not installed"
+done
+ZSEND=$t/usr/bin/zsend ZRECV=$t/usr/bin/zrecv; mkdir "$t/d"; random_file "$t/f" 5000
+start_recv -q "$t/d"; "$ZSEND" -q "$t/f" "zs://127.0.0.1:$port"; wait "$recv"; expect_same "$t/f" "$t/d/f"

@@ -1,0 +1,28 @@
+# Keys: from files only when these are private; never in argv, environment, messages or cores.
+. "$(dirname "$0")/lib.sh"
+mkdir "$t/d"; random_file "$t/f" 100000
+"$ZRECV" -q --new-key "$t/key"
+[ "$(stat -c %a "$t/key")" = 600 ] || fail "the key file is not private"
+grep -qE '^zk1_[0-9a-z]{64}$' "$t/key" || fail "the key has another form"
+status_of "$ZRECV" --new-key "$t/key" 2>"$t/e.err"; expect_status 6 "--new-key over a file"
+unset ZXFER_KEY
+start_recv --key-file "$t/key" "$t/d"
+[ -z "${ZXFER_KEY:-}" ] || fail "a key was printed though a file was given"
+"$ZSEND" -q --key-file "$t/key" "$t/f" "zs://127.0.0.1:$port"; wait "$recv"; expect_same "$t/f" "$t/d/f"
+chmod 640 "$t/key"
+status_of "$ZSEND" --key-file "$t/key" "$t/f" zs://127.0.0.1:1 2>"$t/e.err"; expect_status 3 "a key file with group bits"
+expect_in "$t/e.err" "chmod 600"
+chmod 600 "$t/key"; printf 'x' >>"$t/key"
+status_of "$ZSEND" --key-file "$t/key" "$t/f" zs://127.0.0.1:1 2>"$t/e.err"; expect_status 3 "a damaged key"
+mkfifo "$t/fifo"; chmod 600 "$t/fifo"
+status_of timeout 10 "$ZSEND" --key-file "$t/fifo" "$t/f" zs://127.0.0.1:1 2>"$t/e.err"; expect_status 3 "a FIFO as key file"
+# What other users and the user's other programs can see of a listener that has a key.
+start_recv "$t/d"; key=$ZXFER_KEY
+ZXFER_KEY=$key; export ZXFER_KEY
+"$ZRECV" --listen 127.0.0.1:0 --json="$t/second.json" "$t/d" 2>"$t/second.err" & second=$!; started+=($second)
+until_true listening "$t/second.json"
+! tr '\0' '\n' <"/proc/$second/environ" | grep -q zk1_ || fail "the key is still in /proc/PID/environ"
+! tr '\0' '\n' <"/proc/$second/cmdline" | grep -q zk1_ || fail "the key is in argv"
+! grep -q zk1_ "$t/second.json" "$t/second.err" || fail "a key that was given is printed"
+grep -q 'Max core file size *0 *0' "/proc/$second/limits" || fail "core dumps are possible"
+kill "$second" "$recv"

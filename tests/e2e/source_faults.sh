@@ -1,0 +1,47 @@
+# A source that cannot be read, grows, shrinks or changes while it is sent.
+. "$(dirname "$0")/lib.sh"
+mkdir "$t/d"
+for what in missing directory fifo; do
+  case $what in missing) f=$t/none ;; directory) f=$t/d ;; fifo) mkfifo "$t/fifo"; f=$t/fifo ;; esac
+  status_of timeout 10 "$ZSEND" --plain --no-auth "$f" zs://127.0.0.1:1 2>"$t/send.err"
+  expect_status 6 "$what"; expect_in "$t/send.err" "$f"
+done
+connected() { grep -q '"event":"connected"' "$1" 2>/dev/null; }
+# go MODE COMMAND...: runs COMMAND while the sender is in the middle of sending.
+go() {
+  local mode=$1; shift
+  random_file "$t/f" 100000000; cp "$t/f" "$t/orig"
+  start_recv $mode "$t/d"
+  "$ZSEND" $mode "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=($send)
+  until_true connected "$t/recv.json"; kill -STOP "$recv"
+  "$@"
+  kill -CONT "$recv"; wait_for "$send"
+}
+both_changed() {
+  expect_status 24 "zsend ($1)"; expect_in "$t/send.err" changed
+  wait_for "$recv"; expect_status 24 "zrecv ($1)"; expect_in "$t/recv.err" changed
+}
+for mode in --plain ""; do
+  go "$mode" eval 'printf more >>"$t/f"'
+  both_changed grows; expect_same "$t/orig" "$t/d/f"
+  go "$mode" truncate -s 90000001 "$t/f"
+  both_changed shrinks; expect_same "$t/f" "$t/d/f"
+  # Overwritten under the sender's feet: blocks on their way differ from what was hashed, are asked for
+  # again, and every block that arrives is one the file had at some moment.
+  go "$mode" eval 'tr "\0-\377" "\1-\377\0" <"$t/orig" | dd of="$t/f" bs=1M conv=notrunc status=none'
+  both_changed overwritten
+  cmp -s -n 0 "$t/d/f" "$t/f" && [ "$(stat -c %s "$t/d/f")" = 100000000 ] || fail "another size"
+done
+# EIO in the middle of the source.
+if command -v strace >/dev/null; then
+  random_file "$t/f" 30000000
+  for mode in --plain:sendfile "--plain --engine=readwrite:pread64" ":pread64"; do
+    rm -f "$t/d/f"; start_recv ${mode%%:*} "$t/d"
+    status_of strace -f -o "$t/trace" -P "$t/f" -e trace="${mode##*:}" -e inject="${mode##*:}":error=EIO:when=3 \
+      "$ZSEND" ${mode%%:*} "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err"
+    grep -q INJECTED "$t/trace" || fail "the fault did not fire"
+    expect_status 6 "zsend with EIO ($mode)"; expect_in "$t/send.err" "Input/output error"
+    wait_for "$recv"; expect_status 6 "zrecv with EIO ($mode)"; expect_in "$t/recv.err" "Input/output error"
+    expect_only "$t/d" ""
+  done
+fi

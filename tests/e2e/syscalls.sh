@@ -1,0 +1,19 @@
+# Calls per GB in plain mode: what makes it zero-copy shows here, whatever the machine's speed. Sender: at
+# most 400 that move data and 5,000 in all; receiver: 8,000 in all.
+. "$(dirname "$0")/lib.sh"
+command -v strace >/dev/null || skip "no strace"
+mkdir "$t/d"; random_file "$t/f" 500000000
+strace -f -c -o "$t/recv.calls" "$ZRECV" -q --plain --no-auth --durability=none --listen 127.0.0.1:0 --json="$t/recv.json" "$t/d" & recv=$!; started+=($recv)
+until_true listening "$t/recv.json"; port=$(sed -n 's/.*"port":\([0-9]*\).*/\1/p' "$t/recv.json" | head -1)
+strace -f -c -o "$t/send.calls" "$ZSEND" -q --plain --no-auth --durability=none "$t/f" "zs://127.0.0.1:$port"
+wait "$recv"; expect_same "$t/f" "$t/d/f"
+calls() { awk -v want="$2" '$NF ~ want && $4 ~ /^[0-9]+$/ {n += $4} END {print 2 * n}' "$1"; }  # per GB
+moving=$(calls "$t/send.calls" '^(sendfile|sendfile64|sendto|sendmsg|splice|write)$')
+all_send=$(awk '$NF == "total" {print 2 * $4}' "$t/send.calls")
+all_recv=$(awk '$NF == "total" {print 2 * $4}' "$t/recv.calls")
+echo "per GB: sender $moving that move data, $all_send in all; receiver $all_recv in all"
+[ "$(calls "$t/send.calls" '^sendfile')" -gt 0 ] || fail "no sendfile"
+[ "$(calls "$t/recv.calls" '^splice')" -gt 0 ] || fail "no splice"
+[ "$moving" -le 400 ] || fail "the sender moves data with $moving calls a GB"
+[ "$all_send" -le 5000 ] || fail "the sender makes $all_send calls a GB"
+[ "$all_recv" -le 8000 ] || fail "the receiver makes $all_recv calls a GB"

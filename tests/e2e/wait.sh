@@ -1,0 +1,27 @@
+# --wait lets the connector start first, and bounds a listener; --timeout bounds a silent peer.
+. "$(dirname "$0")/lib.sh"
+mkdir "$t/d"; random_file "$t/f" 1000
+# A port that is ours but that nobody listens on yet.
+coproc hold { exec python3 -uc 'import socket,sys
+s=socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("127.0.0.1",0))
+print(s.getsockname()[1]); sys.stdin.read()'; }
+read -r port <&"${hold[0]}"; started+=("$hold_PID")
+status_of "$ZSEND" -q --plain --no-auth "$t/f" "zs://127.0.0.1:$port" 2>"$t/s.err"; expect_status 5 "nobody there"
+expect_in "$t/s.err" "Connection refused"
+"$ZSEND" -q --plain --no-auth --wait 60 "$t/f" "zs://127.0.0.1:$port" 2>"$t/s.err" & send=$!; started+=($send)
+"$ZRECV" -q --plain --no-auth --listen "127.0.0.1:$port" "$t/d" 2>"$t/r.err" & recv=$!; started+=($recv)
+wait_for "$send"; expect_status 0 zsend; wait_for "$recv"; expect_status 0 zrecv; expect_same "$t/f" "$t/d/f"
+status_of "$ZRECV" -q --wait 1 --listen 127.0.0.1:0 "$t/d" 2>"$t/r.err"; expect_status 10 "a listener with --wait"
+expect_in "$t/r.err" "within 1 s"
+# A peer that stops in the middle.
+random_file "$t/f" 100000000
+start_recv -q --plain --no-auth "$t/d"
+"$ZSEND" -q --plain --no-auth --timeout 1 "$t/f" "zs://127.0.0.1:$port" 2>"$t/s.err" & send=$!; started+=($send)
+begun() { grep -q '"event":"connected"' "$t/recv.json"; }
+until_true begun; kill -STOP "$recv"
+wait_for "$send"; expect_status 10 "a sender with a stopped receiver"; expect_in "$t/s.err" "timed out"
+kill -9 "$recv"
+start_recv -q --plain --no-auth --timeout 1 "$t/d"
+"$ZSEND" -q --plain --no-auth "$t/f" "zs://127.0.0.1:$port" 2>"$t/s.err" & send=$!; started+=($send)
+until_true begun; kill -STOP "$send"
+wait_for "$recv"; expect_status 10 "a receiver with a stopped sender"

@@ -1,0 +1,28 @@
+# A wrong or missing key is refused with status 3 on both sides, encrypted and plain; nothing is made.
+. "$(dirname "$0")/lib.sh"
+mkdir "$t/d"; echo x >"$t/f"
+"$ZSEND" -q --new-key "$t/other"
+for mode in "" --plain; do
+  unset ZXFER_KEY; start_recv $mode "$t/d"
+  unset ZXFER_KEY; status_of "$ZSEND" $mode --key-file "$t/other" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err"
+  expect_status 3 "zsend $mode with a wrong key"
+  wait_for "$recv"; expect_status 3 "zrecv $mode with a wrong key"
+  expect_only "$t/d" ""
+  unset ZXFER_KEY; start_recv $mode "$t/d"
+  unset ZXFER_KEY; status_of setsid "$ZSEND" $mode "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" </dev/null
+  expect_status 3 "zsend $mode without a key"
+  expect_in "$t/send.err" "no key"
+  kill -9 "$recv"
+done
+# Plaintext on one side only: refused, and both say so.
+for pair in "--plain:" ":--plain"; do
+  unset ZXFER_KEY; start_recv ${pair%%:*} "$t/d"
+  status_of "$ZSEND" ${pair##*:} "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err"
+  expect_status 9 "zsend $pair"; expect_in "$t/send.err" "needs --plain on both ends"
+  wait_for "$recv"; expect_status 9 "zrecv $pair"; expect_in "$t/recv.err" "needs --plain on both ends"
+done
+unset ZXFER_KEY; start_recv --plain --no-auth "$t/d"
+status_of "$ZSEND" --plain --key-file "$t/other" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err"
+expect_status 9 "one side with --no-auth"; expect_in "$t/send.err" "no-auth"
+wait_for "$recv"; expect_status 9
+expect_only "$t/d" ""
