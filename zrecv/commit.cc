@@ -71,10 +71,10 @@ void sync_directories(std::vector<std::unique_ptr<EntryWriter>>& entries) {
 
 }  // namespace
 
-bool commit_entries(std::vector<std::unique_ptr<EntryWriter>>& entries, const CommitPolicy& policy,
-                    Ledger& ledger) {
+bool commit_entries(std::vector<std::unique_ptr<EntryWriter>>& entries, const CommitPolicy& policy) {
   const bool sync = policy.durability != Durability::None;
-  const bool never = policy.overwrite_here == Overwrite::Never || policy.overwrite_peer == Overwrite::Never;
+  const bool never =
+      policy.overwrite_here == Overwrite::Never || policy.overwrite_peer == Overwrite::Never;
   const Replace replace = never ? Replace::No : Replace::Yes;
 
   for (auto& entry : entries) attempt(*entry, [&] { prepare(*entry, policy); });
@@ -82,16 +82,8 @@ bool commit_entries(std::vector<std::unique_ptr<EntryWriter>>& entries, const Co
   if (sync)
     for (auto& entry : entries) attempt(*entry, [&] { entry->temp().sync(); });
   for (auto& entry : entries) attempt(*entry, [&] { entry->temp().commit(replace); });
-
-  bool durable = sync;
   if (sync) sync_directories(entries);
-  for (auto& entry : entries) {
-    durable = durable && entry->outcome().status == ExitStatus::Ok;
-    const Digest sum = entry->block_sum();
-    ledger.add(std::move(entry->outcome()), sum);
-  }
-  entries.clear();
-  return durable;
+  return sync && std::ranges::none_of(entries, [](const auto& entry) { return entry->failed(); });
 }
 
 }  // namespace zx

@@ -6,7 +6,6 @@
 #include <memory>
 #include <vector>
 
-#include "common/session/ledger.h"
 #include "common/session/session.h"
 #include "zrecv/entry_writer.h"
 
@@ -19,10 +18,9 @@ struct CommitPolicy {
   Overwrite overwrite_here = Overwrite::Unset, overwrite_peer = Overwrite::Unset;
 };
 
-/// Commits verified entries and adds their outcomes to the ledger. An entry that cannot be committed
-/// is a failed outcome and its temporary file is removed. Blocking: runs while heartbeats are sent.
-/// Returns true when every entry was committed and is durable.
-bool commit_entries(std::vector<std::unique_ptr<EntryWriter>>& entries, const CommitPolicy& policy,
-                    Ledger& ledger);
+/// Commits verified entries. One that cannot be committed has a failed outcome then; its temporary file
+/// goes with the writer. Blocking: runs while heartbeats are sent. Returns true when every entry was
+/// committed and is durable.
+bool commit_entries(std::vector<std::unique_ptr<EntryWriter>>& entries, const CommitPolicy& policy);
 
 }  // namespace zx

@@ -54,6 +54,7 @@ void EntryWriter::check_data_header(const FrameHeader& h) const {
   uint64_t end = 0;
   if (!add_checked(h.offset, h.length, &end) || end > info_.size)
     protocol("DATA past the announced size");
+  if (short_end_) protocol("DATA after a shorter block");
   if (h.offset != next_) protocol("DATA out of order");
 }
 
@@ -128,6 +129,8 @@ void EntryWriter::digest(uint64_t offset, const BlockDigest& theirs,
   if (theirs.length > block.length) protocol("a DIGEST longer than its DATA");
   if (theirs.length < block.length) {  // the rest was padding
     file_hasher_.reset();
+    const uint64_t end = offset + theirs.length;
+    short_end_ = std::min(short_end_.value_or(end), end);
     block.digest = digest_of_file_range(offset, theirs.length);
     if (failed()) return;
   }
@@ -156,6 +159,7 @@ void EntryWriter::accept_block(const Block& block, uint32_t length) {
 
 void EntryWriter::hole(uint64_t offset, uint64_t length, Console& console) {
   uint64_t end = 0;
+  if (short_end_) protocol("HOLE after a shorter block");
   if (unverified_) protocol("HOLE before the DIGEST of the block before");
   if (offset != next_ || length == 0) protocol("HOLE out of order");
   if (!add_checked(offset, length, &end) || end > info_.size) protocol("HOLE past the announced size");
@@ -171,7 +175,8 @@ bool EntryWriter::end(uint64_t size, const EntryEnd& end) {
     return true;
   }
   if (!damaged_.empty()) return false;
-  if (size > next_ || size < verified_end_) protocol("END with a size that does not fit the data");
+  if (size > short_end_.value_or(next_) || size < verified_end_)
+    protocol("END with a size that does not fit the data");
   if (size != info_.size && !end.changed) protocol("END with another size for an unchanged file");
   if (end.block_sum != sum_.value()) {
     fail(ExitStatus::Integrity, temp_.describe() + ": the digests of the blocks do not add up");

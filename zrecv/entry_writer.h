@@ -76,6 +76,7 @@ class EntryWriter {
   TempFile temp_;
 
   uint64_t next_ = 0;          // where the next DATA or HOLE must begin
+  std::optional<uint64_t> short_end_;  // the source ended here, inside a DATA: nothing may follow
   uint64_t verified_end_ = 0;  // end of the last verified block
   std::optional<Block> unverified_;
   std::map<uint64_t, Damage> damaged_;  // by offset

@@ -86,10 +86,11 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     compare(fin, reception.complete());
 
     // 6. Commit. Only now do final names appear; heartbeats go out while the disk is slow.
-    CommitPolicy policy{agreed.durability, agreed.preserve, options.common.preserve,
+    const CommitPolicy policy{agreed.durability, agreed.preserve, options.common.preserve,
                         agreed.overwrite_here, agreed.overwrite_peer};
     link.while_beating(
-        [&] { summary.durable = commit_entries(reception.complete(), policy, ledger); });
+        [&] { summary.durable = commit_entries(reception.complete(), policy); });
+    reception.report_commits();
 
     // 7. Verdict, and the sender's word that it has heard it.
     const PathReport path{engine_name(engine->engine()), channel.tls_form(), engine->why()};
@@ -105,7 +106,7 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     const Frame bye = link.read();
     if (bye.header.type != FrameType::Bye) unexpected_frame(bye.header, "instead of BYE");
     if (decode_bye(bye.body) != ledger.status())
-      throw Error(ExitStatus::Internal, "the sender ends with another status than this side");
+      throw Error(ExitStatus::Protocol, "the sender ends with another status than this side");
   });
 
   // 8. Report. Both sides have said the same.

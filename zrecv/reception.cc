@@ -50,6 +50,10 @@ Fin Reception::run() {
       case FrameType::End: on_end(frame); break;
       case FrameType::Fin:
         if (!open_.empty()) unexpected_frame(frame.header, "before every entry had its result");
+        // A pull gets what it asked for, which may be less than was offered.
+        if (requested_.empty() && last_id_ != agreed_.sources)
+          throw Error(ExitStatus::Protocol, "peer announced " + std::to_string(agreed_.sources) +
+                                                " entries and sent " + std::to_string(last_id_));
         return decode_fin(frame.body);
       default: unexpected_frame(frame.header, "while entries are received");
     }
@@ -113,7 +117,7 @@ void Reception::leave_alone(uint64_t id, const EntryInfo& info, const Target& ta
 void Reception::drop(uint64_t id, EntryOutcome outcome) {
   link_.send(FrameType::Result, id, 0,
              encode(EntryResult{outcome.status, outcome.skipped, outcome.reason}));
-  ledger_.add(std::move(outcome), {});
+  ledger_.add(std::move(outcome));
   open_.erase(id);  // and with it the temporary file
   dropped_.insert(id);
   // The sender may stop in the middle of it, without an END.
@@ -123,6 +127,18 @@ void Reception::drop(uint64_t id, EntryOutcome outcome) {
 void Reception::drop_if_failed(uint64_t id) {
   const auto found = open_.find(id);
   if (found->second->failed()) drop(id, found->second->outcome());
+}
+
+void Reception::report_commits() {
+  for (auto& entry : complete_) {
+    EntryOutcome& outcome = entry->outcome();
+    outcome.block_sum = entry->block_sum();
+    if (entry->failed())
+      link_.send(FrameType::Result, outcome.id, 0,
+                 encode(EntryResult{outcome.status, false, outcome.reason}));
+    ledger_.add(std::move(outcome));
+  }
+  complete_.clear();
 }
 
 // The writer for a frame; nothing for an entry that was dropped.

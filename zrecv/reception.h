@@ -28,6 +28,9 @@ class Reception {
   Fin run();
   /// Verified entries that wait for their commit, in order of arrival.
   std::vector<std::unique_ptr<EntryWriter>>& complete() { return complete_; }
+  /// After the commit: outcomes into the ledger, and word to the sender of those that failed. Removes
+  /// what temporary files are left.
+  void report_commits();
 
  private:
   void on_entry(const Frame& frame);

@@ -34,6 +34,7 @@ void EntryStream::send(SourceFile file) {
   const auto [at, added] = open_.try_emplace(id, OpenEntry{.file = std::move(file),
                                                            .name = std::move(path),
                                                            .blocks = {},
+                                                           .resent = {},
                                                            .sum = {},
                                                            .file_digest = {},
                                                            .reason = {}});
@@ -138,6 +139,8 @@ void EntryStream::resend(uint64_t id, uint64_t offset, uint32_t length) {
   if (found == open_.end() || !found->second.sent(offset, length))
     throw Error(ExitStatus::Protocol, "peer asked again for a block that was not sent");
   OpenEntry& entry = found->second;
+  if (++entry.resent[offset] > kMaxBlockRetries)
+    throw Error(ExitStatus::Protocol, "peer asked for one block too often");
   console_.detail(quote(entry.name) + ": the block at " + std::to_string(offset) +
                   " did not arrive as it was read; sending it again");
   const PrivateBlock again = read_private_block(entry.file, offset, length);
@@ -161,7 +164,7 @@ void EntryStream::resend(uint64_t id, uint64_t offset, uint32_t length) {
 }
 
 void EntryStream::serve_pending() {
-  while (link_.readable_now()) handle(link_.read());
+  while (auto frame = link_.read_if_any()) handle(*frame);
 }
 
 void EntryStream::handle(const Frame& frame) {
@@ -202,7 +205,8 @@ void EntryStream::settle_entry(uint64_t id, const EntryResult& result) {
     outcome.has_digest = true;
     outcome.digest = *entry.file_digest;
   }
-  ledger_.add(std::move(outcome), entry.sum.value());
+  outcome.block_sum = entry.sum.value();
+  ledger_.add(std::move(outcome));
   open_.erase(found);
 }
 
@@ -213,15 +217,29 @@ void EntryStream::settle() {
 Verdict EntryStream::conclude(const PathReport& path) {
   const Totals totals = ledger_.totals();
   link_.send(FrameType::Fin, 0, 0, encode(Fin{totals.entries, totals.bytes, totals.root, path}));
-  const Frame frame = link_.read();
-  if (frame.header.type != FrameType::Verdict) unexpected_frame(frame.header, "instead of VERDICT");
-  Verdict verdict = decode_verdict(frame.body);
-  if (verdict.status == ledger_.status() &&
-      (verdict.entries != totals.entries || verdict.bytes != totals.bytes ||
-       verdict.root != totals.root))
-    throw Error(ExitStatus::Integrity, "the receiver committed something else than was sent");
-  link_.send(FrameType::Bye, 0, 0, encode_bye(more_severe(ledger_.status(), verdict.status)));
+  const Verdict verdict = decode_verdict(read_verdict().body);
+  const Totals committed = ledger_.totals();
+  if (verdict.status != ledger_.status() || verdict.entries != committed.entries ||
+      verdict.bytes != committed.bytes || verdict.root != committed.root)
+    throw Error(ExitStatus::Integrity, "the receiver's verdict is on something else than was sent");
+  if (committed.entries > 0 && !verdict.durable && agreed_.durability != Durability::None)
+    throw Error(ExitStatus::Protocol, "the receiver has committed, but not durably as agreed");
+  link_.send(FrameType::Bye, 0, 0, encode_bye(verdict.status));
   return verdict;
+}
+
+// Before the verdict come the entries that could not be committed.
+Frame EntryStream::read_verdict() {
+  for (;;) {
+    Frame frame = link_.read();
+    if (frame.header.type == FrameType::Verdict) return frame;
+    if (frame.header.type != FrameType::Result) unexpected_frame(frame.header, "instead of VERDICT");
+    const EntryResult result = decode_entry_result(frame.body);
+    if (result.status == ExitStatus::Ok ||
+        !ledger_.fail_later(frame.header.entry, result.status,
+                            "peer: " + quote_peer_text(result.reason)))
+      throw Error(ExitStatus::Protocol, "peer sent a RESULT for an entry that is not open");
+  }
 }
 
 }  // namespace zx

@@ -35,6 +35,7 @@ class EntryStream {
     SourceFile file;
     std::string name;
     std::map<uint64_t, SentBlock> blocks;  // by offset: what was last sent
+    std::map<uint64_t, int> resent;        // by offset: how often; bounds what a peer can ask for
     DigestSum sum;                         // over them
     uint64_t size = 0;                     // actual, so far
     uint64_t retransmitted = 0;
@@ -59,6 +60,7 @@ class EntryStream {
   void resend(uint64_t id, uint64_t offset, uint32_t length);
   void serve_pending();
   void handle(const Frame& frame);
+  Frame read_verdict();
   void settle_entry(uint64_t id, const EntryResult& result);
 
   Link& link_;

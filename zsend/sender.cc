@@ -101,9 +101,8 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
   if (!verdict.path.why.empty())
     summary.why.push_back("zrecv: " + escape(verdict.path.engine) + ": " +
                           quote_peer_text(verdict.path.why));
-  const ExitStatus status = more_severe(ledger.status(), verdict.status);
-  console.finish(status, "", ledger);
-  return status;
+  console.finish(ledger.status(), "", ledger);
+  return ledger.status();
 }
 
 }  // namespace zx

@@ -23,6 +23,17 @@ bool must_hide(char32_t c) {
          (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xe0000 && c <= 0xe007f);
 }
 
+// Whether escape_with() shows any byte as other than itself, a backslash aside.
+bool has_hidden(std::string_view bytes) {
+  char32_t code = 0;
+  for (size_t i = 0; i < bytes.size();) {
+    const size_t n = utf8_char(bytes, i, &code);
+    if (n == 0 || must_hide(code)) return true;
+    i += n;
+  }
+  return false;
+}
+
 std::string escape_with(std::string_view bytes, size_t max_bytes, char also) {
   std::string out;
   size_t i = 0;
@@ -98,11 +109,10 @@ std::string quote_peer_text(std::string_view bytes) { return escape(bytes, kPeer
 
 std::string shell_word(std::string_view bytes) {
   static constexpr std::string_view kPlain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-[]";
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
   if (!bytes.empty() && bytes.find_first_not_of(kPlain) == std::string_view::npos)
     return std::string(bytes);
-  const std::string escaped = escape_with(bytes, bytes.size(), 0);
-  if (escaped != bytes) return "$'" + escape_with(bytes, bytes.size(), '\'') + "'";
+  if (has_hidden(bytes)) return "$'" + escape_with(bytes, bytes.size(), '\'') + "'";
   std::string out = "'";
   for (char c : bytes) {
     if (c == '\'')

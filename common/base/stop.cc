@@ -39,11 +39,10 @@ SignalWatch::SignalWatch() : main_thread_(pthread_self()) {
   sigemptyset(&watched_);
   sigaddset(&watched_, SIGUSR1);
   sigaddset(&watched_, wake_signal());
-  for (int signal : kStopSignals) {
-    struct sigaction old {};
-    sigaction(signal, nullptr, &old);
-    if (old.sa_handler != SIG_IGN) sigaddset(&watched_, signal);
-  }
+  struct sigaction hangup {};
+  sigaction(SIGHUP, nullptr, &hangup);
+  for (int signal : kStopSignals)
+    if (signal != SIGHUP || hangup.sa_handler != SIG_IGN) sigaddset(&watched_, signal);
   pthread_sigmask(SIG_BLOCK, &watched_, nullptr);
   thread_ = std::jthread([this](std::stop_token token) { run(token); });
 }

@@ -23,7 +23,8 @@ struct Interrupted {
 void check_stop();
 
 /// Owns the signal thread. Create it in main() before any other thread: it blocks the signals for
-/// all threads made later. Signals that were ignored when the program started (nohup) stay ignored.
+/// all threads made later. A SIGHUP that was ignored when the program started (nohup) stays ignored;
+/// SIGINT does not, because shells ignore it for everything that a script starts with '&'.
 /// SIGPIPE is ignored from here on, so a write to a closed pipe is an EPIPE that can be reported.
 class SignalWatch {
  public:

@@ -16,8 +16,7 @@ class UniqueFd {
   explicit UniqueFd(int fd) : fd_(fd) {}
   UniqueFd(UniqueFd&& other) noexcept : fd_(other.release()) {}
   UniqueFd& operator=(UniqueFd&& other) noexcept {
-    UniqueFd old(std::exchange(fd_, other.release()));  // self-move leaves it unchanged
-    if (this == &other) fd_ = old.release();
+    UniqueFd old(std::exchange(fd_, other.release()));  // self-move: released, then taken back
     return *this;
   }
   UniqueFd(const UniqueFd&) = delete;

@@ -47,6 +47,12 @@ TempFile::~TempFile() {
   if (!temp_name_.empty()) (void)unlinkat(dir_->fd(), temp_name_.c_str(), 0);
 }
 
+void TempFile::fail_for_size(const char* operation, uint64_t size, int error) const {
+  const std::string what = describe() + ": " + operation + " for " + std::to_string(size) + " bytes";
+  // A size that no file can have here is a limit, not a lack of space.
+  throw_errno(error == EFBIG ? ExitStatus::Refused : file_status_of_errno(error), what, error);
+}
+
 void TempFile::preallocate(uint64_t size) {
   if (size == 0) return;
   struct statfs fs {};
@@ -54,21 +60,18 @@ void TempFile::preallocate(uint64_t size) {
     // tmpfs would allocate every page now, 0.35 s a GiB in which nothing moves (measured); what
     // reserving is for elsewhere, contiguous blocks, means nothing in memory.
     if (fs.f_blocks > 0 && fs.f_bavail < size / static_cast<uint64_t>(fs.f_bsize))
-      throw_file_errno(describe() + ": reserve space for " + std::to_string(size) + " bytes", ENOSPC);
+      fail_for_size("reserve space", size, ENOSPC);
     return;
   }
   // The raw call: posix_fallocate(3) of glibc writes zeros where the file system cannot.
   if (retry_eintr([&] { return fallocate(fd_.get(), 0, 0, to_off(size)); }) == 0) return;
   if (errno == EOPNOTSUPP || errno == ENOSYS) return;
-  if (errno == EFBIG)
-    throw Error(ExitStatus::Refused, describe() + ": " + std::to_string(size) +
-                                         " bytes are more than a file may have here");
-  throw_file_errno(describe() + ": reserve space for " + std::to_string(size) + " bytes", errno);
+  fail_for_size("reserve space", size, errno);
 }
 
 void TempFile::truncate(uint64_t size) {
-  if (retry_eintr([&] { return ftruncate(fd_.get(), to_off(size)); }) != 0)
-    throw_file_errno(describe() + ": set length", errno);
+  if (retry_eintr([&] { return ftruncate(fd_.get(), to_off(size)); }) == 0) return;
+  fail_for_size("set length", size, errno);
 }
 
 void TempFile::set_metadata(mode_t mode, const timespec* mtime) {
@@ -79,8 +82,9 @@ void TempFile::set_metadata(mode_t mode, const timespec* mtime) {
 }
 
 void TempFile::sync() {
-  // Not repeated on any error, EINTR included (fsync of most file systems is not interruptible).
-  if (fdatasync(fd_.get()) != 0) throw_file_errno(describe() + ": sync to disk", errno);
+  // fsync, not fdatasync: mode and times were just set and belong to what is promised. Not repeated on
+  // any error, EINTR included.
+  if (fsync(fd_.get()) != 0) throw_file_errno(describe() + ": sync to disk", errno);
 }
 
 void TempFile::commit(Replace replace) {

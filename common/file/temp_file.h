@@ -32,11 +32,11 @@ class TempFile {
   /// Reserves blocks for size bytes, where the file system can (not: go on). Running out of space is
   /// so found before the first byte. Throws Error{NoSpace|FileIo|Refused}.
   void preallocate(uint64_t size);
-  /// Sets the length. Throws Error.
+  /// Sets the length. Throws as preallocate().
   void truncate(uint64_t size);
   /// Final permission bits and, when given, the modification time. Throws Error{FileIo}.
   void set_metadata(mode_t mode, const timespec* mtime);
-  /// fdatasync(2), once: a failed one is final, a second could claim success for lost data. Throws
+  /// fsync(2), once: a failed one is final, a second could claim success for lost data. Throws
   /// Error{FileIo|NoSpace}. May be called on another thread than the owner's.
   void sync();
   /// Renames to the final name; from then on the destructor leaves it. With Replace::No an existing
@@ -44,6 +44,8 @@ class TempFile {
   void commit(Replace replace);
 
  private:
+  [[noreturn]] void fail_for_size(const char* operation, uint64_t size, int error) const;
+
   const HeldDir* dir_;
   std::string final_name_, temp_name_;
   UniqueFd fd_;

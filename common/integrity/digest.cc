@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <new>
 
+#include "common/base/stop.h"
+
 namespace zx {
 namespace {
 
@@ -70,6 +72,7 @@ void Hasher::update(std::span<const std::byte> bytes) {
 void Hasher::update_zeros(uint64_t count) {
   static const std::array<std::byte, 1 << 16> kZeros{};
   while (count > 0) {
+    check_stop();  // a hole may be of any size
     const size_t n = static_cast<size_t>(std::min<uint64_t>(count, kZeros.size()));
     update(std::span(kZeros).first(n));
     count -= n;

@@ -89,7 +89,8 @@ std::string Key::text() const {
 }
 
 Key Key::parse(std::string_view text) {
-  if (text.substr(0, kPrefix.size()) != kPrefix) not_a_key("it does not begin with zk1_");
+  const std::string_view prefix = text.substr(0, kPrefix.size());
+  if (prefix != kPrefix && prefix != "ZK1_") not_a_key("it does not begin with zk1_");
   text.remove_prefix(kPrefix.size());
   if (text.size() != kTextChars) not_a_key("wrong length");
   Raw raw{};

@@ -107,7 +107,9 @@ Socket::Socket(UniqueFd fd, std::string peer, seconds idle)
   (void)setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   (void)setsockopt(fd_.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   const auto idle_seconds = static_cast<int>(std::min<int64_t>(idle.count(), 1'000'000));
-  set_option(fd_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, idle_seconds * 1000);
+  // Later than SO_SNDTIMEO: at the same moment it would end a blocked sendfile first, and that call then
+  // reports EPIPE instead of the time-out.
+  set_option(fd_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, 2 * idle_seconds * 1000 + 5000);
   set_option(fd_.get(), IPPROTO_TCP, TCP_NODELAY, 1);
   set_option(fd_.get(), SOL_SOCKET, SO_KEEPALIVE, 1);
   set_option(fd_.get(), IPPROTO_TCP, TCP_KEEPIDLE, 15);

@@ -26,7 +26,7 @@ enum class More { No, Yes };
 /// A connected TCP socket.
 class Socket {
  public:
-  /// Takes the descriptor. idle: the longest wait of one call for the peer; also TCP_USER_TIMEOUT.
+  /// Takes the descriptor. idle: the longest wait of one call for the peer.
   Socket(UniqueFd fd, std::string peer, std::chrono::seconds idle);
 
   /// Until cleared, every call fails with Timeout at this moment, however busy the peer is: the

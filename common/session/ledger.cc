@@ -3,21 +3,27 @@
 
 namespace zx {
 
-void Ledger::add(EntryOutcome outcome, const Digest& block_sum) {
-  if (outcome.status == ExitStatus::Ok && !outcome.skipped)
-    root_.add(entry_part(outcome.id, outcome.bytes, block_sum));
-  outcomes_.push_back(std::move(outcome));
+bool Ledger::fail_later(uint64_t id, ExitStatus status, const std::string& reason) {
+  for (EntryOutcome& outcome : outcomes_) {
+    if (outcome.id != id || outcome.status != ExitStatus::Ok || outcome.skipped) continue;
+    outcome.status = status;
+    outcome.reason = reason;
+    return true;
+  }
+  return false;
 }
 
 Totals Ledger::totals() const {
   Totals totals;
+  DigestSum root;
   for (const EntryOutcome& outcome : outcomes_) {
     totals.retransmitted_blocks += outcome.retransmitted_blocks;
     if (outcome.status != ExitStatus::Ok || outcome.skipped) continue;
     ++totals.entries;
     totals.bytes += outcome.bytes;
+    root.add(entry_part(outcome.id, outcome.bytes, outcome.block_sum));
   }
-  totals.root = root_.value();
+  totals.root = root.value();
   return totals;
 }
 

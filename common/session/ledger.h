@@ -23,16 +23,20 @@ struct EntryOutcome {
   bool has_digest = false;
   Digest digest{};               // flat over the file, on request
   std::string output_name;       // where the receiver put it; empty at the sender
+  Digest block_sum{};            // DigestSum of its blocks
 };
 
 struct Totals {
-  uint64_t entries = 0, bytes = 0, retransmitted_blocks = 0;  // of entries that did not fail
+  uint64_t entries = 0, bytes = 0;  // of entries that did not fail
+  uint64_t retransmitted_blocks = 0;  // of all
   Digest root{};
 };
 
 class Ledger {
  public:
-  void add(EntryOutcome outcome, const Digest& block_sum);
+  void add(EntryOutcome outcome) { outcomes_.push_back(std::move(outcome)); }
+  /// An entry that was verified could not be committed after all. False when there is none such.
+  bool fail_later(uint64_t id, ExitStatus status, const std::string& reason);
   const std::vector<EntryOutcome>& outcomes() const { return outcomes_; }
   /// Over all entries without failure, in any order.
   Totals totals() const;
@@ -42,7 +46,6 @@ class Ledger {
 
  private:
   std::vector<EntryOutcome> outcomes_;
-  DigestSum root_;
 };
 
 }  // namespace zx

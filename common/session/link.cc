@@ -52,28 +52,36 @@ void Link::send(FrameType type, uint64_t entry, uint64_t offset, Bytes body) {
 }
 
 Frame Link::read() {
-  for (;;) {
-    FrameHeaderBytes raw{};
-    channel_->recv_exact(raw);
-    Frame frame{decode_header(raw), {}};
-    if (frame.header.type == FrameType::Data) return frame;
-    Bytes payload(frame.header.length);
-    channel_->recv_exact(payload);
-    const ByteView body = unseal(payload);
-    if (frame.header.type == FrameType::ErrorReport) {
-      const ErrorMessage error = decode_error(body);
-      throw Error(error.status, "peer: " + quote_peer_text(error.text), Origin::Peer);
-    }
-    if (frame.header.type == FrameType::Heartbeat) continue;
-    if (!is_known(frame.header.type)) {
-      if ((static_cast<uint16_t>(frame.header.type) & kMustUnderstand) == 0) continue;
-      throw Error(ExitStatus::Protocol,
-                  "peer sent a frame of unknown type " +
-                      std::to_string(static_cast<uint16_t>(frame.header.type)));
-    }
-    frame.body.assign(body.begin(), body.end());
-    return frame;
+  for (;;)
+    if (auto frame = read_one()) return std::move(*frame);
+}
+
+std::optional<Frame> Link::read_if_any() {
+  while (channel_->readable_now())
+    if (auto frame = read_one()) return frame;
+  return std::nullopt;
+}
+
+std::optional<Frame> Link::read_one() {
+  FrameHeaderBytes raw{};
+  channel_->recv_exact(raw);
+  Frame frame{decode_header(raw), {}};
+  if (frame.header.type == FrameType::Data) return frame;
+  Bytes payload(frame.header.length);
+  channel_->recv_exact(payload);
+  const ByteView body = unseal(payload);
+  if (frame.header.type == FrameType::ErrorReport) {
+    const ErrorMessage error = decode_error(body);
+    throw Error(error.status, "peer: " + quote_peer_text(error.text), Origin::Peer);
   }
+  if (frame.header.type == FrameType::Heartbeat) return std::nullopt;
+  if (!is_known(frame.header.type)) {
+    if ((static_cast<uint16_t>(frame.header.type) & kMustUnderstand) == 0) return std::nullopt;
+    throw Error(ExitStatus::Protocol, "peer sent a frame of unknown type " +
+                                          std::to_string(static_cast<uint16_t>(frame.header.type)));
+  }
+  frame.body.assign(body.begin(), body.end());
+  return frame;
 }
 
 void Link::while_beating(const std::function<void()>& work) {
@@ -118,9 +126,8 @@ void Link::send_error(ExitStatus status, const std::string& text) noexcept {
 
 void Link::look_for_peer_error() {
   channel_->socket().set_deadline(Clock::now() + kLastWords);
-  while (channel_->wait_readable(std::chrono::milliseconds(0))) {
-    const Frame frame = read();
-    if (frame.header.type == FrameType::Data) return;  // nothing more can be understood
+  while (const auto frame = read_if_any()) {
+    if (frame->header.type == FrameType::Data) return;  // nothing more can be understood
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "common/net/channel.h"
 #include "common/wire/frame.h"
@@ -39,8 +40,9 @@ class Link {
   /// The next frame that is not a HEARTBEAT. Blocking. Throws Error{Protocol} for a malformed one,
   /// Error{class of the peer's ERROR, Origin::Peer}, Error{Network|Timeout}.
   Frame read();
-  /// Whether read() would find something now.
-  bool readable_now() { return channel_->readable_now(); }
+  /// The same, but nothing when no further frame has begun to arrive: it waits only for the rest of
+  /// one that has.
+  std::optional<Frame> read_if_any();
 
   /// Runs work() on another thread, and HEARTBEATs meanwhile, so that the peer does not take a long
   /// sync for a dead connection. Rethrows what work() throws.
@@ -59,6 +61,8 @@ class Link {
   Channel& channel() { return *channel_; }
 
  private:
+  std::optional<Frame> read_one();  // nothing for a frame that needs no answer
+
   std::unique_ptr<Channel> channel_;
   Bytes queued_;
   bool in_payload_ = false;

@@ -14,12 +14,25 @@ namespace {
 
 // CLI11 would take the word after an option with an optional value as that value: `--json FILE` must
 // not eat the source. So the form without "=" gets its default here.
-std::vector<std::string> with_explicit_values(int argc, const char* const* argv) {
+std::vector<std::string> with_explicit_values(int argc, const char* const* argv,
+                                              std::vector<std::string>* after_dashes) {
   std::vector<std::string> out;
   bool options = true;
   for (int i = 1; i < argc; ++i) {
     std::string word = argv[i];
-    if (word == "--") options = false;
+    if (word.empty()) throw Error(ExitStatus::Usage, "an argument is empty");
+    if (!options) {
+      after_dashes->push_back(word);
+      continue;
+    }
+    if (word == "--") {
+      options = false;
+      continue;
+    }
+    if (options && word.starts_with("--") && word.size() > 2) {
+      if (word.find('=') == word.size() - 1)
+        throw Error(ExitStatus::Usage, escape(word) + ": the value is empty");
+    }
     if (options && (word == "--json" || word == "--digest")) word += "=-";
     out.push_back(std::move(word));
   }
@@ -84,7 +97,7 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
   std::string listen, block_size, ktls;
   std::optional<std::chrono::seconds> timeout;
 
-  app.add_option("operands", o->operands)->type_name("SRC... DST");
+  app.allow_extras();  // the operands: as a list CLI11 would split "[a,b]"
   app.add_flag("-q,--quiet", o->console.quiet, "no messages but errors");
   app.add_flag("-v,--verbose", o->console.verbose, "say more; repeat for more");
   app.add_flag("-4", four, "IPv4 only");
@@ -127,10 +140,17 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
                           &o->console.progress, "progress on stderr (auto: on a terminal)");
   app.set_version_flag("--version", app.get_name() + " " ZX_VERSION);
 
-  std::vector<std::string> words = with_explicit_values(argc, argv);
+  std::vector<std::string> after_dashes;
+  std::vector<std::string> words = with_explicit_values(argc, argv, &after_dashes);
   std::reverse(words.begin(), words.end());  // CLI11 takes them from the back
   try {
     app.parse(words);
+    for (const std::string& word : app.remaining()) {
+      if (word.size() > 1 && word[0] == '-')
+        throw Error(ExitStatus::Usage, escape(word) + ": no such option (see " + app.get_name() + " --help)");
+      o->operands.push_back(word);
+    }
+    o->operands.insert(o->operands.end(), after_dashes.begin(), after_dashes.end());
   } catch (const CLI::Success& answered) {  // --help, --version
     (void)app.exit(answered);
     return false;

@@ -81,6 +81,7 @@ Console::~Console() { signals_.set_callbacks({}, {}, {}); }
 
 void Console::configure(const ConsoleOptions& options) {
   options_ = options;
+  if (options_.quiet) options_.verbose = 0;
   if (options.json && *options.json != "-") json_file_ = open_output(*options.json);
   if (options.digest && *options.digest != "-") digest_file_ = open_output(*options.digest);
   if (options.json) json_fd_ = json_file_.valid() ? json_file_.get() : STDOUT_FILENO;

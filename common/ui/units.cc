@@ -27,12 +27,12 @@ std::optional<uint64_t> parse_size(std::string_view text) {
 std::string human_bytes(double bytes) {
   static constexpr std::array kUnits{"B", "kB", "MB", "GB", "TB", "PB", "EB"};
   size_t unit = 0;
-  while (bytes >= 1000 && unit + 1 < kUnits.size()) {
+  while (bytes >= 999.5 && unit + 1 < kUnits.size()) {
     bytes /= 1000;
     ++unit;
   }
   std::array<char, 64> out{};
-  const int decimals = unit == 0 || bytes >= 100 ? 0 : bytes >= 10 ? 1 : 2;
+  const int decimals = unit == 0 || bytes >= 99.95 ? 0 : bytes >= 9.995 ? 1 : 2;
   std::snprintf(out.data(), out.size(), "%.*f %s", decimals, bytes, kUnits[unit]);
   return out.data();
 }

@@ -59,16 +59,20 @@ std::string Decoder::text(size_t max_bytes, std::string_view field) {
   return {reinterpret_cast<const char*>(in.data()), in.size()};
 }
 
-std::vector<std::string> Decoder::text_list(size_t max_count, size_t max_each, size_t max_total,
+std::vector<std::string> Decoder::name_list(size_t max_count, size_t max_each, size_t max_total,
                                             std::string_view field) {
+  const auto refuse = [&](const std::string& why) {
+    throw Error(ExitStatus::Refused, "unsafe name: " + std::string(field) + ": " + why);
+  };
   const size_t count = u16(field);
-  if (count > max_count) fail(field, "over " + std::to_string(max_count) + " items");
+  if (count > max_count) refuse("over " + std::to_string(max_count) + " components");
   std::vector<std::string> out;
   size_t total = 0;
   for (size_t i = 0; i < count; ++i) {
-    out.push_back(text(max_each, field));
+    out.push_back(text(UINT16_MAX, field));
     total += out.back().size();
-    if (total > max_total) fail(field, "over " + std::to_string(max_total) + " bytes");
+    if (out.back().size() > max_each) refuse("longer than " + std::to_string(max_each) + " bytes");
+    if (total > max_total) refuse("over " + std::to_string(max_total) + " bytes");
   }
   return out;
 }

@@ -53,8 +53,6 @@ class Decoder {
   uint64_t u64(std::string_view field) { return integer(8, field); }
   uint64_t u64_max(uint64_t limit, std::string_view field);
   std::string text(size_t max_bytes, std::string_view field);
-  std::vector<std::string> text_list(size_t max_count, size_t max_each, size_t max_total,
-                                     std::string_view field);
   template <size_t N>
   std::array<std::byte, N> array(std::string_view field) {
     std::array<std::byte, N> out{};
@@ -62,6 +60,9 @@ class Decoder {
     std::copy(in.begin(), in.end(), out.begin());
     return out;
   }
+  /// A list of name components. Limits that it breaks are an Error{Refused}: an unsafe name.
+  std::vector<std::string> name_list(size_t max_count, size_t max_each, size_t max_total,
+                                     std::string_view field);
   /// Call last: bytes left over are a protocol error.
   void finish() const;
   [[noreturn]] void fail(std::string_view field, std::string_view what) const;

@@ -94,7 +94,7 @@ Terms decode_terms(ByteView bytes) {
   m.preserve = (flags & kPreserve) != 0;
   m.path_is_directory = (flags & kPathIsDirectory) != 0;
   m.sources = d.u32("sources");
-  m.path = d.text_list(kMaxPathComponents, kMaxNameBytes + 1, kMaxPathBytes, "path");
+  m.path = d.name_list(kMaxPathComponents, kMaxNameBytes, kMaxPathBytes, "path");
   m.build = d.text(kMaxBuildBytes, "build");
   d.finish();
   return m;
@@ -112,8 +112,7 @@ EntryInfo decode_entry(ByteView bytes) {
   EntryInfo m;
   if (d.u8("kind") != kEntryRegularFile) d.fail("kind", "unknown");
   m.sparse = flags_of(d, kSparse) != 0;
-  // One byte more than a name may have: file/name.h then refuses it as a name, with its own status.
-  m.name = d.text_list(kMaxPathComponents, kMaxNameBytes + 1, kMaxPathBytes, "name");
+  m.name = d.name_list(kMaxPathComponents, kMaxNameBytes, kMaxPathBytes, "name");
   m.size = d.u64_max(kMaxFileBytes, "size");
   m.mtime_sec = static_cast<int64_t>(d.u64("mtime"));
   m.mtime_nsec = d.u32("mtime nanoseconds");

@@ -20,7 +20,9 @@ src=$t/g go 0 0 "" "$t/link"; expect_same "$t/g" "$t/d/sub/other"; [ -L "$t/link
 # What must not work, and leaves nothing.
 go 6 6 /none/x "$t/d";       [ ! -e "$t/d/none" ] || fail "a directory appeared"
 go 6 6 /none/ "$t/d"
-go 6 6 /sub "$t/d" -T
+start_recv -q --plain --no-auth "$t/d"
+status_of "$ZSEND" -q --plain --no-auth -T "$t/f" "zs://127.0.0.1:$port/sub" 2>"$t/send.err"; expect_status 6 "-T with a directory"
+wait_for "$recv"; expect_status 6
 go 9 9 /x "$t/d/new";        expect_same "$t/g" "$t/d/new"
 ln -s "$t" "$t/d/out"
 go 6 6 /out/evil "$t/d";     [ ! -e "$t/evil" ] || fail "followed a symbolic link below the root"

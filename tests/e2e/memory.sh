@@ -2,11 +2,12 @@
 . "$(dirname "$0")/lib.sh"
 [ -z "${ZX_SANITIZE:-}" ] || skip "sanitizers multiply memory"
 mkdir "$t/d"; random_file "$t/f" 300000000
-peak='import os,sys
-pid=os.spawnv(os.P_NOWAIT,sys.argv[2],sys.argv[2:])
-_,st,ru=os.wait4(pid,0); open(sys.argv[1],"w").write(str(ru.ru_maxrss)); sys.exit(os.waitstatus_to_exitcode(st))'
+# The program ends with this parent (PR_SET_PDEATHSIG), so that a failing test leaves nothing.
+peak='import ctypes,os,subprocess,sys
+p=subprocess.Popen(sys.argv[2:],preexec_fn=lambda: ctypes.CDLL(None).prctl(1,9))
+_,st,ru=os.wait4(p.pid,0); open(sys.argv[1],"w").write(str(ru.ru_maxrss)); os._exit(os.waitstatus_to_exitcode(st))'
 for mode in "" --plain; do
-  rm -f "$t/recv.json"
+  rm -f "$t/recv.json"; unset ZXFER_KEY
   python3 -c "$peak" "$t/recv.kib" "$ZRECV" -q $mode --block-size=16M --listen 127.0.0.1:0 --json="$t/recv.json" "$t/d" 2>"$t/recv.err" & recv=$!; started+=($recv)
   until_true listening "$t/recv.json"; port=$(sed -n 's/.*"port":\([0-9]*\).*/\1/p' "$t/recv.json" | head -1)
   ZXFER_KEY=$(sed -n 's/.*"key":"\([^"]*\)".*/\1/p' "$t/recv.json"); export ZXFER_KEY

@@ -25,10 +25,10 @@ UNSAFE = [
     ("256 bytes", [b"n" * 256], R, "longer than 255 bytes"),
     ("temporary name", [b".zrecv-0123456789abcdef"], R, "reserved for temporary files"),
     ("temporary prefix alone", [b".zrecv-"], R, "reserved for temporary files"),
-    ("1000 bytes", [b"n" * 1000], P, "over 256 bytes"),
-    ("5000 components", [b"c"] * 5000, P, "over 1024 items"),
-    ("1025 components", [b"c"] * 1025, P, "over 1024 items"),
-    ("70 KiB", [b"n" * 250] * 287, P, "over 65536 bytes"),
+    ("1000 bytes", [b"n" * 1000], R, "longer than 255 bytes"),
+    ("5000 components", [b"c"] * 5000, R, "over 1024 components"),
+    ("1025 components", [b"c"] * 1025, R, "over 1024 components"),
+    ("70 KiB", [b"n" * 250] * 287, R, "over 65536 bytes"),
 ]
 
 

@@ -56,7 +56,7 @@ TEST_CASE("Decoder: reads back what the encoder wrote") {
   CHECK(d.u32("c") == 0xfffffffd);
   CHECK(d.u64("d") == 0xfffffffffffffffc);
   CHECK(d.text(4, "e") == "name");
-  CHECK(d.text_list(3, 2, 3, "f") == std::vector<std::string>{"a", "", "bc"});
+  CHECK(d.name_list(3, 2, 3, "f") == std::vector<std::string>{"a", "", "bc"});
   CHECK(to_hex(d.array<4>("g")) == "31323334");
   CHECK(outcome([&] { d.finish(); }) == "no error");
 }
@@ -75,7 +75,7 @@ TEST_CASE("Decoder: a text longer than the message is a protocol error") {
   CHECK(outcome([&] { Decoder(promised_three, "TEST").text(9, "x"); }) == "protocol");
   const Bytes huge = Encoder().u16(0xffff).take();
   CHECK(outcome([&] { Decoder(huge, "TEST").text(0xffff, "x"); }) == "protocol");
-  CHECK(outcome([&] { Decoder(huge, "TEST").text_list(0xffff, 9, 9, "x"); }) == "protocol");
+  CHECK(outcome([&] { Decoder(huge, "TEST").name_list(0xffff, 9, 9, "x"); }) == "protocol");
 }
 
 TEST_CASE("Decoder: limits hold at their value and not one past it") {
@@ -88,10 +88,10 @@ TEST_CASE("Decoder: limits hold at their value and not one past it") {
   CHECK(outcome([&] { Decoder(text, "TEST").text(4, "x"); }) == "protocol");
 
   const Bytes list = Encoder().text_list({"12", "345"}).take();
-  CHECK(outcome([&] { Decoder(list, "TEST").text_list(2, 3, 5, "x"); }) == "no error");
-  CHECK(outcome([&] { Decoder(list, "TEST").text_list(1, 3, 5, "x"); }) == "protocol");
-  CHECK(outcome([&] { Decoder(list, "TEST").text_list(2, 2, 5, "x"); }) == "protocol");
-  CHECK(outcome([&] { Decoder(list, "TEST").text_list(2, 3, 4, "x"); }) == "protocol");
+  CHECK(outcome([&] { Decoder(list, "TEST").name_list(2, 3, 5, "x"); }) == "no error");
+  CHECK(outcome([&] { Decoder(list, "TEST").name_list(1, 3, 5, "x"); }) == "refused");
+  CHECK(outcome([&] { Decoder(list, "TEST").name_list(2, 2, 5, "x"); }) == "refused");
+  CHECK(outcome([&] { Decoder(list, "TEST").name_list(2, 3, 4, "x"); }) == "refused");
 }
 
 TEST_CASE("Decoder: bytes left over are a protocol error") {

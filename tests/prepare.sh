@@ -1,0 +1,28 @@
+# Sourced by quickstart.sh and run.sh: what both need on a bare Debian 12.
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# install_packages NAME...: those that are missing; needs root only when some are.
+install_packages() {
+  local missing=()
+  for package in "$@"; do
+    [ "$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null)" = "install ok installed" ] || missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  echo "installing: ${missing[*]}"
+  local as_root=()
+  [ "$(id -u)" = 0 ] || as_root=(sudo)
+  "${as_root[@]}" apt-get update -qq
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+build_packages=(g++ cmake ninja-build pkg-config libcli11-dev libssl-dev libxxhash-dev catch2)
+test_packages=(python3 xxhash strace util-linux bsdutils procps)
+
+# build PRESET [CMAKE OPTIONS...]: configures and builds into build/PRESET.
+build() {
+  local preset=$1; shift
+  cmake -S "$root" --preset "$preset" -G Ninja "$@" >"$root/build-$preset.log" 2>&1 &&
+    cmake --build "$root/build/$preset" >>"$root/build-$preset.log" 2>&1 ||
+    { tail -50 "$root/build-$preset.log" >&2; return 1; }
+  rm -f "$root/build-$preset.log"
+}
