@@ -18,11 +18,10 @@ install_packages() {
 build_packages=(g++ cmake ninja-build pkg-config libcli11-dev libssl-dev libxxhash-dev catch2)
 test_packages=(python3 xxhash strace util-linux bsdutils procps)
 
-# build PRESET [CMAKE OPTIONS...]: configures and builds into build/PRESET.
+# build DIRECTORY PRESET [CMAKE OPTIONS...]: configures and builds into build/DIRECTORY.
 build() {
-  local preset=$1; shift
-  cmake -S "$root" --preset "$preset" -G Ninja "$@" >"$root/build-$preset.log" 2>&1 &&
-    cmake --build "$root/build/$preset" >>"$root/build-$preset.log" 2>&1 ||
-    { tail -50 "$root/build-$preset.log" >&2; return 1; }
-  rm -f "$root/build-$preset.log"
+  local dir=$root/build/$1 preset=$2; shift 2
+  mkdir -p "$dir"
+  cmake -S "$root" --preset "$preset" -B "$dir" -G Ninja "$@" >"$dir/build.log" 2>&1 &&
+    cmake --build "$dir" >>"$dir/build.log" 2>&1 || { tail -50 "$dir/build.log" >&2; return 1; }
 }

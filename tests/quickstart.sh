@@ -3,11 +3,10 @@
 # Does everything on a bare Debian 12, packages included. Environment: SIZE, in MiB (1024).
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/prepare.sh"
-mkdir -p "$root/build"
 install_packages "${build_packages[@]}" xxhash
 echo "building"
-build release -DZX_TESTS=OFF -DZX_WERROR=OFF
-bin=$root/build/release
+build quickstart release -DZX_TESTS=OFF
+bin=$root/build/quickstart
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/zx-quickstart.XXXXXX")
 recv=

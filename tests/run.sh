@@ -12,7 +12,6 @@ for word in "$@"; do
   esac
 done
 [ ${#presets[@]} -gt 0 ] || presets=(release asan)
-mkdir -p "$root/build"
 install_packages "${build_packages[@]}" "${test_packages[@]}"
 
 # A test that silently never runs is no test: what is skipped must be what the list says.
@@ -29,7 +28,7 @@ check_skips() {
 passed=0 failed=0
 for preset in "${presets[@]}"; do
   echo "== $preset: building"
-  build "$preset" -DZX_WERROR=ON
+  build "$preset" "$preset" -DZX_WERROR=ON -DZX_TESTS=ON
   echo "== $preset: testing"
   log=$(mktemp)
   # detect_leaks needs ptrace, which the programs forbid to other users (they hide keys): root has it.

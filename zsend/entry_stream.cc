@@ -219,6 +219,12 @@ Verdict EntryStream::conclude(const PathReport& path) {
   link_.send(FrameType::Fin, 0, 0, encode(Fin{totals.entries, totals.bytes, totals.root, path}));
   const Verdict verdict = decode_verdict(read_verdict().body);
   const Totals committed = ledger_.totals();
+  // A worse one than the entries explain is believed: the receiver knows what it has not done.
+  if (verdict.status != ledger_.status() &&
+      more_severe(verdict.status, ledger_.status()) == verdict.status)
+    throw Error(verdict.status,
+                "the receiver's verdict is '" + std::string(status_name(verdict.status)) + "'",
+                Origin::Peer);
   if (verdict.status != ledger_.status() || verdict.entries != committed.entries ||
       verdict.bytes != committed.bytes || verdict.root != committed.root)
     throw Error(ExitStatus::Integrity, "the receiver's verdict is on something else than was sent");

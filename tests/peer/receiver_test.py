@@ -84,7 +84,7 @@ def verdict_of_failure(status):
         ("engine too long", s.verdict(1, 1, bytes(16), path=s.path_report(b"e" * 17)), "over 16 bytes"),
         ("byte too many", s.message(s.VERDICT, bytes(60)), "peer sent a bad VERDICT"),
         ("empty", s.message(s.VERDICT), "message ends early"),
-        ("RESULT in its place", s.result(1), "instead of VERDICT"),
+        ("RESULT of success in its place", s.result(1), "an entry that is not open"),
         ("RETRY in its place", s.retry(1, 0, 5000), "instead of VERDICT"),
         ("FIN in its place", s.fin(1, 1, bytes(16)), "instead of VERDICT")])
 def bad_verdict(frame, words):
