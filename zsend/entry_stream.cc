@@ -227,9 +227,9 @@ Verdict EntryStream::conclude(const PathReport& path) {
                 Origin::Peer);
   if (verdict.status != ledger_.status() || verdict.entries != committed.entries ||
       verdict.bytes != committed.bytes || verdict.root != committed.root)
-    throw Error(ExitStatus::Integrity, "the receiver's verdict is on something else than was sent");
+    throw Error(ExitStatus::Integrity, "the receiver committed something else than was sent");
   if (committed.entries > 0 && !verdict.durable && agreed_.durability != Durability::None)
-    throw Error(ExitStatus::Protocol, "the receiver has committed, but not durably as agreed");
+    throw Error(ExitStatus::Protocol, "the receiver has committed, but not durable as agreed");
   link_.send(FrameType::Bye, 0, 0, encode_bye(verdict.status));
   return verdict;
 }
