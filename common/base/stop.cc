@@ -33,6 +33,7 @@ SignalWatch::SignalWatch() : main_thread_(pthread_self()) {
   struct sigaction action {};
   action.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &action, nullptr);
+  sigaction(SIGXFSZ, &action, nullptr);  // past RLIMIT_FSIZE a write then fails with EFBIG
   action.sa_handler = [](int) {};  // without SA_RESTART: its only effect is EINTR
   sigaction(nudge_signal(), &action, nullptr);
 

@@ -25,7 +25,8 @@ void check_stop();
 /// Owns the signal thread. Create it in main() before any other thread: it blocks the signals for
 /// all threads made later. A SIGHUP that was ignored when the program started (nohup) stays ignored;
 /// SIGINT does not, because shells ignore it for everything that a script starts with '&'.
-/// SIGPIPE is ignored from here on, so a write to a closed pipe is an EPIPE that can be reported.
+/// SIGPIPE and SIGXFSZ are ignored from here on: a closed pipe and a file over RLIMIT_FSIZE are errors
+/// that can be reported.
 class SignalWatch {
  public:
   SignalWatch();

@@ -27,17 +27,15 @@ class ReadWriteReceiver final : public BlockReceiver {
     uint32_t done = 0;
     while (done < length) {
       const auto piece = buffer_.first(std::min<size_t>(buffer_.size(), length - done));
-      const size_t n = channel_.recv_some(piece);
-      if (n == 0) {
-        channel_.recv_exact(piece);  // says that the stream ended early
-        continue;
-      }
-      done += static_cast<uint32_t>(n);
-      if (const int error = -pwrite_full(file, piece.first(n), offset + done - n); error != 0) {
+      // The whole piece, although TLS hands out 16 KiB at a time: fewer and larger writes.
+      channel_.recv_exact(piece);
+      const int error = -pwrite_full(file, piece, offset + done);
+      done += static_cast<uint32_t>(piece.size());
+      if (error != 0) {
         discard(channel_, length - done);
         return error;
       }
-      fresh(n);
+      fresh(piece.size());
     }
     return 0;
   }

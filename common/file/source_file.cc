@@ -30,6 +30,11 @@ SourceFile::SourceFile(const std::string& path) : path_(path) {
   if (S_ISDIR(stat_.st_mode))
     throw Error(ExitStatus::FileIo, quote(path) + ": is a directory, not a file");
   if (!S_ISREG(stat_.st_mode)) throw Error(ExitStatus::FileIo, quote(path) + ": not a regular file");
+  // Files of /proc have content but no size: sent by their size they would arrive empty.
+  std::byte first{};
+  if (stat_.st_size == 0 && pread_full(fd_.get(), {&first, 1}, 0) > 0)
+    throw Error(ExitStatus::FileIo,
+                quote(path) + ": has content but says it is empty (as files of /proc do)");
   (void)fcntl(fd_.get(), F_SETFL, 0);  // drops O_NONBLOCK; regular files ignore it anyway
   (void)posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
 }

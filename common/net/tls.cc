@@ -144,20 +144,10 @@ class TlsChannel final : public Channel {
   }
 
   size_t recv_some(std::span<std::byte> buffer) override {
-    size_t total = 0;
-    // One record a call of SSL_read: take all that has already arrived.
-    do {
-      size_t n = 0;
-      ERR_clear_error();
-      if (SSL_read_ex(ssl_.get(), buffer.data() + total, buffer.size() - total, &n) != 1) {
-        if (total > 0 && !transport_.error &&
-            SSL_get_error(ssl_.get(), 0) == SSL_ERROR_ZERO_RETURN)
-          break;
-        return read_failed();
-      }
-      total += n;
-    } while (total < buffer.size() && SSL_pending(ssl_.get()) > 0);
-    return total;
+    size_t n = 0;
+    ERR_clear_error();
+    if (SSL_read_ex(ssl_.get(), buffer.data(), buffer.size(), &n) != 1) return read_failed();
+    return n;
   }
 
   bool readable_now() override {

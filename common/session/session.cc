@@ -87,7 +87,7 @@ Session open_session(const Rendezvous& rendezvous, Role role, const Security& se
   session.link = std::make_unique<Link>(std::move(h.channel));
   Link& link = *session.link;
   Terms peers;
-  try {
+  link.guard([&] {
     if (rendezvous.connect_to) {
       (void)RAND_bytes(reinterpret_cast<unsigned char*>(terms.session.data()),
                        static_cast<int>(terms.session.size()));
@@ -105,10 +105,7 @@ Session open_session(const Rendezvous& rendezvous, Role role, const Security& se
       terms.path.clear();  // only the connector says where
       link.send(FrameType::Welcome, 0, 0, encode(terms));
     }
-  } catch (const Error& e) {
-    if (e.origin() == Origin::Local) link.send_error(e.status(), e.what());
-    throw;
-  }
+  });
   link.channel().socket().set_deadline(std::nullopt);
   session.agreed = agree(terms, peers);
   return session;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "common/ui/program.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <new>
 
@@ -19,9 +21,19 @@ void allow_many_files() {
   (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// Started with a standard descriptor closed, the first file or socket opened here would get its
+// number, and messages would be written into it.
+void occupy_standard_descriptors() {
+  int fd = 0;
+  do fd = open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd > STDERR_FILENO) close(fd);
+}
+
 }  // namespace
 
 int run_program(const char* name, const std::function<ExitStatus(Console&, Ledger&)>& body) {
+  occupy_standard_descriptors();
   allow_many_files();
   int signal = 0;
   ExitStatus status = ExitStatus::Internal;
