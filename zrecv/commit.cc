@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <map>
 #include <optional>
 
 #include "common/base/error.h"
+#include "common/base/stop.h"
 #include "common/base/quote.h"
 
 namespace zx {
@@ -71,7 +71,7 @@ void sync_directories(std::vector<std::unique_ptr<EntryWriter>>& entries) {
 
 }  // namespace
 
-bool commit_entries(std::vector<std::unique_ptr<EntryWriter>>& entries, const CommitPolicy& policy) {
+void commit_entries(std::vector<std::unique_ptr<EntryWriter>>& entries, const CommitPolicy& policy) {
   const bool sync = policy.durability != Durability::None;
   const bool never =
       policy.overwrite_here == Overwrite::Never || policy.overwrite_peer == Overwrite::Never;
@@ -81,9 +81,10 @@ bool commit_entries(std::vector<std::unique_ptr<EntryWriter>>& entries, const Co
   // Every file before any name: a failed sync is final for its file and nothing was promised yet.
   if (sync)
     for (auto& entry : entries) attempt(*entry, [&] { entry->temp().sync(); });
-  for (auto& entry : entries) attempt(*entry, [&] { entry->temp().commit(replace); });
+  // The last moment for a stop signal: from the first rename on the commit runs to its end.
+  check_stop();
+  for (auto& entry : entries) attempt(*entry, [&] { entry->temp().commit(replace, entry->outcome().bytes); });
   if (sync) sync_directories(entries);
-  return sync && std::ranges::none_of(entries, [](const auto& entry) { return entry->failed(); });
 }
 
 }  // namespace zx

@@ -19,8 +19,8 @@ struct CommitPolicy {
 };
 
 /// Commits verified entries. One that cannot be committed has a failed outcome then; its temporary file
-/// goes with the writer. Blocking: runs while heartbeats are sent. Returns true when every entry was
-/// committed and is durable.
-bool commit_entries(std::vector<std::unique_ptr<EntryWriter>>& entries, const CommitPolicy& policy);
+/// goes with the writer. One that was is durable when policy.durability is not None. Blocking: runs while
+/// heartbeats are sent. A stop signal is noticed before the first final name, then no more.
+void commit_entries(std::vector<std::unique_ptr<EntryWriter>>& entries, const CommitPolicy& policy);
 
 }  // namespace zx

@@ -9,6 +9,7 @@
 #include "common/base/error.h"
 #include "common/base/quote.h"
 #include "common/file/name.h"
+#include "common/file/operator_file.h"
 
 namespace zx {
 namespace {
@@ -25,6 +26,7 @@ std::string parent_of(std::string path) {
 std::string resolve_final_link(const std::string& path) {
   struct stat st {};
   if (lstat(path.c_str(), &st) != 0 || !S_ISLNK(st.st_mode)) return path;
+  refuse_foreign_link(path, "destination");
   const std::unique_ptr<char, decltype(&free)> real(realpath(path.c_str(), nullptr), free);
   if (!real) throw_file_errno(quote(path) + ": follow the symbolic link", errno);
   return real.get();
@@ -97,7 +99,6 @@ Target Destination::target_for(const EntryInfo& entry) {
   Target target;
   target.dir = dir_.get();
   target.name = fixed_name_.empty() ? entry.name[0] : fixed_name_;
-  target.existing = dir_->stat_child(target.name);
   return target;
 }
 

@@ -21,7 +21,7 @@ namespace zx {
 struct Target {
   const HeldDir* dir = nullptr;  // owned by the Destination
   std::string name;              // one safe component
-  std::optional<struct stat> existing;
+  std::optional<struct stat> existing;  // what has the name now; the caller looks
 };
 
 class Destination {

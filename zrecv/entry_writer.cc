@@ -44,7 +44,6 @@ void EntryWriter::check_data_header(const FrameHeader& h) const {
   if (unverified_) protocol("DATA before the DIGEST of the block before");
   if (h.length == 0) protocol("DATA without data");
   if (h.length > agreed_.block_bytes) protocol("DATA longer than a block");
-  if ((h.flags & ~kFlagResent) != 0) protocol("DATA with unknown flags");
   if ((h.flags & kFlagResent) != 0) {
     const auto damage = damaged_.find(h.offset);
     if (damage == damaged_.end() || damage->second.length != h.length)
@@ -139,7 +138,8 @@ void EntryWriter::digest(uint64_t offset, const BlockDigest& theirs,
   file_hasher_.reset();
   Damage& damage = damaged_[offset];
   damage.length = theirs.length;
-  if (++damage.attempts > kMaxBlockRetries || theirs.length == 0)
+  if (++damage.attempts > kMaxBlockRetries || theirs.length == 0 ||
+      damaged_.size() > kMaxDamagedBlocks)
     return fail(ExitStatus::Integrity, temp_.describe() + ": the block at " +
                                            std::to_string(offset) + " arrived damaged " +
                                            std::to_string(damage.attempts) + " times");
@@ -185,8 +185,14 @@ bool EntryWriter::end(uint64_t size, const EntryEnd& end) {
   outcome_.bytes = size;
   outcome_.changed = end.changed;
   struct stat st {};
-  if (fstat(temp_.fd(), &st) != 0 || static_cast<uint64_t>(st.st_size) != size)
-    temp_.truncate(size);
+  if (fstat(temp_.fd(), &st) != 0 || static_cast<uint64_t>(st.st_size) != size) {
+    try {
+      temp_.truncate(size);
+    } catch (const Error& error) {
+      fail(error.status(), error.what());
+      return true;
+    }
+  }
   if (agreed_.file_digest) settle_file_digest(size, end);
   return true;
 }

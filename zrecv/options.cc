@@ -29,6 +29,8 @@ bool parse_recv_options(int argc, const char* const* argv, RecvOptions* out) {
                             {{"splice", Engine::Splice}, {"readwrite", Engine::ReadWrite}},
                             &out->common))
     return false;
+  if (out->common.new_key && (out->common.listen || !out->common.operands.empty()))
+    throw Error(ExitStatus::Usage, "--new-key only makes a key; it goes with nothing else");
   if (out->common.new_key) return true;
 
   const std::vector<std::string>& operands = out->common.operands;

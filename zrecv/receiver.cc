@@ -14,7 +14,7 @@ namespace zx {
 namespace {
 
 std::string paste_command(const RecvOptions& options, uint16_t port) {
-  return "zsend FILE zs://" + to_text({host_to_paste(*options.common.listen), port});
+  return "zsend FILE " + shell_word("zs://" + to_text({host_to_paste(*options.common.listen), port}));
 }
 
 std::unique_ptr<BlockReceiver> choose_engine(Channel& channel, std::optional<Engine> asked) {
@@ -38,7 +38,7 @@ void compare(const Fin& fin, const std::vector<std::unique_ptr<EntryWriter>>& co
 }  // namespace
 
 ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger) {
-  console.configure(options.common.console);
+  console.configure(options.common.console, {options.destination});
   if (options.common.new_key) {
     console.note(make_key_file(*options.common.new_key));
     return ExitStatus::Ok;
@@ -72,6 +72,8 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     // 3. Where to. A sender that connected may have named a path below the root; a pull has named
     //    what it wants instead.
     const bool pull = options.remote.has_value();
+    if (agreed.sources == 0)
+      throw Error(ExitStatus::Protocol, "the sender announced nothing to send");
     destination.aim(pull ? std::vector<std::string>{} : agreed.path, agreed.path_is_directory,
                     agreed.no_target_directory);
 
@@ -88,13 +90,13 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     // 6. Commit. Only now do final names appear; heartbeats go out while the disk is slow.
     const CommitPolicy policy{agreed.durability, agreed.preserve, options.common.preserve,
                         agreed.overwrite_here, agreed.overwrite_peer};
-    link.while_beating(
-        [&] { summary.durable = commit_entries(reception.complete(), policy); });
+    link.with_heartbeats([&] { commit_entries(reception.complete(), policy); });
     reception.report_commits();
+    const Totals totals = ledger.totals();
+    summary.durable = totals.entries > 0 && agreed.durability != Durability::None;
 
     // 7. Verdict, and the sender's word that it has heard it.
     const PathReport path{engine_name(engine->engine()), channel.tls_form(), engine->why()};
-    const Totals totals = ledger.totals();
     link.send(FrameType::Verdict, 0, 0,
               encode(Verdict{ledger.status(), summary.durable, totals.entries, totals.bytes,
                              totals.root, totals.retransmitted_blocks, path}));
@@ -112,9 +114,7 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
   // 8. Report. Both sides have said the same.
   channel.finish_sending();
   summary.wire_bytes = wire_bytes(channel.socket().fd()).received;
-  const ExitStatus status = ledger.status();
-  console.finish(status, "", ledger);
-  return status;
+  return console.finish(ledger.status(), "", ledger);
 }
 
 }  // namespace zx

@@ -10,7 +10,7 @@
 namespace zx {
 namespace {
 
-// An ACK every so many blocks: progress for the sender at no cost.
+// An ACK every so many blocks: the sender of a long file hears that this side is alive and how far.
 constexpr uint64_t kBlocksPerAck = 4;
 // Freshly written bytes are hashed when so many have gathered: few calls, and they are still in L2.
 constexpr size_t kReadBackBytes = 512 << 10;
@@ -49,16 +49,21 @@ Fin Reception::run() {
       case FrameType::Hole: on_hole(frame); break;
       case FrameType::End: on_end(frame); break;
       case FrameType::Fin:
-        if (!open_.empty()) unexpected_frame(frame.header, "before every entry had its result");
-        // A pull gets what it asked for, which may be less than was offered.
-        if (requested_.empty() && last_id_ != agreed_.sources)
-          throw Error(ExitStatus::Protocol, "peer announced " + std::to_string(agreed_.sources) +
-                                                " entries and sent " + std::to_string(last_id_));
-        return decode_fin(frame.body);
+        return on_fin(frame);
       default: unexpected_frame(frame.header, "while entries are received");
     }
     check_stop();
   }
+}
+
+Fin Reception::on_fin(const Frame& frame) {
+  if (!open_.empty()) unexpected_frame(frame.header, "before every entry had its result");
+  const Fin fin = decode_fin(frame.body);
+  // A pull by name gets what it asked for, which may be less than was offered.
+  if (requested_.empty() ? last_id_ != agreed_.sources : last_id_ == 0)
+    throw Error(ExitStatus::Protocol, "peer announced " + std::to_string(agreed_.sources) +
+                                          " entries and sent " + std::to_string(last_id_));
+  return fin;
 }
 
 // --- entries
@@ -82,17 +87,18 @@ void Reception::on_entry(const Frame& frame) {
 }
 
 void Reception::open_entry(uint64_t id, const EntryInfo& info) {
-  const Target target = destination_.target_for(info);
+  Target target = destination_.target_for(info);
   const std::string shown = target.dir->describe(target.name);
   try {
     if (!names_.insert(target.name).second)
       throw Error(ExitStatus::Refused, shown + ": a second entry of this name");
+    target.existing = target.dir->stat_child(target.name);
     if (target.existing) {
       if (S_ISDIR(target.existing->st_mode))
         throw Error(ExitStatus::FileIo, shown + ": is a directory");
       switch (decide_existing(agreed_.overwrite_here, agreed_.overwrite_peer, *target.existing, info)) {
         case Existing::Refuse: throw Error(ExitStatus::Refused, shown + ": exists already");
-        case Existing::Skip: return leave_alone(id, info, target);
+        case Existing::Skip: return skip_entry(id, info, target);
         case Existing::Replace: break;
       }
     }
@@ -104,7 +110,7 @@ void Reception::open_entry(uint64_t id, const EntryInfo& info) {
   }
 }
 
-void Reception::leave_alone(uint64_t id, const EntryInfo& info, const Target& target) {
+void Reception::skip_entry(uint64_t id, const EntryInfo& info, const Target& target) {
   EntryOutcome outcome;
   outcome.id = id;
   outcome.name = target.name;
@@ -139,6 +145,7 @@ void Reception::report_commits() {
     ledger_.add(std::move(outcome));
   }
   complete_.clear();
+  ledger_.confirm();
 }
 
 // The writer for a frame; nothing for an entry that was dropped.
@@ -183,7 +190,11 @@ void Reception::on_hole(const Frame& frame) {
   EntryWriter* w = writer(frame.header);
   const uint64_t length = decode_hole(frame.body);
   if (w == nullptr) return;
-  w->hole(frame.header.offset, length, console_);
+  const auto take = [&] { w->hole(frame.header.offset, length, console_); };
+  if (agreed_.file_digest && length > kLongHashBytes)
+    link_.with_heartbeats(take);
+  else
+    take();
 }
 
 void Reception::on_end(const Frame& frame) {
@@ -192,7 +203,14 @@ void Reception::on_end(const Frame& frame) {
   const uint64_t id = frame.header.entry;
   if (id == last_id_) entry_open_ = false;
   if (w == nullptr) return;
-  if (!w->end(frame.header.offset, end)) return;  // a further END follows the mended blocks
+  bool complete = false;
+  const auto take = [&] { complete = w->end(frame.header.offset, end); };
+  // The digest of the whole file may have to be made again.
+  if (agreed_.file_digest && frame.header.offset > kLongHashBytes)
+    link_.with_heartbeats(take);
+  else
+    take();
+  if (!complete) return;  // a further END follows the mended blocks
   if (w->failed()) return drop_if_failed(id);
   link_.send(FrameType::Result, id, 0, encode(EntryResult{}));
   complete_.push_back(std::move(open_.at(id)));

@@ -33,13 +33,14 @@ class Reception {
   void report_commits();
 
  private:
+  Fin on_fin(const Frame& frame);
   void on_entry(const Frame& frame);
   void on_data(const FrameHeader& header);
   void on_digest(const Frame& frame);
   void on_hole(const Frame& frame);
   void on_end(const Frame& frame);
   void open_entry(uint64_t id, const EntryInfo& info);
-  void leave_alone(uint64_t id, const EntryInfo& info, const Target& target);
+  void skip_entry(uint64_t id, const EntryInfo& info, const Target& target);
   void drop(uint64_t id, EntryOutcome outcome);
   void drop_if_failed(uint64_t id);
   EntryWriter* writer(const FrameHeader& header);

@@ -65,7 +65,8 @@ void EntryStream::send_extents(uint64_t id, OpenEntry& entry) {
     }
     if (!whole) break;
   }
-  if (flat != nullptr) entry.file_digest = flat->value();
+  // A block that was sent again with other content is not in the flat digest.
+  if (flat != nullptr && !entry.digest_spoiled) entry.file_digest = flat->value();
   send_end(id, entry);
   link_.flush();
   serve_pending();
@@ -81,7 +82,10 @@ bool EntryStream::send_hole(uint64_t id, OpenEntry& entry, Extent hole, Hasher* 
   const uint64_t length = std::min(end, std::max(size_now, hole.offset)) - hole.offset;
   if (length > 0) {
     link_.queue(FrameType::Hole, id, hole.offset, encode_hole(length));
-    if (file_digest != nullptr) file_digest->update_zeros(length);
+    if (file_digest != nullptr && length > kLongHashBytes)
+      link_.with_heartbeats([&] { file_digest->update_zeros(length); });
+    else if (file_digest != nullptr)
+      file_digest->update_zeros(length);
     console_.add_bytes(length);
     entry.size += length;
   }
@@ -108,7 +112,10 @@ void EntryStream::record_block(OpenEntry& entry, uint64_t offset, const SentBloc
     if (old->second.length > 0)
       entry.sum.subtract(block_part(offset, old->second.length, old->second.digest));
     // The flat digest was of other bytes; it cannot be mended without reading all of them again.
-    if (old->second.digest != block.digest) entry.file_digest.reset();
+    if (old->second.digest != block.digest) {
+      entry.digest_spoiled = true;
+      entry.file_digest.reset();
+    }
   }
   entry.blocks.insert_or_assign(offset, block);
   if (block.length > 0) entry.sum.add(block_part(offset, block.length, block.digest));
@@ -170,7 +177,7 @@ void EntryStream::serve_pending() {
 void EntryStream::handle(const Frame& frame) {
   switch (frame.header.type) {
     case FrameType::Ack:
-      return;  // what counts is the result; the offsets are for resuming
+      return;  // what counts is the result
     case FrameType::Retry:
       return resend(frame.header.entry, frame.header.offset, decode_retry(frame.body));
     case FrameType::Result:
@@ -223,13 +230,13 @@ Verdict EntryStream::conclude(const PathReport& path) {
   if (verdict.status != ledger_.status() &&
       more_severe(verdict.status, ledger_.status()) == verdict.status)
     throw Error(verdict.status,
-                "the receiver's verdict is '" + std::string(status_name(verdict.status)) + "'",
-                Origin::Peer);
+                "the receiver's verdict is '" + std::string(status_name(verdict.status)) + "'");
   if (verdict.status != ledger_.status() || verdict.entries != committed.entries ||
       verdict.bytes != committed.bytes || verdict.root != committed.root)
     throw Error(ExitStatus::Integrity, "the receiver committed something else than was sent");
   if (committed.entries > 0 && !verdict.durable && agreed_.durability != Durability::None)
     throw Error(ExitStatus::Protocol, "the receiver has committed, but not durable as agreed");
+  ledger_.confirm();
   link_.send(FrameType::Bye, 0, 0, encode_bye(verdict.status));
   return verdict;
 }

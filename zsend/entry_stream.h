@@ -40,7 +40,7 @@ class EntryStream {
     uint64_t size = 0;                     // actual, so far
     uint64_t retransmitted = 0;
     std::optional<Digest> file_digest;
-    bool changed = false, end_sent = false;
+    bool changed = false, end_sent = false, digest_spoiled = false;
     ExitStatus failure = ExitStatus::Ok;
     std::string reason;
 

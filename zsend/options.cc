@@ -16,7 +16,10 @@ void check_source(const std::string& source) {
     throw Error(ExitStatus::Usage, quote(source) +
                                        ": a source is a local file (one with a colon is written ./" +
                                        escape(source) + ")");
-  check_component(base_name(source));
+  const std::string name = base_name(source);
+  if (name.empty() || name == "." || name == "..")
+    throw Error(ExitStatus::Usage, quote(source) + ": not the name of a file");
+  check_component(name);
 }
 
 }  // namespace
@@ -31,6 +34,8 @@ bool parse_send_options(int argc, const char* const* argv, SendOptions* out) {
                             {{"sendfile", Engine::Sendfile}, {"readwrite", Engine::ReadWrite}},
                             &out->common))
     return false;
+  if (out->common.new_key && (out->common.listen || !out->common.operands.empty()))
+    throw Error(ExitStatus::Usage, "--new-key only makes a key; it goes with nothing else");
   if (out->common.new_key) return true;
 
   out->sources = out->common.operands;
@@ -47,6 +52,8 @@ bool parse_send_options(int argc, const char* const* argv, SendOptions* out) {
                                             : ": the destination must be zs://HOST[:PORT][/PATH]"));
   }
   if (out->sources.empty()) throw Error(ExitStatus::Usage, "--listen needs something to send");
+  if (out->sources.size() > kMaxEntries)
+    throw Error(ExitStatus::Usage, "more than " + std::to_string(kMaxEntries) + " sources");
   for (const std::string& source : out->sources) check_source(source);
   return true;
 }

@@ -20,7 +20,7 @@ std::vector<SourceFile> open_sources(const std::vector<std::string>& paths) {
 
 // The command that fetches from this listener.
 std::string paste_command(const SendOptions& options, uint16_t port) {
-  return "zrecv zs://" + to_text({host_to_paste(*options.common.listen), port}) + " .";
+  return "zrecv " + shell_word("zs://" + to_text({host_to_paste(*options.common.listen), port})) + " .";
 }
 
 // A receiver that connects may ask for one of what is offered, by name.
@@ -36,7 +36,7 @@ void keep_requested(const std::vector<std::string>& path, std::vector<SourceFile
 }  // namespace
 
 ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger) {
-  console.configure(options.common.console);
+  console.configure(options.common.console, options.sources);
   if (options.common.new_key) {
     console.note(make_key_file(*options.common.new_key));
     return ExitStatus::Ok;
@@ -101,8 +101,7 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
   if (!verdict.path.why.empty())
     summary.why.push_back("zrecv: " + escape(verdict.path.engine) + ": " +
                           quote_peer_text(verdict.path.why));
-  console.finish(ledger.status(), "", ledger);
-  return ledger.status();
+  return console.finish(ledger.status(), "", ledger);
 }
 
 }  // namespace zx

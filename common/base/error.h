@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
-// How a session ends early. Three kinds, three mechanisms (no other is used):
-//   the session cannot go on      -> Error is thrown, caught in main() only;
-//   one entry failed              -> a value in the ledger (session/ledger.h);
+// How things fail. Three kinds, three mechanisms:
+//   the session cannot go on      -> Error is thrown; Link::guard() tells the peer, run_program() prints
+//                                    it and makes it the exit status;
+//   one entry failed              -> a value in the ledger (session/ledger.h). An Error thrown while one
+//                                    entry is opened or committed becomes its outcome at once
+//                                    (zrecv/reception, zrecv/commit);
 //   expected absence, would-block -> std::optional or a small enum.
-// Nothing in common/ prints: the message is composed here and printed once, in main().
+// Nothing in common/ but ui prints.
 #pragma once
 
 #include <stdexcept>

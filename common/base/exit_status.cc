@@ -52,7 +52,8 @@ std::optional<ExitStatus> status_from_number(uint32_t number) {
 ExitStatus more_severe(ExitStatus a, ExitStatus b) { return severity(a) >= severity(b) ? a : b; }
 
 ExitStatus file_status_of_errno(int error) {
-  return error == ENOSPC || error == EDQUOT ? ExitStatus::NoSpace : ExitStatus::FileIo;
+  if (error == ENOSPC || error == EDQUOT) return ExitStatus::NoSpace;
+  return error == EFBIG ? ExitStatus::Refused : ExitStatus::FileIo;
 }
 
 }  // namespace zx

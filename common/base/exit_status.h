@@ -37,7 +37,8 @@ std::optional<ExitStatus> status_from_number(uint32_t number);
 /// by number.
 ExitStatus more_severe(ExitStatus a, ExitStatus b);
 
-/// The class of a failed file operation: NoSpace for space, quota and inodes, else FileIo.
+/// The class of a failed file operation: NoSpace for space, quota and inodes, Refused for a limit on the
+/// size of files, else FileIo.
 ExitStatus file_status_of_errno(int error);
 
 }  // namespace zx

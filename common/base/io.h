@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Whole-length I/O on local files, and a few checked conversions. EINTR is where a stop signal is
+// Whole-length I/O on local files and a checked sum. EINTR is where a stop signal is
 // noticed: every loop here calls check_stop() on it, and so may throw Interrupted.
 #pragma once
 

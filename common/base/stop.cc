@@ -13,7 +13,7 @@ namespace {
 
 std::atomic<int> stop_signal{0};
 
-constexpr int kStopSignals[] = {SIGINT, SIGTERM, SIGHUP};
+constexpr int kStopSignals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGXCPU, SIGALRM, SIGUSR2};
 constexpr auto kIdle = std::chrono::milliseconds(500);
 // Between two interruptions of the main thread: short against a person's patience, long against the
 // cost of a signal.
@@ -23,6 +23,8 @@ int nudge_signal() { return SIGRTMIN; }      // to the main thread: EINTR
 int wake_signal() { return SIGRTMIN + 1; }  // to the signal thread: blocked, so never lost
 
 }  // namespace
+
+bool stop_requested() { return stop_signal.load(std::memory_order_relaxed) != 0; }
 
 void check_stop() {
   const int signal = stop_signal.load(std::memory_order_relaxed);

@@ -2,7 +2,7 @@
 // Ending by a signal, and progress on a signal. No handler does any work: one thread waits for the
 // signals (sigtimedwait(2)), sets a flag, and keeps interrupting the main thread's system calls until
 // that has noticed. So a signal that falls between a check of the flag and a blocking call is not
-// lost, whatever the call is (splice, sendfile, connect, poll, fsync of a slow disk excepted).
+// lost, whatever the call is (but for an fsync of a slow disk).
 #pragma once
 
 #include <chrono>
@@ -19,8 +19,11 @@ struct Interrupted {
   int signal;
 };
 
-/// Throws Interrupted when SIGINT, SIGTERM or SIGHUP has come. Call on every EINTR and once a block.
+/// Throws Interrupted when a stop signal has come: SIGINT, SIGTERM, SIGHUP, and the others that would
+/// end the program by default. Call on every EINTR and once a block.
 void check_stop();
+/// The same as a question.
+bool stop_requested();
 
 /// Owns the signal thread. Create it in main() before any other thread: it blocks the signals for
 /// all threads made later. A SIGHUP that was ignored when the program started (nohup) stays ignored;

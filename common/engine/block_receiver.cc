@@ -65,10 +65,7 @@ class SpliceReceiver final : public BlockReceiver {
                       SPLICE_F_MOVE | SPLICE_F_MORE);
       });
       if (n < 0) channel_.socket().fail("receive", errno);
-      if (n == 0) {
-        std::byte one{};
-        channel_.recv_exact({&one, 1});  // says that the stream ended early
-      }
+      if (n == 0) channel_.ended_early();
       const auto got = static_cast<uint32_t>(n);
       if (const int error = drain_pipe(file, offset + done, got); error != 0) {
         discard(channel_, length - done - got);

@@ -57,6 +57,7 @@ class BlockReader {
     SentBlock out;
     hasher_.reset();
     while (out.length < length) {
+      check_stop();
       const auto want = std::min<size_t>(buffer_.size(), length - out.length);
       const ssize_t n = pread_full(file.fd(), buffer_.first(want), offset + out.length);
       if (n < 0) out.read_error = static_cast<int>(-n);
@@ -122,6 +123,7 @@ class SendfileSender final : public BlockSender {
     uint32_t sent = 0;
     int read_error = 0;
     while (sent < length) {
+      check_stop();
       const size_t want = std::min<size_t>(piece_.bytes(), length - sent);
       off_t at = to_off(offset + sent);
       const auto start = Clock::now();

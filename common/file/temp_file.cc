@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdio.h>
-#include <sys/random.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include "common/base/error.h"
 #include "common/base/io.h"
 #include "common/base/quote.h"
+#include "common/base/random.h"
 #include "common/file/name.h"
 #include "common/integrity/digest.h"
 
@@ -22,8 +22,7 @@ namespace {
 
 std::string random_name() {
   std::array<std::byte, 8> bytes{};
-  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
-    throw_errno(ExitStatus::Internal, "getrandom", errno);
+  fill_random(bytes);
   return std::string(kTempPrefix) + to_hex(bytes);
 }
 
@@ -49,8 +48,7 @@ TempFile::~TempFile() {
 
 void TempFile::fail_for_size(const char* operation, uint64_t size, int error) const {
   const std::string what = describe() + ": " + operation + " for " + std::to_string(size) + " bytes";
-  // A size that no file can have here is a limit, not a lack of space.
-  throw_errno(error == EFBIG ? ExitStatus::Refused : file_status_of_errno(error), what, error);
+  throw_file_errno(what, error);
 }
 
 void TempFile::preallocate(uint64_t size) {
@@ -87,9 +85,15 @@ void TempFile::sync() {
   if (fsync(fd_.get()) != 0) throw_file_errno(describe() + ": sync to disk", errno);
 }
 
-void TempFile::commit(Replace replace) {
+void TempFile::commit(Replace replace, uint64_t size) {
   const int dir = dir_->fd();
   const char* from = temp_name_.c_str();
+  struct stat mine {}, named {};
+  if (fstat(fd_.get(), &mine) != 0 || fstatat(dir, from, &named, AT_SYMLINK_NOFOLLOW) != 0)
+    throw_file_errno(describe() + ": look at the temporary file", errno);
+  if (mine.st_dev != named.st_dev || mine.st_ino != named.st_ino ||
+      static_cast<uint64_t>(mine.st_size) != size)
+    throw Error(ExitStatus::FileIo, describe() + ": the temporary file was changed by somebody else");
   const char* to = final_name_.c_str();
   int result = renameat2(dir, from, dir, to, replace == Replace::No ? RENAME_NOREPLACE : 0);
   if (result != 0 && errno == EINVAL && replace == Replace::No) {

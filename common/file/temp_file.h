@@ -40,8 +40,9 @@ class TempFile {
   /// Error{FileIo|NoSpace}. May be called on another thread than the owner's.
   void sync();
   /// Renames to the final name; from then on the destructor leaves it. With Replace::No an existing
-  /// name is Error{Refused} and stays as it is.
-  void commit(Replace replace);
+  /// name is Error{Refused} and stays as it is. Throws Error{FileIo} when the temporary file is no longer
+  /// the one that was written, with `size` bytes: somebody else was at it.
+  void commit(Replace replace, uint64_t size);
 
  private:
   [[noreturn]] void fail_for_size(const char* operation, uint64_t size, int error) const;

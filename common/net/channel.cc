@@ -8,11 +8,14 @@ namespace zx {
 void Channel::recv_exact(std::span<std::byte> buffer) {
   while (!buffer.empty()) {
     const size_t n = recv_some(buffer);
-    if (n == 0)
-      throw Error(ExitStatus::Network,
-                  socket_.peer() + ": the connection ended before the transfer was complete");
+    if (n == 0) ended_early();
     buffer = buffer.subspan(n);
   }
+}
+
+void Channel::ended_early() const {
+  throw Error(ExitStatus::Network,
+              socket_.peer() + ": the connection ended before the transfer was complete");
 }
 
 namespace {

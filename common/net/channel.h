@@ -33,8 +33,8 @@ class Channel {
   /// acknowledged by then, or an error is already on its way.
   virtual void finish_sending() = 0;
 
-  /// The descriptor into which (from which) plain bytes may be moved, or -1. Only between send()
-  /// with More::No or Yes and the next; only when nothing received waits in user space.
+  /// The descriptor into which (from which) plain bytes may be moved, or -1. Not while a send() or
+  /// recv_some() is under way; nothing received is held in user space where there is one.
   virtual int send_fd() const { return -1; }
   virtual int recv_fd() const { return -1; }
   /// "none", "user" or "ktls".
@@ -44,6 +44,9 @@ class Channel {
 
   /// Exactly buffer.size() bytes. Throws Error{Network} when the stream ends before.
   void recv_exact(std::span<std::byte> buffer);
+
+  /// Throws the Error{Network} for a stream that ended too early.
+  [[noreturn]] void ended_early() const;
 
   Socket& socket() { return socket_; }
   const Socket& socket() const { return socket_; }

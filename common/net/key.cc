@@ -6,7 +6,6 @@
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
-#include <openssl/rand.h>
 #include <openssl/sha.h>
 #include <sys/stat.h>
 #include <termios.h>
@@ -21,7 +20,9 @@
 #include "common/base/error.h"
 #include "common/base/io.h"
 #include "common/base/quote.h"
+#include "common/base/random.h"
 #include "common/base/unique_fd.h"
+#include "common/file/operator_file.h"
 #include "common/integrity/digest.h"
 
 namespace zx {
@@ -64,9 +65,8 @@ Key::~Key() { wipe(secret_); }
 
 Key Key::generate() {
   Key key;
-  if (RAND_bytes(uchar(key.id_.data()), kIdBytes) != 1 ||
-      RAND_bytes(uchar(key.secret_.data()), kSecretBytes) != 1)
-    throw Error(ExitStatus::Internal, "no random numbers from OpenSSL");
+  fill_random(key.id_);
+  fill_random(key.secret_);
   return key;
 }
 
@@ -141,20 +141,6 @@ std::array<std::byte, 32> Key::derive(std::string_view purpose, Role connector_r
 
 namespace {
 
-// Opens without following a symlink that another, unprivileged user could have planted: one as the
-// last component is accepted only when it belongs to root or the user. (Directories above are as the
-// operator wrote them.)
-UniqueFd open_key_file(const std::string& path) {
-  struct stat link {};
-  if (lstat(path.c_str(), &link) == 0 && S_ISLNK(link.st_mode) && link.st_uid != 0 &&
-      link.st_uid != geteuid())
-    throw Error(ExitStatus::Auth, "key file " + quote(path) + ": a symbolic link of another user");
-  // O_NONBLOCK: a FIFO must not make us wait for its writer.
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-  if (!fd.valid()) throw_file_errno("key file " + quote(path) + ": open", errno);
-  return fd;
-}
-
 Key parse_key_line(std::string_view text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' '))
     text.remove_suffix(1);
@@ -164,7 +150,7 @@ Key parse_key_line(std::string_view text) {
 }  // namespace
 
 Key read_key_file(const std::string& path) {
-  const UniqueFd fd = open_key_file(path);
+  const UniqueFd fd = open_operator_file(path, O_RDONLY, 0, "key file", ExitStatus::Auth);
   struct stat st {};
   if (fstat(fd.get(), &st) != 0) throw_file_errno("key file " + quote(path) + ": stat", errno);
   const auto refuse = [&](const std::string& why) {

@@ -178,8 +178,7 @@ class TlsChannel final : public Channel {
     if (code == SSL_ERROR_ZERO_RETURN) return 0;
     const unsigned long first = ERR_peek_error();
     if (code == SSL_ERROR_SYSCALL || ERR_GET_REASON(first) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
-      throw Error(ExitStatus::Network,
-                  socket().peer() + ": the connection ended before the transfer was complete");
+      ended_early();
     throw Error(ExitStatus::Auth, socket().peer() + ": TLS receive: " + openssl_errors());
   }
 

@@ -4,11 +4,11 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <openssl/rand.h>
 
 #include <algorithm>
 
 #include "common/base/error.h"
+#include "common/base/random.h"
 #include "common/net/tls.h"
 #include "common/wire/codec.h"
 
@@ -18,11 +18,6 @@ namespace {
 constexpr size_t kNonceBytes = 32, kMacBytes = 32, kMagicBytes = 8;
 // How long a refused peer may take to read the refusal.
 constexpr std::chrono::milliseconds kFarewell{500};
-
-void fill_random(std::span<std::byte> out) {
-  if (RAND_bytes(reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(out.size())) != 1)
-    throw Error(ExitStatus::Internal, "no random numbers from OpenSSL");
-}
 
 Role other(Role role) { return role == Role::Sender ? Role::Receiver : Role::Sender; }
 

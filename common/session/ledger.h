@@ -27,7 +27,7 @@ struct EntryOutcome {
 };
 
 struct Totals {
-  uint64_t entries = 0, bytes = 0;  // of entries that did not fail
+  uint64_t entries = 0, bytes = 0;  // of entries that did not fail and were not skipped
   uint64_t retransmitted_blocks = 0;  // of all
   Digest root{};
 };
@@ -38,7 +38,11 @@ class Ledger {
   /// An entry that was verified could not be committed after all. False when there is none such.
   bool fail_later(uint64_t id, ExitStatus status, const std::string& reason);
   const std::vector<EntryOutcome>& outcomes() const { return outcomes_; }
-  /// Over all entries without failure, in any order.
+  /// What is Ok so far is now committed, as this side knows: until then it is only verified, and a run
+  /// that ends early must not report it.
+  void confirm() { confirmed_ = true; }
+  bool confirmed() const { return confirmed_; }
+  /// Over all entries that did not fail and were not skipped, in any order.
   Totals totals() const;
   /// One entry: its own status. Several: Partial when some failed and some did not, else the most
   /// severe. SourceChanged when all were committed and a source changed.
@@ -46,6 +50,7 @@ class Ledger {
 
  private:
   std::vector<EntryOutcome> outcomes_;
+  bool confirmed_ = false;
 };
 
 }  // namespace zx

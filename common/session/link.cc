@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "common/session/link.h"
 
-#include <array>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -63,10 +62,16 @@ std::optional<Frame> Link::read_if_any() {
 }
 
 std::optional<Frame> Link::read_one() {
+  check_stop();  // a peer that never lets us wait must not keep us from a signal
   FrameHeaderBytes raw{};
   channel_->recv_exact(raw);
   Frame frame{decode_header(raw), {}};
-  if (frame.header.type == FrameType::Data) return frame;
+  const bool data = frame.header.type == FrameType::Data;
+  const uint16_t flags = frame.header.flags;
+  if (is_known(frame.header.type) && (data ? flags & ~kFlagResent : flags) != 0)
+    throw Error(ExitStatus::Protocol,
+                std::string("peer sent ") + frame_name(frame.header.type) + " with unknown flags");
+  if (data) return frame;
   Bytes payload(frame.header.length);
   channel_->recv_exact(payload);
   const ByteView body = unseal(payload);
@@ -84,7 +89,7 @@ std::optional<Frame> Link::read_one() {
   return frame;
 }
 
-void Link::while_beating(const std::function<void()>& work) {
+void Link::with_heartbeats(const std::function<void()>& work) {
   std::mutex mutex;
   std::condition_variable done_changed;
   bool done = false;

@@ -46,7 +46,7 @@ class Link {
 
   /// Runs work() on another thread, and HEARTBEATs meanwhile, so that the peer does not take a long
   /// sync for a dead connection. Rethrows what work() throws.
-  void while_beating(const std::function<void()>& work);
+  void with_heartbeats(const std::function<void()>& work);
 
   /// Tells the peer why this side gives up, as far as that is still possible, and waits a moment for
   /// the peer to have read it. Never throws.
@@ -68,7 +68,7 @@ class Link {
   bool in_payload_ = false;
 };
 
-/// Throws Error{Protocol}: the frame is known but not allowed now. `when` completes "... in state".
+/// Throws Error{Protocol}: the frame is known but not allowed now. `when` follows "peer sent TYPE ".
 [[noreturn]] void unexpected_frame(const FrameHeader& header, const char* when);
 
 }  // namespace zx

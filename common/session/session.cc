@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "common/session/session.h"
 
-#include <openssl/rand.h>
-
 #include <algorithm>
 
 #include "common/base/error.h"
+#include "common/base/random.h"
 
 namespace zx {
 namespace {
@@ -17,9 +16,9 @@ constexpr std::chrono::seconds kForEver = std::chrono::hours(24 * 365 * 100);
 // A random unknown optional bit in every HELLO: a peer that does not ignore it is found in tests, not
 // when the first real one is defined (RFC 8701 calls it GREASE).
 uint64_t random_optional_feature() {
-  unsigned char byte = 0;
-  (void)RAND_bytes(&byte, 1);
-  return uint64_t{1} << (32 + byte % 32);
+  std::byte byte{};
+  fill_random({&byte, 1});
+  return uint64_t{1} << (32 + std::to_integer<int>(byte) % 32);
 }
 
 void check_terms(const Terms& mine, const Terms& peers, const std::string& peer) {
@@ -89,8 +88,7 @@ Session open_session(const Rendezvous& rendezvous, Role role, const Security& se
   Terms peers;
   link.guard([&] {
     if (rendezvous.connect_to) {
-      (void)RAND_bytes(reinterpret_cast<unsigned char*>(terms.session.data()),
-                       static_cast<int>(terms.session.size()));
+      fill_random(terms.session);
       link.send(FrameType::Hello, 0, 0, encode(terms));
       peers = read_terms(link, FrameType::Welcome);
       check_terms(terms, peers, peer);

@@ -99,12 +99,12 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
 
   app.allow_extras();  // the operands: as a list CLI11 would split "[a,b]"
   app.add_flag("-q,--quiet", o->console.quiet, "no messages but errors");
-  app.add_flag("-v,--verbose", o->console.verbose, "say more; repeat for more");
+  app.add_flag("-v,--verbose", o->console.verbose, "say more");
   app.add_flag("-4", four, "IPv4 only");
   app.add_flag("-6", six, "IPv6 only");
-  app.add_flag("-p", o->preserve, "keep mode and modification time");
+  app.add_flag("-p", o->preserve, "keep the modification time, at zrecv also the mode");
   app.add_flag("-T,--no-target-directory", o->no_target_directory,
-               "DST is the new name, never a directory to put it in");
+               "the last operand is the new name, never a directory to put it in");
   app.add_option("--listen", listen, "wait for the other program")->type_name("[HOST:]PORT");
   app.add_option("--key-file", o->key_file, "take the key from this private file")->type_name("FILE");
   app.add_option("--new-key", o->new_key, "make a key file and end")->type_name("FILE");

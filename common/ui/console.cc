@@ -2,7 +2,9 @@
 #include "common/ui/console.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +14,7 @@
 
 #include "common/base/error.h"
 #include "common/base/quote.h"
+#include "common/file/operator_file.h"
 #include "common/ui/json.h"
 #include "common/ui/units.h"
 
@@ -25,20 +28,41 @@ constexpr auto kJsonProgress = std::chrono::seconds(1);
 // Weight of the past in the rate: steady to read, still following a change within seconds.
 constexpr double kRateInertia = 0.9;
 
-// Messages must not stop a transfer: what cannot be written to stderr is lost.
-void write_all(int fd, const std::string& text) {
+// Messages must not stop a transfer: what cannot be written is lost. A reader that has stalled holds
+// us only until a stop signal. False when something was lost.
+bool write_all(int fd, const std::string& text) {
   size_t done = 0;
   while (done < text.size()) {
     const ssize_t n = write(fd, text.data() + done, text.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return;
+    if (n < 0 && errno == EINTR && !stop_requested()) continue;
+    if (n <= 0) return false;
     done += static_cast<size_t>(n);
   }
+  return true;
 }
 
-UniqueFd open_output(const std::string& path) {
-  UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666));
-  if (!fd.valid()) throw_file_errno(quote(path) + ": open for writing", errno);
+// For the signal thread, which must never wait: a pipe that polls writable takes at least PIPE_BUF
+// bytes (pipe(7)), and a line is shorter.
+bool takes_a_line(int fd) {
+  pollfd p{fd, POLLOUT, 0};
+  return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0;
+}
+
+bool same_file(const struct stat& a, const struct stat& b) {
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+// Opened without O_TRUNC: first it must be sure that it is none of the files that are worked on.
+UniqueFd open_output(const std::string& path, const std::vector<std::string>& in_use) {
+  // 0600: with --json a one-time key may be in it.
+  UniqueFd fd = open_operator_file(path, O_WRONLY | O_CREAT, 0600, "output");
+  struct stat mine {}, other {};
+  if (fstat(fd.get(), &mine) != 0) throw_file_errno(quote(path) + ": stat", errno);
+  for (const std::string& used : in_use)
+    if (stat(used.c_str(), &other) == 0 && same_file(mine, other))
+      throw Error(ExitStatus::Usage, quote(path) + ": would overwrite " + quote(used));
+  if (S_ISREG(mine.st_mode) && ftruncate(fd.get(), 0) != 0)
+    throw_file_errno(quote(path) + ": truncate", errno);
   return fd;
 }
 
@@ -79,11 +103,15 @@ Console::Console(std::string program, SignalWatch& signals)
 
 Console::~Console() { signals_.set_callbacks({}, {}, {}); }
 
-void Console::configure(const ConsoleOptions& options) {
+void Console::configure(const ConsoleOptions& options, std::vector<std::string> in_use) {
   options_ = options;
   if (options_.quiet) options_.verbose = 0;
-  if (options.json && *options.json != "-") json_file_ = open_output(*options.json);
-  if (options.digest && *options.digest != "-") digest_file_ = open_output(*options.digest);
+  if (options.json && *options.json != "-") {
+    json_file_ = open_output(*options.json, in_use);
+    in_use.push_back(*options.json);
+  }
+  if (options.digest && *options.digest != "-")
+    digest_file_ = open_output(*options.digest, in_use);
   if (options.json) json_fd_ = json_file_.valid() ? json_file_.get() : STDOUT_FILENO;
   // With JSON on stdout the digests are in its summary; the two formats are not mixed.
   if (options.digest && *options.digest != "-") digest_fd_ = digest_file_.get();
@@ -144,9 +172,10 @@ void Console::begin_transfer(uint64_t total_bytes) {
     signals_.set_callbacks([this] { show_progress(true); },
                            [this, bar, lines] {
                              if (bar) show_progress(lines);
-                             const std::lock_guard lock(mutex_);
+                             const std::unique_lock lock(mutex_, std::try_to_lock);
                              const auto now = steady_clock::now();
-                             if (now - last_json_ < kJsonProgress) return;
+                             if (!lock || now - last_json_ < kJsonProgress) return;
+                             if (json_fd_ < 0 || !takes_a_line(json_fd_)) return;
                              last_json_ = now;
                              write_json(event("progress")
                                             .number("bytes", moved_)
@@ -177,8 +206,10 @@ std::string Console::progress_line() const {
   return line;
 }
 
+// Runs on the signal thread: neither a lock nor a full pipe may hold it.
 void Console::show_progress(bool as_line) {
-  const std::lock_guard lock(mutex_);
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock || !takes_a_line(STDERR_FILENO)) return;
   if (!transferring_) {
     if (as_line) print(program_ + ": no data has moved yet");
     return;
@@ -218,8 +249,7 @@ void Console::end_progress() {
   bar_shown_ = false;
 }
 
-void Console::warning(const std::string& text) {
-  const std::lock_guard lock(mutex_);
+void Console::warn(const std::string& text) {
   write_json(event("warning").text("text", text).str());
   if (!options_.quiet) print(program_ + ": warning: " + text);
 }
@@ -237,33 +267,34 @@ void Console::note(const std::string& text) {
 void Console::write_digest(const EntryOutcome& o) {
   const std::string& name = o.output_name.empty() ? o.name : o.output_name;
   // For a program the exact bytes; for a person nothing that the terminal would act on.
-  write_all(digest_fd_, digest_line(o.digest, isatty(digest_fd_) == 1 ? escape(name) : name));
+  if (!write_all(digest_fd_, isatty(digest_fd_) == 1 ? to_hex(o.digest) + "  " + escape(name) + "\n"
+                                                     : digest_line(o.digest, name)))
+    digest_lost_ = true;
 }
 
-void Console::report_entries(const Ledger& ledger) {
-  for (const EntryOutcome& o : ledger.outcomes()) {
-    JsonObject json = event("entry");
-    json.text("name", o.name).number("bytes", o.bytes).text("status", status_name(o.status));
-    if (!o.output_name.empty()) json.text("output", o.output_name);
-    if (o.changed) json.boolean("changed", true);
-    if (o.skipped) json.boolean("skipped", true);
-    if (!o.reason.empty()) json.text("reason", o.reason);
-    if (o.has_digest) json.text("digest", to_hex(o.digest));
-    write_json(json.str());
-    if (o.status != ExitStatus::Ok)
-      print(program_ + ": error: " + o.reason);
-    else if (o.skipped && !options_.quiet)
-      print(program_ + ": " + quote(o.name) + ": skipped: " + o.reason);
-    else if (o.changed)
-      print(program_ + ": warning: " + quote(o.name) + " changed while it was sent; " +
-            "what was sent is committed");
-    if (o.has_digest && o.status == ExitStatus::Ok && digest_fd_ >= 0)
-      write_digest(o);
-  }
+void Console::report_entry(const EntryOutcome& o) {
+  JsonObject json = event("entry");
+  json.text("name", o.name).number("bytes", o.bytes).text("status", status_name(o.status));
+  if (!o.output_name.empty()) json.text("output", o.output_name);
+  if (o.changed) json.boolean("changed", true);
+  if (o.skipped) json.boolean("skipped", true);
+  if (!o.reason.empty()) json.text("reason", o.reason);
+  if (o.has_digest) json.text("digest", to_hex(o.digest));
+  write_json(json.str());
+  if (o.status != ExitStatus::Ok) return print(program_ + ": error: " + o.reason);
+  if (o.skipped && !options_.quiet)
+    print(program_ + ": " + quote(o.name) + ": skipped: " + o.reason);
+  if (o.changed)
+    warn(quote(o.name) + " changed while it was sent; what was sent is committed");
+  if (o.has_digest && digest_fd_ >= 0) write_digest(o);
 }
 
-void Console::finish(ExitStatus status, const std::string& error, const Ledger& ledger) {
+ExitStatus Console::finish(ExitStatus status, const std::string& error, const Ledger& ledger) {
   finish_with(static_cast<int>(status), status_name(status), error, ledger);
+  if (!digest_lost_) return status;
+  // Known only after the summary was due; the exit status tells it.
+  print(program_ + ": error: " + quote(*options_.digest) + ": the digests could not be written");
+  return more_severe(status, ExitStatus::FileIo);
 }
 
 void Console::finish_interrupted(int signal, const Ledger& ledger) {
@@ -275,14 +306,16 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
                           const Ledger& ledger) {
   end_progress();
   const std::lock_guard lock(mutex_);
-  report_entries(ledger);
+  // Without the commit nothing counts as sent or received; what failed did so all the same.
+  for (const EntryOutcome& outcome : ledger.outcomes())
+    if (ledger.confirmed() || outcome.status != ExitStatus::Ok) report_entry(outcome);
   const auto exit_number = static_cast<uint64_t>(exit);
   if (!error.empty()) {
     write_json(
         event("error").number("exit", exit_number).text("status", status).text("text", error).str());
     print(program_ + ": error: " + error);
   }
-  const Totals totals = ledger.totals();
+  const Totals totals = ledger.confirmed() ? ledger.totals() : Totals{};
   const double time = seconds();
   JsonObject path;
   path.text("tx", summary_.tx).text("rx", summary_.rx).text("tls", summary_.tls);
@@ -293,7 +326,7 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
   json.number("wire_bytes", summary_.wire_bytes).real("seconds", time);
   json.number("retransmitted_blocks", totals.retransmitted_blocks).number("resumed_bytes", 0);
   json.boolean("durable", summary_.durable).object("path", path);
-  if (ledger.outcomes().size() == 1 && ledger.outcomes()[0].has_digest)
+  if (totals.entries == 1 && ledger.outcomes().size() == 1 && ledger.outcomes()[0].has_digest)
     json.text("digest", to_hex(ledger.outcomes()[0].digest));
   write_json(json.str());
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Console: everything the programs say. Text for people on stderr, --json for programs on stdout or a
 // file, the --digest lines. Thread-safe: the signal thread prints progress while the main thread
-// works. Nothing here decides anything; names and peer text are quoted here and nowhere before.
+// works. Nothing here decides anything. Texts arrive quoted; names of entries and the peer's build are
+// quoted here.
 #pragma once
 
 #include <atomic>
@@ -44,8 +45,9 @@ class Console {
   Console(std::string program, SignalWatch& signals);
   ~Console();
 
-  /// Opens the files of --json and --digest. Throws Error{FileIo}.
-  void configure(const ConsoleOptions& options);
+  /// Opens the files of --json and --digest. Throws Error{FileIo}, and Error{Usage} when one of them is
+  /// one of the files `in_use` (sources, destination).
+  void configure(const ConsoleOptions& options, std::vector<std::string> in_use);
 
   /// A listener is ready. `key_text` when a one-time key was made: then the command to paste is
   /// printed, even with -q, because nothing can be received without it.
@@ -56,14 +58,14 @@ class Console {
   void begin_transfer(uint64_t total_bytes);
   void add_bytes(uint64_t bytes) { moved_.fetch_add(bytes, std::memory_order_relaxed); }
   void add_total(uint64_t bytes) { total_.fetch_add(bytes, std::memory_order_relaxed); }
-  void warning(const std::string& text);
   void detail(const std::string& text);  // with -v
   void note(const std::string& text);    // not with -q
 
   /// Filled in by the main path, printed by finish().
   Summary& summary() { return summary_; }
   /// Once, last: per entry lines, digests, error text if any, summary. `error` is empty on success.
-  void finish(ExitStatus status, const std::string& error, const Ledger& ledger);
+  /// Returns the exit status: the given one, or FileIo when --digest could not be written.
+  ExitStatus finish(ExitStatus status, const std::string& error, const Ledger& ledger);
   /// The same for a run that a signal ends: its status is 128 + signal.
   void finish_interrupted(int signal, const Ledger& ledger);
 
@@ -76,7 +78,8 @@ class Console {
   void finish_with(int exit, std::string_view status, const std::string& error,
                    const Ledger& ledger);
   void write_digest(const EntryOutcome& outcome);
-  void report_entries(const Ledger& ledger);
+  void report_entry(const EntryOutcome& outcome);
+  void warn(const std::string& text);
   void print_summary(const Totals& totals, double time);
   double seconds() const;
 
@@ -89,7 +92,7 @@ class Console {
 
   std::mutex mutex_;
   std::atomic<uint64_t> moved_{0}, total_{0};
-  bool transferring_ = false, bar_shown_ = false;
+  bool transferring_ = false, bar_shown_ = false, digest_lost_ = false;
   std::chrono::steady_clock::time_point begun_{}, last_json_{};
   uint64_t last_moved_ = 0;
   std::chrono::steady_clock::time_point last_shown_{};

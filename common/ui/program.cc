@@ -5,7 +5,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <new>
+#include <system_error>
 
 #include "common/base/error.h"
 
@@ -37,7 +39,7 @@ int run_program(const char* name, const std::function<ExitStatus(Console&, Ledge
   allow_many_files();
   int signal = 0;
   ExitStatus status = ExitStatus::Internal;
-  {
+  try {
     SignalWatch signals;
     Console console(name, signals);
     Ledger ledger;
@@ -45,15 +47,19 @@ int run_program(const char* name, const std::function<ExitStatus(Console&, Ledge
       status = body(console, ledger);
     } catch (const Error& e) {
       status = e.status();
-      console.finish(status, e.what(), ledger);
+      (void)console.finish(status, e.what(), ledger);
     } catch (const Interrupted& stop) {
       signal = stop.signal;
       console.finish_interrupted(signal, ledger);
     } catch (const std::bad_alloc&) {
-      console.finish(status, "out of memory", ledger);
+      (void)console.finish(status, "out of memory", ledger);
     } catch (const std::exception& e) {
-      console.finish(status, std::string("internal error: ") + e.what(), ledger);
+      (void)console.finish(status, std::string("internal error: ") + e.what(), ledger);
     }
+  } catch (const std::system_error& e) {
+    // No thread for the signals: a limit on processes.
+    std::fprintf(stderr, "%s: error: cannot start: %s\n", name, e.what());
+    return static_cast<int>(ExitStatus::Internal);
   }
   if (signal != 0) die_by_signal(signal);
   return static_cast<int>(status);

@@ -21,7 +21,7 @@ Encoder& Encoder::text(std::string_view value) {
   return u16(static_cast<uint16_t>(value.size())).raw(as_bytes(value));
 }
 
-Encoder& Encoder::text_list(const std::vector<std::string>& values) {
+Encoder& Encoder::name_list(const std::vector<std::string>& values) {
   if (values.size() > UINT16_MAX) throw Error(ExitStatus::Internal, "encoded list over 65535 items");
   u16(static_cast<uint16_t>(values.size()));
   for (const std::string& value : values) text(value);

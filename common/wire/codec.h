@@ -32,7 +32,7 @@ class Encoder {
   /// u16 length, bytes.
   Encoder& text(std::string_view value);
   /// u16 count, then each as text().
-  Encoder& text_list(const std::vector<std::string>& values);
+  Encoder& name_list(const std::vector<std::string>& values);
 
   const Bytes& bytes() const { return bytes_; }
   Bytes take() { return std::move(bytes_); }

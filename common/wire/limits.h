@@ -29,13 +29,17 @@ constexpr size_t kMaxTextBytes = 1024;       // free text from the peer
 constexpr size_t kMaxBuildBytes = 64;        // the peer's program and version
 constexpr size_t kMaxEngineBytes = 16;       // the name of a data path
 
-// Off_t of Linux: nothing larger can be a file.
+// off_t of Linux: nothing larger can be a file.
 constexpr uint64_t kMaxFileBytes = (uint64_t{1} << 63) - 1;
 
-// Entries whose END was seen but whose damaged blocks are still being sent again.
+// Entries without a RESULT, the one being sent included.
 constexpr size_t kMaxOpenEntries = 64;
-// Entries of one session.
-constexpr uint64_t kMaxEntries = uint64_t{1} << 32;
+// Entries of one session: each stays open at the receiver until the commit.
+constexpr uint64_t kMaxEntries = uint64_t{1} << 16;
+// Damaged blocks of one entry at a time: more is a broken path, not an accident.
+constexpr size_t kMaxDamagedBlocks = 64;
+// Hashing more than this at once is done with heartbeats to the peer.
+constexpr uint64_t kLongHashBytes = uint64_t{1} << 30;
 // How often one block is asked for again before the entry fails with Integrity.
 constexpr int kMaxBlockRetries = 3;
 

@@ -70,7 +70,7 @@ Bytes encode(const Terms& m) {
                             bit(m.no_target_directory, kNoTargetDirectory) |
                             bit(m.preserve, kPreserve) |
                             bit(m.path_is_directory, kPathIsDirectory)));
-  e.u32(m.sources).text_list(m.path).text(m.build);
+  e.u32(m.sources).name_list(m.path).text(m.build);
   return e.take();
 }
 
@@ -102,7 +102,7 @@ Terms decode_terms(ByteView bytes) {
 
 Bytes encode(const EntryInfo& m) {
   Encoder e;
-  e.u8(kEntryRegularFile).u8(bit(m.sparse, kSparse)).text_list(m.name).u64(m.size);
+  e.u8(kEntryRegularFile).u8(bit(m.sparse, kSparse)).name_list(m.name).u64(m.size);
   e.u64(static_cast<uint64_t>(m.mtime_sec)).u32(m.mtime_nsec).u32(m.mode);
   return e.take();
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The messages: one struct, one encode and one decode each. Formats, in the order of the fields, are
 // in zsend-protocol(7); golden bytes of each in tests/unit/golden_test.cc. Decoders throw
-// Error{Protocol} that names the field. A payload on the wire is the encoded message followed by
+// Error{Protocol} that names the field, Error{Refused} for a list of names over its limits. A payload on the wire is the encoded message followed by
 // its XXH3-64 (seal/unseal); DATA has none, its DIGEST is the check.
 #pragma once
 

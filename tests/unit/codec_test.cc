@@ -29,15 +29,15 @@ TEST_CASE("Encoder: integers are big-endian") {
 TEST_CASE("Encoder: text and lists carry their lengths") {
   CHECK(to_hex(Encoder().text("").bytes()) == "0000");
   CHECK(to_hex(Encoder().text("ab").bytes()) == "00026162");
-  CHECK(to_hex(Encoder().text_list({}).bytes()) == "0000");
-  CHECK(to_hex(Encoder().text_list({"a", "", "bc"}).bytes()) == "0003000161000000026263");
+  CHECK(to_hex(Encoder().name_list({}).bytes()) == "0000");
+  CHECK(to_hex(Encoder().name_list({"a", "", "bc"}).bytes()) == "0003000161000000026263");
 }
 
 TEST_CASE("Encoder: a text or list whose length does not fit is an error of ours") {
   CHECK(outcome([] { Encoder().text(std::string(65535, 'x')); }) == "no error");
   CHECK(outcome([] { Encoder().text(std::string(65536, 'x')); }) == "internal");
-  CHECK(outcome([] { Encoder().text_list(std::vector<std::string>(65535)); }) == "no error");
-  CHECK(outcome([] { Encoder().text_list(std::vector<std::string>(65536)); }) == "internal");
+  CHECK(outcome([] { Encoder().name_list(std::vector<std::string>(65535)); }) == "no error");
+  CHECK(outcome([] { Encoder().name_list(std::vector<std::string>(65536)); }) == "internal");
 }
 
 TEST_CASE("Decoder: reads back what the encoder wrote") {
@@ -47,7 +47,7 @@ TEST_CASE("Decoder: reads back what the encoder wrote") {
                           .u32(0xfffffffd)
                           .u64(0xfffffffffffffffc)
                           .text("name")
-                          .text_list({"a", "", "bc"})
+                          .name_list({"a", "", "bc"})
                           .raw(as_bytes("1234"))
                           .take();
   Decoder d(bytes, "TEST");
@@ -87,7 +87,7 @@ TEST_CASE("Decoder: limits hold at their value and not one past it") {
   CHECK(outcome([&] { Decoder(text, "TEST").text(5, "x"); }) == "no error");
   CHECK(outcome([&] { Decoder(text, "TEST").text(4, "x"); }) == "protocol");
 
-  const Bytes list = Encoder().text_list({"12", "345"}).take();
+  const Bytes list = Encoder().name_list({"12", "345"}).take();
   CHECK(outcome([&] { Decoder(list, "TEST").name_list(2, 3, 5, "x"); }) == "no error");
   CHECK(outcome([&] { Decoder(list, "TEST").name_list(1, 3, 5, "x"); }) == "refused");
   CHECK(outcome([&] { Decoder(list, "TEST").name_list(2, 2, 5, "x"); }) == "refused");

@@ -98,13 +98,15 @@ TEST_CASE("Destination: an existing file is the name and is seen") {
   Destination d(t.at("file"), false);
   const Target target = d.target_for(entry("name"));
   CHECK(place(target) == t.at("file"));
-  REQUIRE(target.existing);
-  CHECK(target.existing->st_size == 5);
+  const auto existing = target.dir->stat_child(target.name);
+  REQUIRE(existing);
+  CHECK(existing->st_size == 5);
 
   Destination into(t.at("dir"), false);
-  REQUIRE(into.target_for(entry("inner")).existing);
-  CHECK(into.target_for(entry("inner")).existing->st_size == 3);
-  CHECK_FALSE(into.target_for(entry("name")).existing);
+  const Target inner = into.target_for(entry("inner"));
+  REQUIRE(inner.dir->stat_child(inner.name));
+  CHECK(inner.dir->stat_child(inner.name)->st_size == 3);
+  CHECK_FALSE(inner.dir->stat_child("name"));
 }
 
 TEST_CASE("Destination: the operator's link to a file means that file") {
@@ -165,8 +167,9 @@ TEST_CASE("Destination: a link in the directory is seen as a link and not follow
   for (const char* name : {"link_to_file", "link_to_dir", "dangling"}) {
     const Target target = d.target_for(entry(name));
     INFO(name);
-    REQUIRE(target.existing);
-    CHECK(S_ISLNK(target.existing->st_mode));
+    const auto existing = target.dir->stat_child(target.name);
+    REQUIRE(existing);
+    CHECK(S_ISLNK(existing->st_mode));
     CHECK(target.name == name);
   }
 }

@@ -222,27 +222,6 @@ TEST_CASE("BlockSender: without a digest of the file none is needed") {
   }
 }
 
-TEST_CASE("BlockSender: a source that sendfile does not know goes through a buffer and says so") {
-  // A regular file without splice_read in the kernel. What it has does not change while we run.
-  constexpr const char* kPath = "/proc/self/environ";
-  Buffer expected(64);
-  {
-    const UniqueFd fd(open(kPath, O_RDONLY | O_CLOEXEC));
-    REQUIRE(fd.valid());
-    const ssize_t n = pread_full(fd.get(), expected, 0);
-    if (n <= 0) {
-      WARN("needs a readable and filled " << kPath);
-      return;
-    }
-    std::fill(expected.begin() + n, expected.end(), std::byte{});
-  }
-  const Sent sent = send_block(Engine::Sendfile, kPath, 0, 64);
-  CHECK((Buffer(sent.received.begin() + static_cast<std::ptrdiff_t>(kHead.size()),
-                sent.received.end()) == expected));
-  CHECK(sent.engine == Engine::ReadWrite);
-  CHECK_THAT(sent.why, Catch::Contains("sendfile does not work on this source"));
-}
-
 TEST_CASE("BlockSender: a source that cannot be read is told and the promised length is kept") {
   // Address 0 of a process is never mapped: reading it is EIO.
   for (Engine engine : {Engine::Sendfile, Engine::ReadWrite}) {

@@ -83,7 +83,8 @@ TEST_CASE("exit status: the more severe of two wins in either order") {
 TEST_CASE("exit status: a full disk and a full quota are no-space and other errors file-io") {
   CHECK(file_status_of_errno(ENOSPC) == ExitStatus::NoSpace);
   CHECK(file_status_of_errno(EDQUOT) == ExitStatus::NoSpace);
-  for (int error : {EIO, EACCES, EPERM, ENOENT, EROFS, EFBIG, ENOTDIR})
+  CHECK(file_status_of_errno(EFBIG) == ExitStatus::Refused);
+  for (int error : {EIO, EACCES, EPERM, ENOENT, EROFS, ENOTDIR})
     CHECK(file_status_of_errno(error) == ExitStatus::FileIo);
 }
 

@@ -83,6 +83,13 @@ void fill(const TempFile& file, const std::string& content) {
 
 // --- names
 
+// commit() with the size that the file has.
+static void commit_whole(TempFile& file, Replace replace) {
+  struct stat st {};
+  REQUIRE(fstat(file.fd(), &st) == 0);
+  file.commit(replace, static_cast<uint64_t>(st.st_size));
+}
+
 TEST_CASE("check_component: good names") {
   for (const std::string& name :
        {std::string("a"), std::string("..."), std::string("..a"), std::string("a.."),
@@ -193,7 +200,7 @@ TEST_CASE("HeldDir: a directory that is swapped for a link stays the held one") 
   REQUIRE(rename(t.at("sub").c_str(), t.at("moved").c_str()) == 0);
   REQUIRE(symlink("outside", t.at("sub").c_str()) == 0);
   TempFile file(*sub, "x");
-  file.commit(Replace::Yes);
+  commit_whole(file, Replace::Yes);
   CHECK(fs::exists(t.at("moved/x")));
   CHECK_FALSE(fs::exists(t.at("outside/x")));
 }
@@ -236,6 +243,20 @@ TEST_CASE("TempFile: destroyed without commit leaves no file") {
   CHECK(t.names().empty());
 }
 
+TEST_CASE("TempFile: what somebody else has cut or replaced is not committed") {
+  const TestDir t;
+  const HeldDir dir = t.held();
+  TempFile cut(dir, "cut");
+  fill(cut, "data");
+  CHECK(outcome([&] { cut.commit(Replace::Yes, 5); }) == "file-io");
+  TempFile replaced(dir, "replaced");
+  fill(replaced, "data");
+  for (const std::string& name : t.names()) t.write(name, "evil");  // same inode, same size: not seen
+  for (const std::string& name : t.names()) fs::remove(t.at(name));
+  CHECK(outcome([&] { replaced.commit(Replace::Yes, 4); }) == "file-io");
+  CHECK(t.names().empty());
+}
+
 TEST_CASE("TempFile: two for one name do not meet") {
   const TestDir t;
   const HeldDir dir = t.held();
@@ -251,7 +272,7 @@ TEST_CASE("TempFile: commit gives the final name and nothing else stays") {
       TempFile file(dir, "final");
       fill(file, "data");
       CHECK_FALSE(fs::exists(t.at("final")));
-      file.commit(replace);
+      commit_whole(file, replace);
       CHECK(t.names() == Names{"final"});
     }
     CHECK(t.names() == Names{"final"});
@@ -266,7 +287,7 @@ TEST_CASE("TempFile: commit with replace takes the place of the old content") {
   TempFile file(dir, "final");
   fill(file, "new");
   CHECK(t.read("final") == "old");
-  file.commit(Replace::Yes);
+  commit_whole(file, Replace::Yes);
   CHECK(t.read("final") == "new");
 }
 
@@ -277,7 +298,7 @@ TEST_CASE("TempFile: commit without replace refuses and keeps the old content") 
   {
     TempFile file(dir, "final");
     fill(file, "new");
-    CHECK(outcome([&] { file.commit(Replace::No); }) == "refused");
+    CHECK(outcome([&] { commit_whole(file, Replace::No); }) == "refused");
   }
   CHECK(t.read("final") == "old");
   CHECK(t.names() == Names{"final"});
@@ -290,11 +311,11 @@ TEST_CASE("TempFile: commit replaces a symbolic link and not what it points to")
   const HeldDir dir = t.held();
   {
     TempFile file(dir, "final");
-    CHECK(outcome([&] { file.commit(Replace::No); }) == "refused");
+    CHECK(outcome([&] { commit_whole(file, Replace::No); }) == "refused");
   }
   TempFile file(dir, "final");
   fill(file, "new");
-  file.commit(Replace::Yes);
+  commit_whole(file, Replace::Yes);
   CHECK(t.read("target") == "old");
   CHECK_FALSE(fs::is_symlink(t.at("final")));
   CHECK(t.read("final") == "new");
@@ -306,7 +327,7 @@ TEST_CASE("TempFile: commit over a directory is an error and leaves no file") {
   const HeldDir dir = t.held();
   {
     TempFile file(dir, "final");
-    CHECK(outcome([&] { file.commit(Replace::Yes); }) == "file-io");
+    CHECK(outcome([&] { commit_whole(file, Replace::Yes); }) == "file-io");
   }
   CHECK(t.names() == Names{"final"});
   CHECK(fs::is_directory(t.at("final")));
@@ -324,7 +345,7 @@ TEST_CASE("TempFile: a moved one has one owner") {
     }();
     CHECK(t.names().size() == 1);
     fill(second, "data");
-    second.commit(Replace::No);
+    commit_whole(second, Replace::No);
   }
   CHECK(t.names() == Names{"final"});
 }
@@ -386,7 +407,7 @@ TEST_CASE("TempFile: mode and times are set on the final file") {
   const timespec mtime{1234567890, 123456789};
   file.set_metadata(0751, &mtime);
   CHECK(outcome([&] { file.sync(); }) == "no error");
-  file.commit(Replace::No);
+  commit_whole(file, Replace::No);
   struct stat st {};
   REQUIRE(stat(t.at("final").c_str(), &st) == 0);
   CHECK((st.st_mode & 07777) == 0751);
