@@ -9,8 +9,8 @@
 #include <optional>
 
 #include "common/base/error.h"
-#include "common/base/stop.h"
 #include "common/base/quote.h"
+#include "common/base/stop.h"
 
 namespace zx {
 namespace {
@@ -71,7 +71,8 @@ void sync_directories(std::vector<std::unique_ptr<EntryWriter>>& entries) {
 
 }  // namespace
 
-void commit_entries(std::vector<std::unique_ptr<EntryWriter>>& entries, const CommitPolicy& policy) {
+void commit_entries(std::vector<std::unique_ptr<EntryWriter>>& entries,
+                    const CommitPolicy& policy) {
   const bool sync = policy.durability != Durability::None;
   const bool never =
       policy.overwrite_here == Overwrite::Never || policy.overwrite_peer == Overwrite::Never;
@@ -83,7 +84,8 @@ void commit_entries(std::vector<std::unique_ptr<EntryWriter>>& entries, const Co
     for (auto& entry : entries) attempt(*entry, [&] { entry->temp().sync(); });
   // The last moment for a stop signal: from the first rename on the commit runs to its end.
   check_stop();
-  for (auto& entry : entries) attempt(*entry, [&] { entry->temp().commit(replace, entry->outcome().bytes); });
+  for (auto& entry : entries)
+    attempt(*entry, [&] { entry->temp().commit(replace, entry->outcome().bytes); });
   if (sync) sync_directories(entries);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Commit: the only place where a final name appears. Metadata, sync, rename, sync of the directory, in
-// this order: any other loses the file or its name in a power cut.
+// Commit: the only place where a final name appears. Metadata, sync, rename, sync of the directory,
+// in this order: any other loses the file or its name in a power cut.
 #pragma once
 
 #include <memory>
@@ -13,14 +13,15 @@ namespace zx {
 
 struct CommitPolicy {
   Durability durability = Durability::Batch;
-  bool keep_times = false;     // -p of either side
-  bool keep_full_mode = false; // -p of this side: permission bits without the umask
+  bool keep_times = false;      // -p of either side
+  bool keep_full_mode = false;  // -p of this side: permission bits without the umask
   Overwrite overwrite_here = Overwrite::Unset, overwrite_peer = Overwrite::Unset;
 };
 
-/// Commits verified entries. One that cannot be committed has a failed outcome then; its temporary file
-/// goes with the writer. One that was is durable when policy.durability is not None. Blocking: runs while
-/// heartbeats are sent. A stop signal is noticed before the first final name, then no more.
+/// Commits verified entries. One that cannot be committed has a failed outcome then; its temporary
+/// file goes with the writer. One that was is durable when policy.durability is not None. Blocking:
+/// runs while heartbeats are sent. A stop signal is noticed before the first final name, then no
+/// more.
 void commit_entries(std::vector<std::unique_ptr<EntryWriter>>& entries, const CommitPolicy& policy);
 
 }  // namespace zx

@@ -67,11 +67,13 @@ void Destination::aim(const std::vector<std::string>& path, bool path_is_directo
   check_path(path);
   if (!fixed_name_.empty())
     throw Error(ExitStatus::Refused, "the peer named " + quote(join_path(path)) +
-                                         ", but this side receives one file, " + quote(fixed_name_));
+                                         ", but this side receives one file, " +
+                                         quote(fixed_name_));
   for (size_t i = 0; i + 1 < path.size(); ++i) {
     auto child = dir_->open_child(path[i]);
     if (!child)
-      throw Error(ExitStatus::FileIo, dir_->describe(path[i]) + ": no such directory below the root");
+      throw Error(ExitStatus::FileIo,
+                  dir_->describe(path[i]) + ": no such directory below the root");
     *dir_ = std::move(*child);
   }
   const std::string& last = path.back();
@@ -91,8 +93,8 @@ Target Destination::target_for(const EntryInfo& entry) {
   check_path(entry.name);
   // Trees come later; a name of several components would need directories made.
   if (entry.name.size() != 1)
-    throw Error(ExitStatus::Refused,
-                "unsafe name " + quote(join_path(entry.name)) + ": a path where a name was expected");
+    throw Error(ExitStatus::Refused, "unsafe name " + quote(join_path(entry.name)) +
+                                         ": a path where a name was expected");
   if (!fixed_name_.empty() && std::exchange(fixed_name_taken_, true))
     throw Error(ExitStatus::Refused,
                 quote(fixed_name_) + ": several sources need a directory as destination");

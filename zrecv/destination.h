@@ -19,19 +19,20 @@ namespace zx {
 
 /// Where one entry goes.
 struct Target {
-  const HeldDir* dir = nullptr;  // owned by the Destination
-  std::string name;              // one safe component
+  const HeldDir* dir = nullptr;         // owned by the Destination
+  std::string name;                     // one safe component
   std::optional<struct stat> existing;  // what has the name now; the caller looks
 };
 
 class Destination {
  public:
-  /// Opens the operator's path. Throws Error{FileIo} when it cannot be a destination, or is a directory
-  /// and -T was given.
+  /// Opens the operator's path. Throws Error{FileIo} when it cannot be a destination, or is a
+  /// directory and -T was given.
   Destination(const std::string& path, bool no_target_directory);
 
-  /// What the peer's operator wrote after zs://host/, below the root; before the first target_for().
-  /// Throws Error{Refused} for an unsafe path, Error{FileIo} for one that leads nowhere.
+  /// What the peer's operator wrote after zs://host/, below the root; before the first
+  /// target_for(). Throws Error{Refused} for an unsafe path, Error{FileIo} for one that leads
+  /// nowhere.
   void aim(const std::vector<std::string>& path, bool path_is_directory, bool no_target_directory);
 
   /// Throws Error{Refused} for an unsafe name, or for a second entry when there is one name only.

@@ -57,8 +57,7 @@ void EntryWriter::check_data_header(const FrameHeader& h) const {
   if (h.offset != next_) protocol("DATA out of order");
 }
 
-void EntryWriter::data(const FrameHeader& h, BlockReceiver& engine,
-                       Console& console) {
+void EntryWriter::data(const FrameHeader& h, BlockReceiver& engine, Console& console) {
   check_data_header(h);
   const bool resent = (h.flags & kFlagResent) != 0;
   if (!resent) next_ = h.offset + h.length;
@@ -80,8 +79,8 @@ void EntryWriter::data(const FrameHeader& h, BlockReceiver& engine,
   unverified_->digest = block_hasher_.value();
 }
 
-// What counts is what the file holds now, not what was meant to be written: it is read back, from the
-// page cache and while it is hot. That catches a fault anywhere between socket and file.
+// What counts is what the file holds now, not what was meant to be written: it is read back, from
+// the page cache and while it is hot. That catches a fault anywhere between socket and file.
 void EntryWriter::hash_fresh(uint64_t bytes) {
   unhashed_bytes_ += bytes;
   if (unhashed_bytes_ >= buffer_.size()) finish_hashing();
@@ -89,8 +88,7 @@ void EntryWriter::hash_fresh(uint64_t bytes) {
 
 void EntryWriter::finish_hashing() {
   while (unhashed_bytes_ > 0 && read_error_ == 0) {
-    const auto piece =
-        buffer_.first(std::min<uint64_t>(buffer_.size(), unhashed_bytes_));
+    const auto piece = buffer_.first(std::min<uint64_t>(buffer_.size(), unhashed_bytes_));
     const ssize_t n = pread_full(temp_.fd(), piece, unhashed_offset_);
     if (n != static_cast<ssize_t>(piece.size())) {
       read_error_ = n < 0 ? static_cast<int>(-n) : EIO;
@@ -162,7 +160,8 @@ void EntryWriter::hole(uint64_t offset, uint64_t length, Console& console) {
   if (short_end_) protocol("HOLE after a shorter block");
   if (unverified_) protocol("HOLE before the DIGEST of the block before");
   if (offset != next_ || length == 0) protocol("HOLE out of order");
-  if (!add_checked(offset, length, &end) || end > info_.size) protocol("HOLE past the announced size");
+  if (!add_checked(offset, length, &end) || end > info_.size)
+    protocol("HOLE past the announced size");
   next_ = end;
   console.add_bytes(length);
   if (file_hasher_) file_hasher_->update_zeros(length);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// EntryWriter: one entry while it is received: blocks into the temporary file, each hashed from what
-// the file then holds and compared with the sender's digest; damaged ones asked for again. Never makes
-// a final name (that is commit.h). Wire faults are thrown, faults of this one file are its outcome.
+// EntryWriter: one entry while it is received: blocks into the temporary file, each hashed from
+// what the file then holds and compared with the sender's digest; damaged ones asked for again.
+// Never makes a final name (that is commit.h). Wire faults are thrown, faults of this one file are
+// its outcome.
 #pragma once
 
 #include <sys/stat.h>
@@ -24,8 +25,8 @@ namespace zx {
 
 class EntryWriter {
  public:
-  /// Makes the temporary file and reserves its space. Throws Error for this file (the caller turns it
-  /// into an outcome). `read_back` is scratch memory that all entries of a session share.
+  /// Makes the temporary file and reserves its space. Throws Error for this file (the caller turns
+  /// it into an outcome). `read_back` is scratch memory that all entries of a session share.
   EntryWriter(uint64_t id, const EntryInfo& info, const Target& target, const Negotiated& agreed,
               PageBuffer& read_back);
 
@@ -75,9 +76,9 @@ class EntryWriter {
   EntryOutcome outcome_;
   TempFile temp_;
 
-  uint64_t next_ = 0;          // where the next DATA or HOLE must begin
+  uint64_t next_ = 0;                  // where the next DATA or HOLE must begin
   std::optional<uint64_t> short_end_;  // the source ended here, inside a DATA: nothing may follow
-  uint64_t verified_end_ = 0;  // end of the last verified block
+  uint64_t verified_end_ = 0;          // end of the last verified block
   std::optional<Block> unverified_;
   std::map<uint64_t, Damage> damaged_;  // by offset
   DigestSum sum_;

@@ -10,11 +10,13 @@ namespace {
 void check_destination(const std::string& destination) {
   if (destination.empty()) throw Error(ExitStatus::Usage, "the destination is an empty name");
   if (destination == "-")
-    throw Error(ExitStatus::Usage, "'-' (standard output) is not there yet; a file of that name is ./-");
+    throw Error(ExitStatus::Usage,
+                "'-' (standard output) is not there yet; a file of that name is ./-");
   if (parse_direct(destination) || looks_like_ssh(destination))
     throw Error(ExitStatus::Usage, quote(destination) +
                                        ": the destination is a local path (one with a colon is "
-                                       "written ./" + escape(destination) + ")");
+                                       "written ./" +
+                                       escape(destination) + ")");
 }
 
 }  // namespace

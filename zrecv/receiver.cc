@@ -14,7 +14,8 @@ namespace zx {
 namespace {
 
 std::string paste_command(const RecvOptions& options, uint16_t port) {
-  return "zsend FILE " + shell_word("zs://" + to_text({host_to_paste(*options.common.listen), port}));
+  return "zsend FILE " +
+         shell_word("zs://" + to_text({host_to_paste(*options.common.listen), port}));
 }
 
 std::unique_ptr<BlockReceiver> choose_engine(Channel& channel, std::optional<Engine> asked) {
@@ -44,7 +45,8 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     return ExitStatus::Ok;
   }
 
-  // 1. Open the destination: what cannot be written to is found before anyone is bothered. From here on
+  // 1. Open the destination: what cannot be written to is found before anyone is bothered. From
+  // here on
   //    everything happens below this held directory.
   Destination destination(options.destination, options.common.no_target_directory);
 
@@ -53,12 +55,12 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
   const Security security = make_security(options.common, "zrecv", &one_time_key);
   Terms terms = make_terms(options.common, "zrecv");
   if (options.remote) terms.path = options.remote->path;
-  const Session session = open_session(
-      make_rendezvous(options.common, options.remote), Role::Receiver, security, terms,
-      [&](uint16_t port) {
-        console.listening(options.common.listen->host, port, one_time_key,
-                          paste_command(options, port));
-      });
+  const Session session =
+      open_session(make_rendezvous(options.common, options.remote), Role::Receiver, security, terms,
+                   [&](uint16_t port) {
+                     console.listening(options.common.listen->host, port, one_time_key,
+                                       paste_command(options, port));
+                   });
   wipe(one_time_key);
   const Negotiated& agreed = session.agreed;
   Link& link = *session.link;
@@ -89,7 +91,7 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
 
     // 6. Commit. Only now do final names appear; heartbeats go out while the disk is slow.
     const CommitPolicy policy{agreed.durability, agreed.preserve, options.common.preserve,
-                        agreed.overwrite_here, agreed.overwrite_peer};
+                              agreed.overwrite_here, agreed.overwrite_peer};
     link.with_heartbeats([&] { commit_entries(reception.complete(), policy); });
     reception.report_commits();
     const Totals totals = ledger.totals();

@@ -7,8 +7,8 @@
 
 namespace zx {
 
-/// The whole run of zrecv. Fills the ledger and prints the outcome on success; an Error that ends the
-/// session is thrown after the peer was told.
+/// The whole run of zrecv. Fills the ledger and prints the outcome on success; an Error that ends
+/// the session is thrown after the peer was told.
 ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger);
 
 }  // namespace zx

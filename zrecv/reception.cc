@@ -43,14 +43,25 @@ Fin Reception::run() {
   for (;;) {
     const Frame frame = link_.read();
     switch (frame.header.type) {
-      case FrameType::Entry: on_entry(frame); break;
-      case FrameType::Data: on_data(frame.header); break;
-      case FrameType::DataDigest: on_digest(frame); break;
-      case FrameType::Hole: on_hole(frame); break;
-      case FrameType::End: on_end(frame); break;
+      case FrameType::Entry:
+        on_entry(frame);
+        break;
+      case FrameType::Data:
+        on_data(frame.header);
+        break;
+      case FrameType::DataDigest:
+        on_digest(frame);
+        break;
+      case FrameType::Hole:
+        on_hole(frame);
+        break;
+      case FrameType::End:
+        on_end(frame);
+        break;
       case FrameType::Fin:
         return on_fin(frame);
-      default: unexpected_frame(frame.header, "while entries are received");
+      default:
+        unexpected_frame(frame.header, "while entries are received");
     }
     check_stop();
   }
@@ -96,10 +107,14 @@ void Reception::open_entry(uint64_t id, const EntryInfo& info) {
     if (target.existing) {
       if (S_ISDIR(target.existing->st_mode))
         throw Error(ExitStatus::FileIo, shown + ": is a directory");
-      switch (decide_existing(agreed_.overwrite_here, agreed_.overwrite_peer, *target.existing, info)) {
-        case Existing::Refuse: throw Error(ExitStatus::Refused, shown + ": exists already");
-        case Existing::Skip: return skip_entry(id, info, target);
-        case Existing::Replace: break;
+      switch (
+          decide_existing(agreed_.overwrite_here, agreed_.overwrite_peer, *target.existing, info)) {
+        case Existing::Refuse:
+          throw Error(ExitStatus::Refused, shown + ": exists already");
+        case Existing::Skip:
+          return skip_entry(id, info, target);
+        case Existing::Replace:
+          break;
       }
     }
     open_.emplace(id, std::make_unique<EntryWriter>(id, info, target, agreed_, read_back_));

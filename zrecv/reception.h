@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Reception: the frames of one link, from the first ENTRY to FIN, sorted to their entries. The state
-// machine of the receiver is here: what is not expected ends the session.
+// Reception: the frames of one link, from the first ENTRY to FIN, sorted to their entries. The
+// state machine of the receiver is here: what is not expected ends the session.
 #pragma once
 
 #include <map>
@@ -20,7 +20,8 @@ namespace zx {
 
 class Reception {
  public:
-  /// All must outlive it. `requested`: names a pull has asked for; empty when everything is welcome.
+  /// All must outlive it. `requested`: names a pull has asked for; empty when everything is
+  /// welcome.
   Reception(Link& link, const Negotiated& agreed, Destination& destination, BlockReceiver& engine,
             std::vector<std::string> requested, Console& console, Ledger& ledger);
 
@@ -28,8 +29,8 @@ class Reception {
   Fin run();
   /// Verified entries that wait for their commit, in order of arrival.
   std::vector<std::unique_ptr<EntryWriter>>& complete() { return complete_; }
-  /// After the commit: outcomes into the ledger, and word to the sender of those that failed. Removes
-  /// what temporary files are left.
+  /// After the commit: outcomes into the ledger, and word to the sender of those that failed.
+  /// Removes what temporary files are left.
   void report_commits();
 
  private:
@@ -59,8 +60,8 @@ class Reception {
   bool entry_open_ = false;  // the last ENTRY has had no END
   uint64_t unacknowledged_blocks_ = 0;
   std::map<uint64_t, std::unique_ptr<EntryWriter>> open_;
-  std::set<uint64_t> dropped_;          // failed or skipped: frames on their way are ignored
-  std::set<std::string> names_;         // taken by entries of this session
+  std::set<uint64_t> dropped_;   // failed or skipped: frames on their way are ignored
+  std::set<std::string> names_;  // taken by entries of this session
   std::vector<std::unique_ptr<EntryWriter>> complete_;
 };
 

@@ -204,10 +204,9 @@ void EntryStream::settle_entry(uint64_t id, const EntryResult& result) {
   outcome.retransmitted_blocks = entry.retransmitted;
   // Our own failure comes back as the receiver's result: keep our words for it.
   outcome.status = entry.failure != ExitStatus::Ok ? entry.failure : result.status;
-  outcome.reason =
-      entry.failure != ExitStatus::Ok ? entry.reason
-      : result.reason.empty()         ? ""
-                                      : "peer: " + quote_peer_text(result.reason);
+  outcome.reason = entry.failure != ExitStatus::Ok ? entry.reason
+                   : result.reason.empty()         ? ""
+                                                   : "peer: " + quote_peer_text(result.reason);
   if (entry.file_digest) {
     outcome.has_digest = true;
     outcome.digest = *entry.file_digest;
@@ -246,7 +245,8 @@ Frame EntryStream::read_verdict() {
   for (;;) {
     Frame frame = link_.read();
     if (frame.header.type == FrameType::Verdict) return frame;
-    if (frame.header.type != FrameType::Result) unexpected_frame(frame.header, "instead of VERDICT");
+    if (frame.header.type != FrameType::Result)
+      unexpected_frame(frame.header, "instead of VERDICT");
     const EntryResult result = decode_entry_result(frame.body);
     if (result.status == ExitStatus::Ok ||
         !ledger_.fail_later(frame.header.entry, result.status,

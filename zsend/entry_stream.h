@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// EntryStream: sends entries over one link and serves what the receiver says about them meanwhile. One
-// thread; the back channel is read between blocks, so neither side ever waits for the other to read.
+// EntryStream: sends entries over one link and serves what the receiver says about them meanwhile.
+// One thread; the back channel is read between blocks, so neither side ever waits for the other to
+// read.
 #pragma once
 
 #include <map>
@@ -21,8 +22,8 @@ class EntryStream {
   EntryStream(Link& link, const Negotiated& agreed, BlockSender& engine, Console& console,
               Ledger& ledger);
 
-  /// Announces and sends one file up to its END. A file that cannot be read to its end is an outcome
-  /// in the ledger, not an Error.
+  /// Announces and sends one file up to its END. A file that cannot be read to its end is an
+  /// outcome in the ledger, not an Error.
   void send(SourceFile file);
   /// Serves the receiver until every entry has its result.
   void settle();

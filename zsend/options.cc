@@ -11,11 +11,12 @@ namespace {
 void check_source(const std::string& source) {
   if (source.empty()) throw Error(ExitStatus::Usage, "a source is an empty name");
   if (source == "-")
-    throw Error(ExitStatus::Usage, "'-' (standard input) is not there yet; a file of that name is ./-");
+    throw Error(ExitStatus::Usage,
+                "'-' (standard input) is not there yet; a file of that name is ./-");
   if (parse_direct(source) || looks_like_ssh(source))
-    throw Error(ExitStatus::Usage, quote(source) +
-                                       ": a source is a local file (one with a colon is written ./" +
-                                       escape(source) + ")");
+    throw Error(ExitStatus::Usage,
+                quote(source) + ": a source is a local file (one with a colon is written ./" +
+                    escape(source) + ")");
   const std::string name = base_name(source);
   if (name.empty() || name == "." || name == "..")
     throw Error(ExitStatus::Usage, quote(source) + ": not the name of a file");

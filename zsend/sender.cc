@@ -20,7 +20,8 @@ std::vector<SourceFile> open_sources(const std::vector<std::string>& paths) {
 
 // The command that fetches from this listener.
 std::string paste_command(const SendOptions& options, uint16_t port) {
-  return "zrecv " + shell_word("zs://" + to_text({host_to_paste(*options.common.listen), port})) + " .";
+  return "zrecv " + shell_word("zs://" + to_text({host_to_paste(*options.common.listen), port})) +
+         " .";
 }
 
 // A receiver that connects may ask for one of what is offered, by name.
@@ -54,12 +55,12 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
     terms.path = options.remote->path;
     terms.path_is_directory = options.remote->path_is_directory;
   }
-  const Session session = open_session(
-      make_rendezvous(options.common, options.remote), Role::Sender, security, terms,
-      [&](uint16_t port) {
-        console.listening(options.common.listen->host, port, one_time_key,
-                          paste_command(options, port));
-      });
+  const Session session =
+      open_session(make_rendezvous(options.common, options.remote), Role::Sender, security, terms,
+                   [&](uint16_t port) {
+                     console.listening(options.common.listen->host, port, one_time_key,
+                                       paste_command(options, port));
+                   });
   wipe(one_time_key);
   Link& link = *session.link;
   Channel& channel = link.channel();

@@ -49,7 +49,9 @@ std::optional<ExitStatus> status_from_number(uint32_t number) {
   return std::nullopt;
 }
 
-ExitStatus more_severe(ExitStatus a, ExitStatus b) { return severity(a) >= severity(b) ? a : b; }
+ExitStatus more_severe(ExitStatus a, ExitStatus b) {
+  return severity(a) >= severity(b) ? a : b;
+}
 
 ExitStatus file_status_of_errno(int error) {
   if (error == ENOSPC || error == EDQUOT) return ExitStatus::NoSpace;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The table of exit statuses: the only place that has the numbers. zsend(1), zrecv(1) and the README
-// repeat it (tests/e2e/exit_table.sh keeps them equal). The numbers also travel in ERROR, RESULT and
-// VERDICT frames.
+// The table of exit statuses: the only place that has the numbers. zsend(1), zrecv(1) and the
+// README repeat it (tests/e2e/exit_table.sh keeps them equal). The numbers also travel in ERROR,
+// RESULT and VERDICT frames.
 #pragma once
 
 #include <cstdint>
@@ -33,12 +33,12 @@ std::string_view status_name(ExitStatus status);
 /// The status with this number, if the table has it: for numbers that came from the peer.
 std::optional<ExitStatus> status_from_number(uint32_t number);
 
-/// The one of the two that a run with both outcomes ends with. By an explicit order of severity, not
-/// by number.
+/// The one of the two that a run with both outcomes ends with. By an explicit order of severity,
+/// not by number.
 ExitStatus more_severe(ExitStatus a, ExitStatus b);
 
-/// The class of a failed file operation: NoSpace for space, quota and inodes, Refused for a limit on the
-/// size of files, else FileIo.
+/// The class of a failed file operation: NoSpace for space, quota and inodes, Refused for a limit
+/// on the size of files, else FileIo.
 ExitStatus file_status_of_errno(int error);
 
 }  // namespace zx

@@ -23,7 +23,9 @@ ssize_t pread_full(int fd, std::span<std::byte> buffer, uint64_t offset);
 int pwrite_full(int fd, std::span<const std::byte> buffer, uint64_t offset);
 
 /// file offset for a system call; offsets on the wire are checked against kMaxFileBytes first.
-inline off_t to_off(uint64_t offset) { return static_cast<off_t>(offset); }
+inline off_t to_off(uint64_t offset) {
+  return static_cast<off_t>(offset);
+}
 
 /// a + b, or false when that exceeds 2^64-1.
 inline bool add_checked(uint64_t a, uint64_t b, uint64_t* sum) {

@@ -10,10 +10,10 @@
 
 namespace zx {
 
-/// Fixed size, not initialised. The alignment is for speed, not for correctness: the kernel copies to
-/// user memory with "rep movsb", which on AMD Zen runs at about a quarter of its speed when the target
-/// lies a few bytes past a page boundary, where malloc(3) puts large blocks (measured on Zen 4, kernel
-/// 6.18: pread of cached data 0.10 against 0.36 CPU-s/GiB).
+/// Fixed size, not initialised. The alignment is for speed, not for correctness: the kernel copies
+/// to user memory with "rep movsb", which on AMD Zen runs at about a quarter of its speed when the
+/// target lies a few bytes past a page boundary, where malloc(3) puts large blocks (measured on Zen
+/// 4, kernel 6.18: pread of cached data 0.10 against 0.36 CPU-s/GiB).
 class PageBuffer {
  public:
   static constexpr size_t kPageBytes = 4096;

@@ -103,9 +103,13 @@ std::string escape(std::string_view bytes, size_t max_bytes) {
   return escape_with(bytes, max_bytes, 0);
 }
 
-std::string quote(std::string_view bytes) { return "'" + escape_with(bytes, 4096, '\'') + "'"; }
+std::string quote(std::string_view bytes) {
+  return "'" + escape_with(bytes, 4096, '\'') + "'";
+}
 
-std::string quote_peer_text(std::string_view bytes) { return escape(bytes, kPeerTextBytes); }
+std::string quote_peer_text(std::string_view bytes) {
+  return escape(bytes, kPeerTextBytes);
+}
 
 std::string shell_word(std::string_view bytes) {
   static constexpr std::string_view kPlain =

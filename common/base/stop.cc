@@ -19,12 +19,18 @@ constexpr auto kIdle = std::chrono::milliseconds(500);
 // cost of a signal.
 constexpr auto kNudge = std::chrono::milliseconds(20);
 
-int nudge_signal() { return SIGRTMIN; }      // to the main thread: EINTR
-int wake_signal() { return SIGRTMIN + 1; }  // to the signal thread: blocked, so never lost
+int nudge_signal() {
+  return SIGRTMIN;
+}  // to the main thread: EINTR
+int wake_signal() {
+  return SIGRTMIN + 1;
+}  // to the signal thread: blocked, so never lost
 
 }  // namespace
 
-bool stop_requested() { return stop_signal.load(std::memory_order_relaxed) != 0; }
+bool stop_requested() {
+  return stop_signal.load(std::memory_order_relaxed) != 0;
+}
 
 void check_stop() {
   const int signal = stop_signal.load(std::memory_order_relaxed);
@@ -36,7 +42,7 @@ SignalWatch::SignalWatch() : main_thread_(pthread_self()) {
   action.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &action, nullptr);
   sigaction(SIGXFSZ, &action, nullptr);  // past RLIMIT_FSIZE a write then fails with EFBIG
-  action.sa_handler = [](int) {};  // without SA_RESTART: its only effect is EINTR
+  action.sa_handler = [](int) {};        // without SA_RESTART: its only effect is EINTR
   sigaction(nudge_signal(), &action, nullptr);
 
   sigemptyset(&watched_);

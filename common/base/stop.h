@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Ending by a signal, and progress on a signal. No handler does any work: one thread waits for the
-// signals (sigtimedwait(2)), sets a flag, and keeps interrupting the main thread's system calls until
-// that has noticed. So a signal that falls between a check of the flag and a blocking call is not
-// lost, whatever the call is (but for an fsync of a slow disk).
+// signals (sigtimedwait(2)), sets a flag, and keeps interrupting the main thread's system calls
+// until that has noticed. So a signal that falls between a check of the flag and a blocking call is
+// not lost, whatever the call is (but for an fsync of a slow disk).
 #pragma once
 
 #include <chrono>
@@ -19,17 +19,17 @@ struct Interrupted {
   int signal;
 };
 
-/// Throws Interrupted when a stop signal has come: SIGINT, SIGTERM, SIGHUP, and the others that would
-/// end the program by default. Call on every EINTR and once a block.
+/// Throws Interrupted when a stop signal has come: SIGINT, SIGTERM, SIGHUP, and the others that
+/// would end the program by default. Call on every EINTR and once a block.
 void check_stop();
 /// The same as a question.
 bool stop_requested();
 
 /// Owns the signal thread. Create it in main() before any other thread: it blocks the signals for
-/// all threads made later. A SIGHUP that was ignored when the program started (nohup) stays ignored;
-/// SIGINT does not, because shells ignore it for everything that a script starts with '&'.
-/// SIGPIPE and SIGXFSZ are ignored from here on: a closed pipe and a file over RLIMIT_FSIZE are errors
-/// that can be reported.
+/// all threads made later. A SIGHUP that was ignored when the program started (nohup) stays
+/// ignored; SIGINT does not, because shells ignore it for everything that a script starts with '&'.
+/// SIGPIPE and SIGXFSZ are ignored from here on: a closed pipe and a file over RLIMIT_FSIZE are
+/// errors that can be reported.
 class SignalWatch {
  public:
   SignalWatch();

@@ -86,9 +86,8 @@ class SpliceReceiver final : public BlockReceiver {
     off_t at = to_off(offset);
     while (bytes > 0) {
       if (buffered_) return copy_pipe(file, static_cast<uint64_t>(at), bytes);
-      const ssize_t n = retry_eintr([&] {
-        return splice(pipe_.read_end.get(), nullptr, file, &at, bytes, SPLICE_F_MOVE);
-      });
+      const ssize_t n = retry_eintr(
+          [&] { return splice(pipe_.read_end.get(), nullptr, file, &at, bytes, SPLICE_F_MOVE); });
       if (n > 0) {
         bytes -= static_cast<size_t>(n);
         continue;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Channel -> sink: moves the payload of one DATA frame into a file. Does not hash: what was written is
-// read back from the page cache by zrecv/entry_writer, the same way for every engine.
+// Channel -> sink: moves the payload of one DATA frame into a file. Does not hash: what was written
+// is read back from the page cache by zrecv/entry_writer, the same way for every engine.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@
 
 namespace zx {
 
-/// Called soon after the next `bytes` of the block were written: they can be read from the file now,
-/// and are still in the cache.
+/// Called soon after the next `bytes` of the block were written: they can be read from the file
+/// now, and are still in the cache.
 using FreshFn = std::function<void(uint64_t bytes)>;
 
 class BlockReceiver {

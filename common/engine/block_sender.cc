@@ -50,7 +50,8 @@ class BlockReader {
  public:
   BlockReader() : buffer_(kBufferBytes) {}
 
-  // use(piece, offset in the block) is called for each piece; the result is short where the file is.
+  // use(piece, offset in the block) is called for each piece; the result is short where the file
+  // is.
   template <typename Use>
   SentBlock read(const SourceFile& file, uint64_t offset, uint32_t length, Hasher* file_digest,
                  Use&& use) {

@@ -46,9 +46,9 @@ class BlockSender {
 /// The one that the policy chose. The channel must outlive it.
 std::unique_ptr<BlockSender> make_block_sender(Channel& channel, const Choice& choice);
 
-/// Reads a block into a buffer of its own, with the digest of that buffer: for blocks that were asked
-/// for again, so that digest and bytes belong together even while the file changes. `bytes` always
-/// has `length` bytes; where the file is shorter they end in zeros.
+/// Reads a block into a buffer of its own, with the digest of that buffer: for blocks that were
+/// asked for again, so that digest and bytes belong together even while the file changes. `bytes`
+/// always has `length` bytes; where the file is shorter they end in zeros.
 struct PrivateBlock {
   SentBlock block;
   std::vector<std::byte> bytes;

@@ -17,9 +17,12 @@ Choice buffered(std::optional<Engine> asked, const std::string& why) {
 
 const char* engine_name(Engine engine) {
   switch (engine) {
-    case Engine::Sendfile: return "sendfile";
-    case Engine::Splice: return "splice";
-    case Engine::ReadWrite: return "readwrite";
+    case Engine::Sendfile:
+      return "sendfile";
+    case Engine::Splice:
+      return "splice";
+    case Engine::ReadWrite:
+      return "readwrite";
   }
   return "?";
 }

@@ -32,8 +32,8 @@ struct RecvFacts {
   std::optional<Engine> asked;
 };
 
-/// Smaller pipes lose bytes on kernels before mid-2026 when they splice from kernel TLS, and cost more
-/// calls than a buffer on any.
+/// Smaller pipes lose bytes on kernels before mid-2026 when they splice from kernel TLS, and cost
+/// more calls than a buffer on any.
 constexpr size_t kMinSplicePipeBytes = 64 << 10;
 
 Choice choose_send_engine(const SendFacts& facts);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A directory held open by descriptor. Everything below the destination root is reached from one of
-// these, one component at a time, without following symbolic links, so that neither a peer's name nor
-// a local user who swaps directories can lead outside.
+// these, one component at a time, without following symbolic links, so that neither a peer's name
+// nor a local user who swaps directories can lead outside.
 #pragma once
 
 #include <sys/stat.h>

@@ -21,8 +21,7 @@ void check_component(std::string_view name) {
     why = "has a NUL byte";
   else if (name.starts_with(kTempPrefix))
     why = "reserved for temporary files";
-  if (why != nullptr)
-    throw Error(ExitStatus::Refused, "unsafe name " + quote(name) + ": " + why);
+  if (why != nullptr) throw Error(ExitStatus::Refused, "unsafe name " + quote(name) + ": " + why);
 }
 
 void check_path(const std::vector<std::string>& components) {

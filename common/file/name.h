@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Names of the peer. They travel as lists of components and are rejected, never repaired: a bad name
-// is a hostile peer.
+// Names of the peer. They travel as lists of components and are rejected, never repaired: a bad
+// name is a hostile peer.
 #pragma once
 
 #include <string>

@@ -11,14 +11,14 @@
 
 namespace zx {
 
-/// Throws Error{refusal} when the last component is a symbolic link that belongs neither to root nor to
-/// this user: another user may have planted it to have something overwritten or read.
+/// Throws Error{refusal} when the last component is a symbolic link that belongs neither to root
+/// nor to this user: another user may have planted it to have something overwritten or read.
 void refuse_foreign_link(const std::string& path, const std::string& what,
                          ExitStatus refusal = ExitStatus::FileIo);
 
-/// open(2) after refuse_foreign_link(); never blocks on a FIFO, never becomes the controlling terminal.
-/// `what` names the file in errors ("key file"). Throws Error{refusal|FileIo|NoSpace}.
-UniqueFd open_operator_file(const std::string& path, int flags, mode_t mode, const std::string& what,
-                            ExitStatus refusal = ExitStatus::FileIo);
+/// open(2) after refuse_foreign_link(); never blocks on a FIFO, never becomes the controlling
+/// terminal. `what` names the file in errors ("key file"). Throws Error{refusal|FileIo|NoSpace}.
+UniqueFd open_operator_file(const std::string& path, int flags, mode_t mode,
+                            const std::string& what, ExitStatus refusal = ExitStatus::FileIo);
 
 }  // namespace zx

@@ -29,7 +29,8 @@ SourceFile::SourceFile(const std::string& path) : path_(path) {
   if (fstat(fd_.get(), &stat_) != 0) throw_errno(ExitStatus::FileIo, quote(path) + ": stat", errno);
   if (S_ISDIR(stat_.st_mode))
     throw Error(ExitStatus::FileIo, quote(path) + ": is a directory, not a file");
-  if (!S_ISREG(stat_.st_mode)) throw Error(ExitStatus::FileIo, quote(path) + ": not a regular file");
+  if (!S_ISREG(stat_.st_mode))
+    throw Error(ExitStatus::FileIo, quote(path) + ": not a regular file");
   // Files of /proc have content but no size: sent by their size they would arrive empty.
   std::byte first{};
   if (stat_.st_size == 0 && pread_full(fd_.get(), {&first, 1}, 0) > 0)

@@ -47,7 +47,8 @@ TempFile::~TempFile() {
 }
 
 void TempFile::fail_for_size(const char* operation, uint64_t size, int error) const {
-  const std::string what = describe() + ": " + operation + " for " + std::to_string(size) + " bytes";
+  const std::string what =
+      describe() + ": " + operation + " for " + std::to_string(size) + " bytes";
   throw_file_errno(what, error);
 }
 
@@ -80,20 +81,22 @@ void TempFile::set_metadata(mode_t mode, const timespec* mtime) {
 }
 
 void TempFile::sync() {
-  // fsync, not fdatasync: mode and times were just set and belong to what is promised. Not repeated on
-  // any error, EINTR included.
+  // fsync, not fdatasync: mode and times were just set and belong to what is promised. Not repeated
+  // on any error, EINTR included.
   if (fsync(fd_.get()) != 0) throw_file_errno(describe() + ": sync to disk", errno);
 }
 
 void TempFile::commit(Replace replace, uint64_t size) {
   const int dir = dir_->fd();
   const char* from = temp_name_.c_str();
-  struct stat mine {}, named {};
+  struct stat mine {
+  }, named{};
   if (fstat(fd_.get(), &mine) != 0 || fstatat(dir, from, &named, AT_SYMLINK_NOFOLLOW) != 0)
     throw_file_errno(describe() + ": look at the temporary file", errno);
   if (mine.st_dev != named.st_dev || mine.st_ino != named.st_ino ||
       static_cast<uint64_t>(mine.st_size) != size)
-    throw Error(ExitStatus::FileIo, describe() + ": the temporary file was changed by somebody else");
+    throw Error(ExitStatus::FileIo,
+                describe() + ": the temporary file was changed by somebody else");
   const char* to = final_name_.c_str();
   int result = renameat2(dir, from, dir, to, replace == Replace::No ? RENAME_NOREPLACE : 0);
   if (result != 0 && errno == EINVAL && replace == Replace::No) {

@@ -29,8 +29,8 @@ class TempFile {
   /// The final name with its directory, quoted: for messages.
   std::string describe() const { return dir_->describe(final_name_); }
 
-  /// Reserves blocks for size bytes, where the file system can (not: go on). Running out of space is
-  /// so found before the first byte. Throws Error{NoSpace|FileIo|Refused}.
+  /// Reserves blocks for size bytes, where the file system can (not: go on). Running out of space
+  /// is so found before the first byte. Throws Error{NoSpace|FileIo|Refused}.
   void preallocate(uint64_t size);
   /// Sets the length. Throws as preallocate().
   void truncate(uint64_t size);
@@ -40,8 +40,8 @@ class TempFile {
   /// Error{FileIo|NoSpace}. May be called on another thread than the owner's.
   void sync();
   /// Renames to the final name; from then on the destructor leaves it. With Replace::No an existing
-  /// name is Error{Refused} and stays as it is. Throws Error{FileIo} when the temporary file is no longer
-  /// the one that was written, with `size` bytes: somebody else was at it.
+  /// name is Error{Refused} and stays as it is. Throws Error{FileIo} when the temporary file is no
+  /// longer the one that was written, with `size` bytes: somebody else was at it.
   void commit(Replace replace, uint64_t size);
 
  private:

@@ -21,7 +21,8 @@ Digest canonical(XXH128_hash_t hash) {
 
 XXH128_hash_t from_canonical(const Digest& digest) {
   XXH128_canonical_t in;
-  std::ranges::transform(digest, in.digest, [](std::byte b) { return std::to_integer<uint8_t>(b); });
+  std::ranges::transform(digest, in.digest,
+                         [](std::byte b) { return std::to_integer<uint8_t>(b); });
   return XXH128_hashFromCanonical(&in);
 }
 
@@ -53,7 +54,9 @@ std::string to_hex(std::span<const std::byte> bytes) {
   return out;
 }
 
-void Hasher::Free::operator()(XXH3_state_s* state) const { XXH3_freeState(state); }
+void Hasher::Free::operator()(XXH3_state_s* state) const {
+  XXH3_freeState(state);
+}
 
 Hasher::Hasher() : state_(XXH3_createState()) {
   if (!state_) throw std::bad_alloc();
@@ -63,7 +66,9 @@ Hasher::~Hasher() = default;
 Hasher::Hasher(Hasher&&) noexcept = default;
 Hasher& Hasher::operator=(Hasher&&) noexcept = default;
 
-void Hasher::reset() { XXH3_128bits_reset(state_.get()); }
+void Hasher::reset() {
+  XXH3_128bits_reset(state_.get());
+}
 
 void Hasher::update(std::span<const std::byte> bytes) {
   XXH3_128bits_update(state_.get(), bytes.data(), bytes.size());
@@ -79,7 +84,9 @@ void Hasher::update_zeros(uint64_t count) {
   }
 }
 
-Digest Hasher::value() const { return canonical(XXH3_128bits_digest(state_.get())); }
+Digest Hasher::value() const {
+  return canonical(XXH3_128bits_digest(state_.get()));
+}
 
 void DigestSum::add(const Digest& digest) {
   const XXH128_hash_t h = from_canonical(digest);
@@ -93,7 +100,9 @@ void DigestSum::subtract(const Digest& digest) {
   high_ -= h.high64 + (borrow ? 1 : 0);
 }
 
-Digest DigestSum::value() const { return canonical(XXH128_hash_t{low_, high_}); }
+Digest DigestSum::value() const {
+  return canonical(XXH128_hash_t{low_, high_});
+}
 
 Digest block_part(uint64_t offset, uint64_t length, const Digest& digest) {
   return digest_of_part(offset, length, digest);

@@ -54,7 +54,8 @@ class DigestSum {
 
 /// What one block adds to the sum of its entry: XXH3-128 of offset, length (u64 each) and digest.
 Digest block_part(uint64_t offset, uint64_t length, const Digest& digest);
-/// What one entry adds to the root: XXH3-128 of entry id, size (u64 each) and the sum of its blocks.
+/// What one entry adds to the root: XXH3-128 of entry id, size (u64 each) and the sum of its
+/// blocks.
 Digest entry_part(uint64_t entry, uint64_t size, const Digest& block_sum);
 
 }  // namespace zx

@@ -23,7 +23,9 @@ namespace {
 class PlainChannel final : public Channel {
  public:
   using Channel::Channel;
-  void send(std::span<const std::byte> bytes, More more) override { socket().send_all(bytes, more); }
+  void send(std::span<const std::byte> bytes, More more) override {
+    socket().send_all(bytes, more);
+  }
   size_t recv_some(std::span<std::byte> buffer) override { return socket().recv_some(buffer); }
   bool readable_now() override { return socket().readable_now(); }
   bool wait_readable(std::chrono::milliseconds wait) override {

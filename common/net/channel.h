@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Channel: one authenticated, ordered byte stream to the peer. Three forms: plain socket, kernel TLS,
-// TLS in user space. The first two expose a descriptor that carries the plain bytes, so sendfile(2)
-// and splice(2) may use it; the third does not. One thread uses a channel at a time.
+// Channel: one authenticated, ordered byte stream to the peer. Three forms: plain socket, kernel
+// TLS, TLS in user space. The first two expose a descriptor that carries the plain bytes, so
+// sendfile(2) and splice(2) may use it; the third does not. One thread uses a channel at a time.
 #pragma once
 
 #include <chrono>

@@ -37,8 +37,12 @@ constexpr size_t kMaxKeyFileBytes = 4096;
 
 using Raw = std::array<std::byte, kRawBytes>;
 
-unsigned char* uchar(std::byte* p) { return reinterpret_cast<unsigned char*>(p); }
-const unsigned char* uchar(const std::byte* p) { return reinterpret_cast<const unsigned char*>(p); }
+unsigned char* uchar(std::byte* p) {
+  return reinterpret_cast<unsigned char*>(p);
+}
+const unsigned char* uchar(const std::byte* p) {
+  return reinterpret_cast<const unsigned char*>(p);
+}
 
 std::array<std::byte, kCheckBytes> checksum(std::span<const std::byte> id_and_secret) {
   std::array<std::byte, SHA256_DIGEST_LENGTH> hash{};
@@ -55,13 +59,17 @@ std::array<std::byte, kCheckBytes> checksum(std::span<const std::byte> id_and_se
 
 }  // namespace
 
-void wipe(std::span<std::byte> bytes) { OPENSSL_cleanse(bytes.data(), bytes.size()); }
+void wipe(std::span<std::byte> bytes) {
+  OPENSSL_cleanse(bytes.data(), bytes.size());
+}
 void wipe(std::string& text) {
   OPENSSL_cleanse(text.data(), text.size());
   text.clear();
 }
 
-Key::~Key() { wipe(secret_); }
+Key::~Key() {
+  wipe(secret_);
+}
 
 Key Key::generate() {
   Key key;
@@ -115,7 +123,9 @@ Key Key::parse(std::string_view text) {
   return key;
 }
 
-std::string Key::identity() const { return "zxfer/1 " + to_hex(id_); }
+std::string Key::identity() const {
+  return "zxfer/1 " + to_hex(id_);
+}
 
 std::array<std::byte, 32> Key::derive(std::string_view purpose, Role connector_role) const {
   std::string info = "zxfer/1 " + std::string(purpose) + " connector=" + role_name(connector_role);
@@ -158,8 +168,7 @@ Key read_key_file(const std::string& path) {
   };
   if (!S_ISREG(st.st_mode)) refuse("not a regular file");
   if (st.st_uid != geteuid() && st.st_uid != 0) refuse("belongs to another user");
-  if ((st.st_mode & 077) != 0)
-    refuse("open to group or others (make it private: chmod 600)");
+  if ((st.st_mode & 077) != 0) refuse("open to group or others (make it private: chmod 600)");
   std::string text(kMaxKeyFileBytes + 1, '\0');
   const ssize_t n = pread_full(fd.get(), std::as_writable_bytes(std::span(text)), 0);
   if (n < 0) throw_file_errno("key file " + quote(path) + ": read", static_cast<int>(-n));

@@ -48,8 +48,8 @@ void wipe(std::span<std::byte> bytes);
 void wipe(std::string& text);
 
 /// Reads --key-file: a regular file of the user or root without group and other permission bits,
-/// not reached through another user's symlink. Throws Error{Auth} with advice, Error{FileIo} when it
-/// cannot be read.
+/// not reached through another user's symlink. Throws Error{Auth} with advice, Error{FileIo} when
+/// it cannot be read.
 Key read_key_file(const std::string& path);
 
 /// --new-key: makes the file, 0600, never over an existing one.

@@ -44,8 +44,9 @@ AddressList look_up(const HostPort& address, Family family, int flags) {
                                 std::to_string(address.port).c_str(), &hints, &list);
   if (error != 0) {
     check_stop();
-    throw Error(ExitStatus::Network, quote(address.host) + ": look up: " +
-                                         (error == EAI_SYSTEM ? errno_text(errno) : gai_strerror(error)));
+    throw Error(ExitStatus::Network,
+                quote(address.host) + ": look up: " +
+                    (error == EAI_SYSTEM ? errno_text(errno) : gai_strerror(error)));
   }
   return {list, freeaddrinfo};
 }
@@ -107,8 +108,8 @@ Socket::Socket(UniqueFd fd, std::string peer, seconds idle)
   (void)setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   (void)setsockopt(fd_.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   const auto idle_seconds = static_cast<int>(std::min<int64_t>(idle.count(), 1'000'000));
-  // Later than SO_SNDTIMEO: at the same moment it would end a blocked sendfile first, and that call then
-  // reports EPIPE instead of the time-out.
+  // Later than SO_SNDTIMEO: at the same moment it would end a blocked sendfile first, and that call
+  // then reports EPIPE instead of the time-out.
   set_option(fd_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, 2 * idle_seconds * 1000 + 5000);
   set_option(fd_.get(), IPPROTO_TCP, TCP_NODELAY, 1);
   set_option(fd_.get(), SOL_SOCKET, SO_KEEPALIVE, 1);
@@ -119,8 +120,8 @@ Socket::Socket(UniqueFd fd, std::string peer, seconds idle)
 void Socket::fail(const char* operation, int error) const {
   const std::string what = peer_ + ": " + operation;
   if (error == EAGAIN || error == EWOULDBLOCK)
-    throw Error(ExitStatus::Timeout, what + ": timed out (nothing moved for " +
-                                         std::to_string(idle_.count()) + " s)");
+    throw Error(ExitStatus::Timeout,
+                what + ": timed out (nothing moved for " + std::to_string(idle_.count()) + " s)");
   throw_errno(error == ETIMEDOUT ? ExitStatus::Timeout : ExitStatus::Network, what, error);
 }
 
@@ -133,8 +134,7 @@ void Socket::wait_until_deadline(short events) {
 
 size_t Socket::recv_some(std::span<std::byte> buffer) {
   wait_until_deadline(POLLIN);
-  const ssize_t n =
-      retry_eintr([&] { return recv(fd_.get(), buffer.data(), buffer.size(), 0); });
+  const ssize_t n = retry_eintr([&] { return recv(fd_.get(), buffer.data(), buffer.size(), 0); });
   if (n < 0) fail("receive", errno);
   return static_cast<size_t>(n);
 }
@@ -143,19 +143,24 @@ void Socket::send_all(std::span<const std::byte> bytes, More more) {
   const int flags = MSG_NOSIGNAL | (more == More::Yes ? MSG_MORE : 0);
   while (!bytes.empty()) {
     wait_until_deadline(POLLOUT);
-    const ssize_t n = retry_eintr([&] { return send(fd_.get(), bytes.data(), bytes.size(), flags); });
+    const ssize_t n =
+        retry_eintr([&] { return send(fd_.get(), bytes.data(), bytes.size(), flags); });
     if (n < 0) fail("send", errno);
     bytes = bytes.subspan(static_cast<size_t>(n));
   }
 }
 
-bool Socket::readable_now() { return wait_readable(milliseconds(0)); }
+bool Socket::readable_now() {
+  return wait_readable(milliseconds(0));
+}
 
 bool Socket::wait_readable(milliseconds wait) {
   return poll_until(fd_.get(), POLLIN, Clock::now() + wait);
 }
 
-void Socket::shutdown_send() { (void)shutdown(fd_.get(), SHUT_WR); }
+void Socket::shutdown_send() {
+  (void)shutdown(fd_.get(), SHUT_WR);
+}
 
 void Socket::drain(milliseconds limit) {
   const auto deadline = Clock::now() + limit;

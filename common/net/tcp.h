@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// TCP: connecting, listening, and a socket whose calls all end: by data, by an Error, by a time-out or
-// by a stop signal. SO_SNDBUF and SO_RCVBUF are left alone: setting them switches autotuning off.
+// TCP: connecting, listening, and a socket whose calls all end: by data, by an Error, by a time-out
+// or by a stop signal. SO_SNDBUF and SO_RCVBUF are left alone: setting them switches autotuning
+// off.
 #pragma once
 
 #include <chrono>

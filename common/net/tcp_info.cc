@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// In a file of its own: <linux/tcp.h> has the whole struct tcp_info, but cannot be included together
-// with <netinet/tcp.h>, whose copy ends at tcpi_total_retrans.
+// In a file of its own: <linux/tcp.h> has the whole struct tcp_info, but cannot be included
+// together with <netinet/tcp.h>, whose copy ends at tcpi_total_retrans.
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>

@@ -23,12 +23,13 @@ using ContextPtr = std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)>;
 constexpr unsigned char kAlpn[] = "\x07zxfer/1";
 constexpr unsigned kAlpnBytes = sizeof kAlpn - 1;
 
-// Ciphertext is gathered so that one send(2) carries many 16 KiB records, and read as many at a time:
-// per record it would be 61,000 calls a GB. 256 KiB stays in L2.
+// Ciphertext is gathered so that one send(2) carries many 16 KiB records, and read as many at a
+// time: per record it would be 61,000 calls a GB. 256 KiB stays in L2.
 constexpr size_t kBatchBytes = 256 << 10;
 
 const char* suite_name(uint8_t suite) {
-  return suite == kSuiteChaCha20Poly1305 ? "TLS_CHACHA20_POLY1305_SHA256" : "TLS_AES_128_GCM_SHA256";
+  return suite == kSuiteChaCha20Poly1305 ? "TLS_CHACHA20_POLY1305_SHA256"
+                                         : "TLS_AES_128_GCM_SHA256";
 }
 
 std::string openssl_errors() {
@@ -59,7 +60,9 @@ struct Transport {
   }
 };
 
-Transport& transport_of(BIO* bio) { return *static_cast<Transport*>(BIO_get_data(bio)); }
+Transport& transport_of(BIO* bio) {
+  return *static_cast<Transport*>(BIO_get_data(bio));
+}
 
 int bio_write(BIO* bio, const char* data, size_t size, size_t* written) {
   Transport& t = transport_of(bio);
@@ -200,13 +203,12 @@ struct PskState {
 
 // In TLS 1.3 an external PSK is an SSL_SESSION whose hash is that of the suite (SHA-256 for both).
 SSL_SESSION* make_psk_session(SSL* ssl, const PskState& state) {
-  const unsigned char code[2] = {0x13, static_cast<unsigned char>(
-                                           state.suite == kSuiteChaCha20Poly1305 ? 0x03 : 0x01)};
+  const unsigned char code[2] = {
+      0x13, static_cast<unsigned char>(state.suite == kSuiteChaCha20Poly1305 ? 0x03 : 0x01)};
   SSL_SESSION* session = SSL_SESSION_new();
   const SSL_CIPHER* cipher = SSL_CIPHER_find(ssl, code);
   if (session != nullptr && cipher != nullptr &&
-      SSL_SESSION_set1_master_key(session,
-                                  reinterpret_cast<const unsigned char*>(state.key.data()),
+      SSL_SESSION_set1_master_key(session, reinterpret_cast<const unsigned char*>(state.key.data()),
                                   state.key.size()) == 1 &&
       SSL_SESSION_set_cipher(session, cipher) == 1 &&
       SSL_SESSION_set_protocol_version(session, TLS1_3_VERSION) == 1)
@@ -215,7 +217,9 @@ SSL_SESSION* make_psk_session(SSL* ssl, const PskState& state) {
   return nullptr;
 }
 
-PskState& psk_state(SSL* ssl) { return *static_cast<PskState*>(SSL_get_app_data(ssl)); }
+PskState& psk_state(SSL* ssl) {
+  return *static_cast<PskState*>(SSL_get_app_data(ssl));
+}
 
 int use_psk(SSL* ssl, const EVP_MD*, const unsigned char** id, size_t* id_size, SSL_SESSION** out) {
   PskState& state = psk_state(ssl);
@@ -230,8 +234,7 @@ int use_psk(SSL* ssl, const EVP_MD*, const unsigned char** id, size_t* id_size, 
 int find_psk(SSL* ssl, const unsigned char* id, size_t id_size, SSL_SESSION** out) {
   PskState& state = psk_state(ssl);
   *out = nullptr;
-  if (id_size != state.identity.size() ||
-      std::memcmp(id, state.identity.data(), id_size) != 0)
+  if (id_size != state.identity.size() || std::memcmp(id, state.identity.data(), id_size) != 0)
     return 1;  // not ours: go on without a PSK, which fails for want of a certificate
   state.identity_seen = true;
   *out = make_psk_session(ssl, state);
@@ -249,7 +252,8 @@ int select_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const 
 }
 
 ContextPtr make_context(uint8_t suite, bool listener) {
-  ContextPtr context(SSL_CTX_new(listener ? TLS_server_method() : TLS_client_method()), SSL_CTX_free);
+  ContextPtr context(SSL_CTX_new(listener ? TLS_server_method() : TLS_client_method()),
+                     SSL_CTX_free);
   SSL_CTX* c = context.get();
   const bool ok = c != nullptr && SSL_CTX_set_min_proto_version(c, TLS1_3_VERSION) == 1 &&
                   SSL_CTX_set_max_proto_version(c, TLS1_3_VERSION) == 1 &&

@@ -19,7 +19,9 @@ constexpr size_t kNonceBytes = 32, kMacBytes = 32, kMagicBytes = 8;
 // How long a refused peer may take to read the refusal.
 constexpr std::chrono::milliseconds kFarewell{500};
 
-Role other(Role role) { return role == Role::Sender ? Role::Receiver : Role::Sender; }
+Role other(Role role) {
+  return role == Role::Sender ? Role::Receiver : Role::Sender;
+}
 
 Preface my_preface(Role role, const Security& security) {
   Preface p;
@@ -44,17 +46,19 @@ Error refusal(PrefaceCode code, const std::string& peer, Mode mine, Mode theirs,
                                        ", the peer " + security_text(theirs) +
                                        " (plaintext needs --plain on both ends)"};
     case PrefaceCode::WrongAuth:
-      return {ExitStatus::Refused, peer + ": refused: " + (no_auth ? "only this side" : "only the peer") +
-                                       " has --no-auth (it needs to be on both ends)"};
+      return {ExitStatus::Refused,
+              peer + ": refused: " + (no_auth ? "only this side" : "only the peer") +
+                  " has --no-auth (it needs to be on both ends)"};
     case PrefaceCode::SameRole:
-      return {ExitStatus::Protocol,
-              peer + ": the peer is a " + role_name(role) + " too: one side must be zsend, the other zrecv"};
+      return {ExitStatus::Protocol, peer + ": the peer is a " + role_name(role) +
+                                        " too: one side must be zsend, the other zrecv"};
     case PrefaceCode::NoCommonSuite:
       return {ExitStatus::Auth, peer + ": no common TLS cipher suite"};
     case PrefaceCode::NoCommonVersion:
       return {ExitStatus::Protocol, peer + ": no common protocol version (this side has version " +
                                         std::to_string(kProtocolVersion) + ")"};
-    case PrefaceCode::Accepted: break;
+    case PrefaceCode::Accepted:
+      break;
   }
   return {ExitStatus::Internal, "a refusal that is none"};
 }
@@ -130,7 +134,8 @@ void recv_exact(Socket& socket, std::span<std::byte> out) {
   while (!out.empty()) {
     const size_t n = socket.recv_some(out);
     if (n == 0)
-      throw Error(ExitStatus::Network, socket.peer() + ": the connection ended during the handshake");
+      throw Error(ExitStatus::Network,
+                  socket.peer() + ": the connection ended during the handshake");
     out = out.subspan(n);
   }
 }

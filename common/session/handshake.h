@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// From a connected socket to an authenticated channel: preface, then TLS or the plain-mode challenge.
-// Both roles side by side. A mode is never negotiated down: what was asked is done or refused.
+// From a connected socket to an authenticated channel: preface, then TLS or the plain-mode
+// challenge. Both roles side by side. A mode is never negotiated down: what was asked is done or
+// refused.
 #pragma once
 
 #include <memory>
@@ -28,12 +29,13 @@ struct Handshaken {
 constexpr std::chrono::seconds kHandshakeLimit{10};
 
 /// Throws Error{Auth} (no, wrong or unused key), Error{Refused} (one side is plain, the other not),
-/// Error{Protocol} (not our protocol, no common version, same role), Error{Network|Timeout}. The peer
-/// has been told, by the answer or an alert. The socket's deadline stays set.
+/// Error{Protocol} (not our protocol, no common version, same role), Error{Network|Timeout}. The
+/// peer has been told, by the answer or an alert. The socket's deadline stays set.
 Handshaken connector_handshake(Socket socket, Role role, const Security& security);
 
-/// The same for the listener. Nothing when the peer left, or was silent for the whole limit, without a
-/// single byte: a port scan or health check, not a transfer that failed. Ends at give_up at the latest.
+/// The same for the listener. Nothing when the peer left, or was silent for the whole limit,
+/// without a single byte: a port scan or health check, not a transfer that failed. Ends at give_up
+/// at the latest.
 std::optional<Handshaken> listener_handshake(Socket socket, Role role, const Security& security,
                                              Clock::time_point give_up);
 

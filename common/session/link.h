@@ -48,14 +48,14 @@ class Link {
   /// sync for a dead connection. Rethrows what work() throws.
   void with_heartbeats(const std::function<void()>& work);
 
-  /// Tells the peer why this side gives up, as far as that is still possible, and waits a moment for
-  /// the peer to have read it. Never throws.
+  /// Tells the peer why this side gives up, as far as that is still possible, and waits a moment
+  /// for the peer to have read it. Never throws.
   void send_error(ExitStatus status, const std::string& text) noexcept;
-  /// After a failed send: throws the peer's ERROR instead when one has arrived, else returns. A peer
-  /// that says why and closes is otherwise only seen as a reset.
+  /// After a failed send: throws the peer's ERROR instead when one has arrived, else returns. A
+  /// peer that says why and closes is otherwise only seen as a reset.
   void look_for_peer_error();
-  /// Runs one side's part of the session and settles what its failure means: a local error is told to
-  /// the peer, and a lost connection gives way to the peer's own last word. Rethrows.
+  /// Runs one side's part of the session and settles what its failure means: a local error is told
+  /// to the peer, and a lost connection gives way to the peer's own last word. Rethrows.
   void guard(const std::function<void()>& part);
 
   Channel& channel() { return *channel_; }
@@ -68,7 +68,8 @@ class Link {
   bool in_payload_ = false;
 };
 
-/// Throws Error{Protocol}: the frame is known but not allowed now. `when` follows "peer sent TYPE ".
+/// Throws Error{Protocol}: the frame is known but not allowed now. `when` follows "peer sent TYPE
+/// ".
 [[noreturn]] void unexpected_frame(const FrameHeader& header, const char* when);
 
 }  // namespace zx

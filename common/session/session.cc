@@ -13,8 +13,8 @@ constexpr uint64_t kKnownFeatures = 0;
 // A time no run will see, that clock arithmetic still can hold.
 constexpr std::chrono::seconds kForEver = std::chrono::hours(24 * 365 * 100);
 
-// A random unknown optional bit in every HELLO: a peer that does not ignore it is found in tests, not
-// when the first real one is defined (RFC 8701 calls it GREASE).
+// A random unknown optional bit in every HELLO: a peer that does not ignore it is found in tests,
+// not when the first real one is defined (RFC 8701 calls it GREASE).
 uint64_t random_optional_feature() {
   std::byte byte{};
   fill_random({&byte, 1});
@@ -23,7 +23,8 @@ uint64_t random_optional_feature() {
 
 void check_terms(const Terms& mine, const Terms& peers, const std::string& peer) {
   if ((peers.required_features & ~kKnownFeatures) != 0)
-    throw Error(ExitStatus::Protocol, peer + ": the peer requires features this version does not have");
+    throw Error(ExitStatus::Protocol,
+                peer + ": the peer requires features this version does not have");
   if (peers.connector_preface != mine.connector_preface ||
       peers.listener_preface != mine.listener_preface)
     throw Error(ExitStatus::Auth, peer + ": the preface was changed on its way");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Session: connect or listen, authenticate, exchange HELLO and WELCOME. What comes out is a Link and the
-// terms both sides agreed on; nothing about them changes afterwards.
+// Session: connect or listen, authenticate, exchange HELLO and WELCOME. What comes out is a Link
+// and the terms both sides agreed on; nothing about them changes afterwards.
 #pragma once
 
 #include <functional>
@@ -25,13 +25,13 @@ struct Negotiated {
   uint32_t block_bytes = 0;
   Durability durability = Durability::Batch;
   bool file_digest = false;
-  bool preserve = false;             // asked for by either side: keep times
+  bool preserve = false;  // asked for by either side: keep times
   bool no_target_directory = false;
   bool path_is_directory = false;
   Overwrite overwrite_here = Overwrite::Unset, overwrite_peer = Overwrite::Unset;
-  uint32_t sources = 0;              // entries the sender means to send
-  std::vector<std::string> path;     // where, below the listener's root
-  std::string peer_build;            // unquoted
+  uint32_t sources = 0;           // entries the sender means to send
+  std::vector<std::string> path;  // where, below the listener's root
+  std::string peer_build;         // unquoted
 };
 
 /// Pure: what follows from both sides' terms. A wish may tighten the other side's, never loosen it.
@@ -46,8 +46,8 @@ struct Session {
 /// Called once when the listener is ready, with the port in use.
 using ListeningFn = std::function<void(uint16_t port)>;
 
-/// Blocking. `terms`: what this side wants; prefaces and session id are filled in here. Throws as the
-/// handshakes do, and Error{Protocol} for required features this version does not know.
+/// Blocking. `terms`: what this side wants; prefaces and session id are filled in here. Throws as
+/// the handshakes do, and Error{Protocol} for required features this version does not know.
 Session open_session(const Rendezvous& rendezvous, Role role, const Security& security, Terms terms,
                      const ListeningFn& on_listening);
 

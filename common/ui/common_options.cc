@@ -12,8 +12,8 @@
 namespace zx {
 namespace {
 
-// CLI11 would take the word after an option with an optional value as that value: `--json FILE` must
-// not eat the source. So the form without "=" gets its default here.
+// CLI11 would take the word after an option with an optional value as that value: `--json FILE`
+// must not eat the source. So the form without "=" gets its default here.
 std::vector<std::string> with_explicit_values(int argc, const char* const* argv,
                                               std::vector<std::string>* after_dashes) {
   std::vector<std::string> out;
@@ -74,7 +74,8 @@ void add_seconds(CLI::App& app, const std::string& name, std::optional<std::chro
          name,
          [=](const int64_t& value) {
            if (value < least || value > 1'000'000)
-             throw Error(ExitStatus::Usage, name + ": from " + std::to_string(least) + " to 1000000");
+             throw Error(ExitStatus::Usage,
+                         name + ": from " + std::to_string(least) + " to 1000000");
            *out = std::chrono::seconds(value);
          },
          help)
@@ -106,7 +107,8 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
   app.add_flag("-T,--no-target-directory", o->no_target_directory,
                "the last operand is the new name, never a directory to put it in");
   app.add_option("--listen", listen, "wait for the other program")->type_name("[HOST:]PORT");
-  app.add_option("--key-file", o->key_file, "take the key from this private file")->type_name("FILE");
+  app.add_option("--key-file", o->key_file, "take the key from this private file")
+      ->type_name("FILE");
   app.add_option("--new-key", o->new_key, "make a key file and end")->type_name("FILE");
   app.add_flag("--plain", o->plain, "no encryption (both ends must say so)");
   app.add_flag("--no-auth", o->no_auth, "with --plain: no key either (both ends must say so)");
@@ -147,7 +149,8 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
     app.parse(words);
     for (const std::string& word : app.remaining()) {
       if (word.size() > 1 && word[0] == '-')
-        throw Error(ExitStatus::Usage, escape(word) + ": no such option (see " + app.get_name() + " --help)");
+        throw Error(ExitStatus::Usage,
+                    escape(word) + ": no such option (see " + app.get_name() + " --help)");
       o->operands.push_back(word);
     }
     o->operands.insert(o->operands.end(), after_dashes.begin(), after_dashes.end());
@@ -193,9 +196,10 @@ Security make_security(const CommonOptions& options, const char* program, std::s
   } else {
     security.key = ask_for_key(program);
     if (!security.key)
-      throw Error(ExitStatus::Auth,
-                  "no key: give --key-file FILE, or ZXFER_KEY in the environment (the listening side "
-                  "prints it)");
+      throw Error(
+          ExitStatus::Auth,
+          "no key: give --key-file FILE, or ZXFER_KEY in the environment (the listening side "
+          "prints it)");
   }
   return security;
 }

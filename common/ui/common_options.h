@@ -17,21 +17,21 @@ namespace zx {
 
 struct CommonOptions {
   ConsoleOptions console;
-  Family family = Family::Any;             // -4, -6
-  std::optional<HostPort> listen;          // --listen
-  std::optional<std::string> key_file;     // --key-file
-  std::optional<std::string> new_key;      // --new-key: make this file and end
-  bool plain = false;                      // --plain
-  bool no_auth = false;                    // --no-auth
-  std::optional<Engine> engine;            // --engine; nothing: auto
+  Family family = Family::Any;          // -4, -6
+  std::optional<HostPort> listen;       // --listen
+  std::optional<std::string> key_file;  // --key-file
+  std::optional<std::string> new_key;   // --new-key: make this file and end
+  bool plain = false;                   // --plain
+  bool no_auth = false;                 // --no-auth
+  std::optional<Engine> engine;         // --engine; nothing: auto
   uint32_t block_bytes = kDefaultBlockBytes;
-  std::chrono::seconds timeout{60};        // --timeout: longest wait for the peer
+  std::chrono::seconds timeout{60};  // --timeout: longest wait for the peer
   std::optional<std::chrono::seconds> wait;
   Durability durability = Durability::Unset;  // nothing said: Batch, or what the peer says
   Overwrite overwrite = Overwrite::Unset;     // nothing said: Always, or what the peer says
-  bool no_target_directory = false;        // -T
-  bool preserve = false;                   // -p
-  std::vector<std::string> operands;       // as written
+  bool no_target_directory = false;           // -T
+  bool preserve = false;                      // -p
+  std::vector<std::string> operands;          // as written
 };
 
 /// Parses argv. `engines` are the --engine words of this program. Returns false when --help or
@@ -44,8 +44,8 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
 std::string make_key_file(const std::string& path);
 
 /// What this side insists on, with the key from --key-file, ZXFER_KEY or, for a connector, the
-/// terminal. A listener without a key gets a new one; *one_time is then its text, else empty. Throws
-/// Error{Auth} when a connector has no key.
+/// terminal. A listener without a key gets a new one; *one_time is then its text, else empty.
+/// Throws Error{Auth} when a connector has no key.
 Security make_security(const CommonOptions& options, const char* program, std::string* one_time);
 
 /// This side's terms as far as the options say them.
@@ -54,7 +54,8 @@ Terms make_terms(const CommonOptions& options, const char* program);
 Rendezvous make_rendezvous(const CommonOptions& options,
                            const std::optional<DirectEndpoint>& remote);
 
-/// How another machine names this one in a command to paste: the host of --listen, else the host name.
+/// How another machine names this one in a command to paste: the host of --listen, else the host
+/// name.
 std::string host_to_paste(const HostPort& listen);
 
 }  // namespace zx

@@ -28,8 +28,8 @@ constexpr auto kJsonProgress = std::chrono::seconds(1);
 // Weight of the past in the rate: steady to read, still following a change within seconds.
 constexpr double kRateInertia = 0.9;
 
-// Messages must not stop a transfer: what cannot be written is lost. A reader that has stalled holds
-// us only until a stop signal. False when something was lost.
+// Messages must not stop a transfer: what cannot be written is lost. A reader that has stalled
+// holds us only until a stop signal. False when something was lost.
 bool write_all(int fd, const std::string& text) {
   size_t done = 0;
   while (done < text.size()) {
@@ -56,7 +56,8 @@ bool same_file(const struct stat& a, const struct stat& b) {
 UniqueFd open_output(const std::string& path, const std::vector<std::string>& in_use) {
   // 0600: with --json a one-time key may be in it.
   UniqueFd fd = open_operator_file(path, O_WRONLY | O_CREAT, 0600, "output");
-  struct stat mine {}, other {};
+  struct stat mine {
+  }, other{};
   if (fstat(fd.get(), &mine) != 0) throw_file_errno(quote(path) + ": stat", errno);
   for (const std::string& used : in_use)
     if (stat(used.c_str(), &other) == 0 && same_file(mine, other))
@@ -66,7 +67,9 @@ UniqueFd open_output(const std::string& path, const std::vector<std::string>& in
   return fd;
 }
 
-bool in_foreground() { return tcgetpgrp(STDERR_FILENO) == getpgrp(); }
+bool in_foreground() {
+  return tcgetpgrp(STDERR_FILENO) == getpgrp();
+}
 
 size_t terminal_columns() {
   winsize size{};
@@ -77,8 +80,8 @@ JsonObject event(const char* name) {
   return JsonObject().number("v", 1).text("event", name);
 }
 
-// The line format of xxhsum and coreutils: names with a newline or backslash are escaped and the line
-// begins with a backslash.
+// The line format of xxhsum and coreutils: names with a newline or backslash are escaped and the
+// line begins with a backslash.
 std::string digest_line(const Digest& digest, const std::string& name) {
   std::string escaped;
   for (char c : name) {
@@ -101,7 +104,9 @@ Console::Console(std::string program, SignalWatch& signals)
   signals_.set_callbacks([this] { show_progress(/*as_line=*/true); }, {}, {});
 }
 
-Console::~Console() { signals_.set_callbacks({}, {}, {}); }
+Console::~Console() {
+  signals_.set_callbacks({}, {}, {});
+}
 
 void Console::configure(const ConsoleOptions& options, std::vector<std::string> in_use) {
   options_ = options;
@@ -110,8 +115,7 @@ void Console::configure(const ConsoleOptions& options, std::vector<std::string> 
     json_file_ = open_output(*options.json, in_use);
     in_use.push_back(*options.json);
   }
-  if (options.digest && *options.digest != "-")
-    digest_file_ = open_output(*options.digest, in_use);
+  if (options.digest && *options.digest != "-") digest_file_ = open_output(*options.digest, in_use);
   if (options.json) json_fd_ = json_file_.valid() ? json_file_.get() : STDOUT_FILENO;
   // With JSON on stdout the digests are in its summary; the two formats are not mixed.
   if (options.digest && *options.digest != "-") digest_fd_ = digest_file_.get();
@@ -234,8 +238,9 @@ void Console::show_progress(bool as_line) {
   const uint64_t total = total_;
   if (total > 0 && columns > text.size() + 14) {
     const size_t width = std::min<size_t>(columns - text.size() - 4, 40);
-    const auto filled = static_cast<size_t>(static_cast<double>(width) *
-                                            std::min(static_cast<double>(moved) / static_cast<double>(total), 1.0));
+    const auto filled =
+        static_cast<size_t>(static_cast<double>(width) *
+                            std::min(static_cast<double>(moved) / static_cast<double>(total), 1.0));
     bar = " [" + std::string(filled, '=') + std::string(width - filled, ' ') + "]";
   }
   write_all(STDERR_FILENO, "\r" + text.substr(0, columns - 1) + bar + "\x1b[K");
@@ -284,8 +289,7 @@ void Console::report_entry(const EntryOutcome& o) {
   if (o.status != ExitStatus::Ok) return print(program_ + ": error: " + o.reason);
   if (o.skipped && !options_.quiet)
     print(program_ + ": " + quote(o.name) + ": skipped: " + o.reason);
-  if (o.changed)
-    warn(quote(o.name) + " changed while it was sent; what was sent is committed");
+  if (o.changed) warn(quote(o.name) + " changed while it was sent; what was sent is committed");
   if (o.has_digest && digest_fd_ >= 0) write_digest(o);
 }
 
@@ -311,8 +315,11 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
     if (ledger.confirmed() || outcome.status != ExitStatus::Ok) report_entry(outcome);
   const auto exit_number = static_cast<uint64_t>(exit);
   if (!error.empty()) {
-    write_json(
-        event("error").number("exit", exit_number).text("status", status).text("text", error).str());
+    write_json(event("error")
+                   .number("exit", exit_number)
+                   .text("status", status)
+                   .text("text", error)
+                   .str());
     print(program_ + ": error: " + error);
   }
   const Totals totals = ledger.confirmed() ? ledger.totals() : Totals{};

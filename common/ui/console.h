@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Console: everything the programs say. Text for people on stderr, --json for programs on stdout or a
-// file, the --digest lines. Thread-safe: the signal thread prints progress while the main thread
-// works. Nothing here decides anything. Texts arrive quoted; names of entries and the peer's build are
-// quoted here.
+// Console: everything the programs say. Text for people on stderr, --json for programs on stdout or
+// a file, the --digest lines. Thread-safe: the signal thread prints progress while the main thread
+// works. Nothing here decides anything. Texts arrive quoted; names of entries and the peer's build
+// are quoted here.
 #pragma once
 
 #include <atomic>
@@ -33,10 +33,10 @@ struct ConsoleOptions {
 struct Summary {
   uint64_t wire_bytes = 0;
   bool durable = false;
-  std::string tx, rx;              // engines
-  std::string tls = "none";        // this side's record layer
+  std::string tx, rx;        // engines
+  std::string tls = "none";  // this side's record layer
   std::string cipher;
-  std::vector<std::string> why;    // reasons for the paths taken
+  std::vector<std::string> why;  // reasons for the paths taken
 };
 
 class Console {
@@ -45,8 +45,8 @@ class Console {
   Console(std::string program, SignalWatch& signals);
   ~Console();
 
-  /// Opens the files of --json and --digest. Throws Error{FileIo}, and Error{Usage} when one of them is
-  /// one of the files `in_use` (sources, destination).
+  /// Opens the files of --json and --digest. Throws Error{FileIo}, and Error{Usage} when one of
+  /// them is one of the files `in_use` (sources, destination).
   void configure(const ConsoleOptions& options, std::vector<std::string> in_use);
 
   /// A listener is ready. `key_text` when a one-time key was made: then the command to paste is

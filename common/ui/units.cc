@@ -15,7 +15,8 @@ std::optional<uint64_t> parse_size(std::string_view text) {
   std::string_view unit(end, static_cast<size_t>(text.data() + text.size() - end));
   if (unit.empty() || unit == "B") return value;
   static constexpr std::string_view kUnits = "KMGT";
-  const char letter = unit.front() >= 'a' ? static_cast<char>(unit.front() - 'a' + 'A') : unit.front();
+  const char letter =
+      unit.front() >= 'a' ? static_cast<char>(unit.front() - 'a' + 'A') : unit.front();
   const size_t power = kUnits.find(letter);
   const std::string_view rest = unit.substr(1);
   if (power == std::string_view::npos || (!rest.empty() && rest != "iB")) return std::nullopt;
@@ -41,10 +42,9 @@ std::string human_time(double seconds) {
   const auto s = static_cast<uint64_t>(std::llround(std::max(seconds, 0.0)));
   std::array<char, 64> out{};
   if (s >= 3600)
-    std::snprintf(out.data(), out.size(), "%llu:%02llu:%02llu",
-                  static_cast<unsigned long long>(s / 3600),
-                  static_cast<unsigned long long>(s / 60 % 60),
-                  static_cast<unsigned long long>(s % 60));
+    std::snprintf(
+        out.data(), out.size(), "%llu:%02llu:%02llu", static_cast<unsigned long long>(s / 3600),
+        static_cast<unsigned long long>(s / 60 % 60), static_cast<unsigned long long>(s % 60));
   else
     std::snprintf(out.data(), out.size(), "%llu:%02llu", static_cast<unsigned long long>(s / 60),
                   static_cast<unsigned long long>(s % 60));

@@ -9,7 +9,8 @@
 
 namespace zx {
 
-/// "8M" -> 8388608. Digits and an optional K, M, G or T (powers of 1024; "KiB", "MiB" ... and "B" too).
+/// "8M" -> 8388608. Digits and an optional K, M, G or T (powers of 1024; "KiB", "MiB" ... and "B"
+/// too).
 std::optional<uint64_t> parse_size(std::string_view text);
 
 /// 1234567890 -> "1.23 GB" (powers of 1000).

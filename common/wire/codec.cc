@@ -22,7 +22,8 @@ Encoder& Encoder::text(std::string_view value) {
 }
 
 Encoder& Encoder::name_list(const std::vector<std::string>& values) {
-  if (values.size() > UINT16_MAX) throw Error(ExitStatus::Internal, "encoded list over 65535 items");
+  if (values.size() > UINT16_MAX)
+    throw Error(ExitStatus::Internal, "encoded list over 65535 items");
   u16(static_cast<uint16_t>(values.size()));
   for (const std::string& value : values) text(value);
   return *this;

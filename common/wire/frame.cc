@@ -20,11 +20,20 @@ struct Row {
 };
 
 constexpr Row kTypes[] = {
-    {FrameType::Hello, "HELLO"},     {FrameType::Welcome, "WELCOME"}, {FrameType::Entry, "ENTRY"},
-    {FrameType::Data, "DATA"},       {FrameType::DataDigest, "DIGEST"},   {FrameType::Hole, "HOLE"},
-    {FrameType::End, "END"},         {FrameType::Fin, "FIN"},         {FrameType::Bye, "BYE"},
-    {FrameType::Ack, "ACK"},         {FrameType::Retry, "RETRY"},     {FrameType::Result, "RESULT"},
-    {FrameType::Verdict, "VERDICT"}, {FrameType::ErrorReport, "ERROR"},
+    {FrameType::Hello, "HELLO"},
+    {FrameType::Welcome, "WELCOME"},
+    {FrameType::Entry, "ENTRY"},
+    {FrameType::Data, "DATA"},
+    {FrameType::DataDigest, "DIGEST"},
+    {FrameType::Hole, "HOLE"},
+    {FrameType::End, "END"},
+    {FrameType::Fin, "FIN"},
+    {FrameType::Bye, "BYE"},
+    {FrameType::Ack, "ACK"},
+    {FrameType::Retry, "RETRY"},
+    {FrameType::Result, "RESULT"},
+    {FrameType::Verdict, "VERDICT"},
+    {FrameType::ErrorReport, "ERROR"},
     {FrameType::Heartbeat, "HEARTBEAT"},
 };
 
@@ -60,8 +69,8 @@ FrameHeader decode_header(std::span<const std::byte, kFrameHeaderBytes> bytes) {
   if (d.u64("check") != XXH3_64bits(bytes.data(), kCheckedBytes)) d.fail("check", "mismatch");
   const uint32_t limit = h.type == FrameType::Data ? kMaxBlockBytes : kMaxMessageBytes;
   if (h.length > limit)
-    d.fail(frame_name(h.type), "length " + std::to_string(h.length) + " over the limit of " +
-                                   std::to_string(limit));
+    d.fail(frame_name(h.type),
+           "length " + std::to_string(h.length) + " over the limit of " + std::to_string(limit));
   return h;
 }
 

@@ -21,7 +21,9 @@ constexpr uint8_t kSparse = 1;
 constexpr uint8_t kSkipped = 1;
 constexpr uint8_t kDurable = 1;
 
-uint8_t bit(bool set, uint8_t mask) { return set ? mask : 0; }
+uint8_t bit(bool set, uint8_t mask) {
+  return set ? mask : 0;
+}
 
 uint8_t flags_of(Decoder& d, uint8_t known) {
   const uint8_t flags = d.u8("flags");
@@ -29,7 +31,9 @@ uint8_t flags_of(Decoder& d, uint8_t known) {
   return flags;
 }
 
-void put_status(Encoder& e, ExitStatus status) { e.u8(static_cast<uint8_t>(status)); }
+void put_status(Encoder& e, ExitStatus status) {
+  e.u8(static_cast<uint8_t>(status));
+}
 
 ExitStatus get_status(Decoder& d) {
   const auto status = status_from_number(d.u8("status"));
@@ -44,7 +48,9 @@ Enum get_enum(Decoder& d, Enum last, std::string_view field) {
   return static_cast<Enum>(value);
 }
 
-void put_text(Encoder& e, const std::string& text) { e.text(text.substr(0, kMaxTextBytes)); }
+void put_text(Encoder& e, const std::string& text) {
+  e.text(text.substr(0, kMaxTextBytes));
+}
 
 void put_path_report(Encoder& e, const PathReport& p) {
   e.text(p.engine).text(p.tls);
@@ -66,10 +72,9 @@ Bytes encode(const Terms& m) {
   e.raw(m.connector_preface).raw(m.listener_preface);
   e.u64(m.required_features).u64(m.optional_features).raw(m.session).u32(m.max_block_bytes);
   e.u8(static_cast<uint8_t>(m.durability)).u8(static_cast<uint8_t>(m.overwrite));
-  e.u8(static_cast<uint8_t>(bit(m.file_digest, kWantsFileDigest) |
-                            bit(m.no_target_directory, kNoTargetDirectory) |
-                            bit(m.preserve, kPreserve) |
-                            bit(m.path_is_directory, kPathIsDirectory)));
+  e.u8(static_cast<uint8_t>(
+      bit(m.file_digest, kWantsFileDigest) | bit(m.no_target_directory, kNoTargetDirectory) |
+      bit(m.preserve, kPreserve) | bit(m.path_is_directory, kPathIsDirectory)));
   e.u32(m.sources).name_list(m.path).text(m.build);
   return e.take();
 }
@@ -237,7 +242,9 @@ ErrorMessage decode_error(ByteView bytes) {
   return m;
 }
 
-Bytes encode_hole(uint64_t length) { return Encoder().u64(length).take(); }
+Bytes encode_hole(uint64_t length) {
+  return Encoder().u64(length).take();
+}
 
 uint64_t decode_hole(ByteView bytes) {
   Decoder d(bytes, "HOLE");
@@ -246,7 +253,9 @@ uint64_t decode_hole(ByteView bytes) {
   return length;
 }
 
-Bytes encode_retry(uint32_t length) { return Encoder().u32(length).take(); }
+Bytes encode_retry(uint32_t length) {
+  return Encoder().u32(length).take();
+}
 
 uint32_t decode_retry(ByteView bytes) {
   Decoder d(bytes, "RETRY");

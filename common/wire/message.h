@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The messages: one struct, one encode and one decode each. Formats, in the order of the fields, are
-// in zsend-protocol(7); golden bytes of each in tests/unit/golden_test.cc. Decoders throw
-// Error{Protocol} that names the field, Error{Refused} for a list of names over its limits. A payload on the wire is the encoded message followed by
-// its XXH3-64 (seal/unseal); DATA has none, its DIGEST is the check.
+// The messages: one struct, one encode and one decode each. Formats, in the order of the fields,
+// are in zsend-protocol(7); golden bytes of each in tests/unit/golden_test.cc. Decoders throw
+// Error{Protocol} that names the field, Error{Refused} for a list of names over its limits. A
+// payload on the wire is the encoded message followed by its XXH3-64 (seal/unseal); DATA has none,
+// its DIGEST is the check.
 #pragma once
 
 #include <string>
@@ -26,9 +27,9 @@ using SessionId = std::array<std::byte, 16>;
 /// HELLO (connector) and WELCOME (listener): what each side is and wants.
 struct Terms {
   PrefaceBytes connector_preface{}, listener_preface{};  // as this side wrote or read them
-  uint64_t required_features = 0;  // an unknown bit ends the session
-  uint64_t optional_features = 0;  // unknown bits are ignored
-  SessionId session{};             // chosen by the connector, repeated by the listener
+  uint64_t required_features = 0;                        // an unknown bit ends the session
+  uint64_t optional_features = 0;                        // unknown bits are ignored
+  SessionId session{};  // chosen by the connector, repeated by the listener
   uint32_t max_block_bytes = kDefaultBlockBytes;
   Durability durability = Durability::Unset;
   Overwrite overwrite = Overwrite::Unset;
@@ -49,8 +50,8 @@ struct EntryInfo {
   uint64_t size = 0;
   int64_t mtime_sec = 0;
   uint32_t mtime_nsec = 0;
-  uint32_t mode = 0;      // permission bits only, 07777
-  bool sparse = false;    // HOLEs will come: do not preallocate
+  uint32_t mode = 0;    // permission bits only, 07777
+  bool sparse = false;  // HOLEs will come: do not preallocate
 };
 
 struct BlockDigest {
@@ -59,24 +60,24 @@ struct BlockDigest {
 };
 
 struct EntryEnd {
-  bool changed = false;          // size, mtime or ctime differ from those at open
-  ExitStatus failure{};          // Ok, or why the sender gave the entry up
-  Digest block_sum{};            // DigestSum of all block_part()
+  bool changed = false;  // size, mtime or ctime differ from those at open
+  ExitStatus failure{};  // Ok, or why the sender gave the entry up
+  Digest block_sum{};    // DigestSum of all block_part()
   bool has_file_digest = false;
   Digest file_digest{};
-  std::string reason;            // text for failure
+  std::string reason;  // text for failure
 };
 
 /// Which data path ran at one end.
 struct PathReport {
-  std::string engine;            // "sendfile", "splice", "readwrite"
-  std::string tls;               // "ktls", "user", "none"
-  std::string why;               // why not a better one; empty when it was the best
+  std::string engine;  // "sendfile", "splice", "readwrite"
+  std::string tls;     // "ktls", "user", "none"
+  std::string why;     // why not a better one; empty when it was the best
 };
 
 struct Fin {
-  uint64_t entries = 0;          // entries without failure
-  uint64_t bytes = 0;            // their actual sizes
+  uint64_t entries = 0;  // entries without failure
+  uint64_t bytes = 0;    // their actual sizes
   Digest root{};
   PathReport path;
 };
@@ -91,13 +92,13 @@ struct Verdict {
 };
 
 struct EntryResult {
-  ExitStatus status{};           // Ok: verified, will be committed
-  bool skipped = false;          // with Ok: --overwrite left the existing file alone
+  ExitStatus status{};   // Ok: verified, will be committed
+  bool skipped = false;  // with Ok: --overwrite left the existing file alone
   std::string reason;
 };
 
 struct ErrorMessage {
-  ExitStatus status{};           // never Ok
+  ExitStatus status{};  // never Ok
   std::string text;
 };
 

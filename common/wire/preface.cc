@@ -17,14 +17,19 @@ constexpr uint8_t kFlagNoAuth = 1;
 
 const char* mode_name(Mode mode) {
   switch (mode) {
-    case Mode::TlsPsk: return "tls-psk";
-    case Mode::TlsCert: return "tls-cert";
-    case Mode::Plain: return "plain";
+    case Mode::TlsPsk:
+      return "tls-psk";
+    case Mode::TlsCert:
+      return "tls-cert";
+    case Mode::Plain:
+      return "plain";
   }
   return "?";
 }
 
-const char* role_name(Role role) { return role == Role::Sender ? "sender" : "receiver"; }
+const char* role_name(Role role) {
+  return role == Role::Sender ? "sender" : "receiver";
+}
 
 PrefaceBytes encode_preface(const Preface& p) {
   Encoder e;

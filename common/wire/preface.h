@@ -31,10 +31,10 @@ enum PrefaceSuite : uint8_t { kSuiteAes128Gcm = 1, kSuiteChaCha20Poly1305 = 2 };
 enum class PrefaceCode : uint8_t {
   Accepted = 0,
   NoCommonVersion = 1,
-  WrongMode = 2,     // the answer's mode byte says which mode the listener has
-  SameRole = 3,      // both send, or both receive
+  WrongMode = 2,  // the answer's mode byte says which mode the listener has
+  SameRole = 3,   // both send, or both receive
   NoCommonSuite = 4,
-  WrongAuth = 5,     // plain: one side authenticates, the other does not
+  WrongAuth = 5,  // plain: one side authenticates, the other does not
 };
 
 struct Preface {

@@ -1,6 +1,7 @@
 # Calls per GB in plain mode: what makes it zero-copy shows here, whatever the machine's speed. Sender: at
 # most 400 that move data and 5,000 in all; receiver: 8,000 in all.
 . "$(dirname "$0")/lib.sh"
+[ -z "${ZX_SANITIZE:-}" ] || skip "sanitizers make calls of their own"
 command -v strace >/dev/null || skip "no strace"
 mkdir "$t/d"; random_file "$t/f" 500000000
 strace -f -c -o "$t/recv.calls" "$ZRECV" -q --plain --no-auth --durability=none --listen 127.0.0.1:0 --json="$t/recv.json" "$t/d" & recv=$!; started+=($recv)

@@ -251,7 +251,8 @@ TEST_CASE("TempFile: what somebody else has cut or replaced is not committed") {
   CHECK(outcome([&] { cut.commit(Replace::Yes, 5); }) == "file-io");
   TempFile replaced(dir, "replaced");
   fill(replaced, "data");
-  for (const std::string& name : t.names()) t.write(name, "evil");  // same inode, same size: not seen
+  for (const std::string& name : t.names())
+    t.write(name, "evil");  // same inode, same size: not seen
   for (const std::string& name : t.names()) fs::remove(t.at(name));
   CHECK(outcome([&] { replaced.commit(Replace::Yes, 4); }) == "file-io");
   CHECK(t.names().empty());

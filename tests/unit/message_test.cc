@@ -125,7 +125,9 @@ TEST_CASE("messages: each is a protocol error with one byte too many") {
     }
 }
 
-TEST_CASE("messages: no change of one byte is anything but a message , a protocol error or a refused name") {
+TEST_CASE(
+    "messages: no change of one byte is anything but a message , a protocol error or a refused "
+    "name") {
   for (const Case& c : all_messages())
     for (size_t at = 0; at < c.bytes.size(); ++at)
       for (int value : {0x00, 0x01, 0x7f, 0x80, 0xff}) {
