@@ -14,7 +14,11 @@
 namespace zx {
 namespace {
 
-constexpr size_t kBufferBytes = 256 << 10;
+// What one write takes. Larger is worse: for a large write ext4 makes large folios, out of memory
+// that has long been free, and on a virtual machine that gives free memory back to its host each is
+// a fault there. Measured on kernel 6.18, TLS, 2 GiB, five interleaved rounds: 256 KiB 6.9 CPU-s
+// for both ends, 32 KiB 4.6.
+constexpr size_t kBufferBytes = 32 << 10;
 // The largest pipe an unprivileged process may have (fs.pipe-max-size).
 constexpr int kPipeBytes = 1 << 20;
 
