@@ -52,23 +52,19 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
 
   // 2. Meet the sender. From here on the peer is who the key says, or --no-auth was on both ends.
   std::string one_time_key;
-  const Security security = make_security(options.common, "zrecv", &one_time_key);
+  const Security security = make_security(options.common, options.remote, "zrecv", &one_time_key);
   Terms terms = make_terms(options.common, "zrecv");
   if (options.remote) terms.path = options.remote->path;
-  const Session session =
-      open_session(make_rendezvous(options.common, options.remote), Role::Receiver, security, terms,
-                   [&](uint16_t port) {
-                     console.listening(options.common.listen->host, port, one_time_key,
-                                       paste_command(options, port));
-                   });
+  Session session = open_session(make_rendezvous(options.common, options.remote), Role::Receiver,
+                                 security, terms, [&](uint16_t port) {
+                                   console.listening(options.common.listen->host, port,
+                                                     one_time_key, paste_command(options, port));
+                                 });
   wipe(one_time_key);
-  const Negotiated& agreed = session.agreed;
-  Link& link = *session.link;
-  Channel& channel = link.channel();
-  console.connected(channel.socket().peer(), session.cipher, agreed.peer_build);
+  const Negotiated& agreed = session.agreed();
+  Link& link = session.link();
+  console.connected(link.channel(), agreed.peer_build);
   Summary& summary = console.summary();
-  summary.tls = channel.tls_form();
-  summary.cipher = session.cipher;
 
   link.guard([&] {
     // 3. Where to. A sender that connected may have named a path below the root; a pull has named
@@ -79,12 +75,15 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     destination.aim(pull ? std::vector<std::string>{} : agreed.path, agreed.path_is_directory,
                     agreed.no_target_directory);
 
-    // 4. Choose how bytes move; nothing else decides that.
-    const auto engine = choose_engine(channel, options.common.engine);
+    // 4. Choose how bytes move, for this connection and for one that may replace it; nothing else
+    //    decides that.
+    const auto make_engine = [&](Channel& channel) {
+      return choose_engine(channel, options.common.engine);
+    };
 
     // 5. Receive until FIN. Everything is in temporary files, verified block by block.
     console.begin_transfer(0);
-    Reception reception(link, agreed, destination, *engine,
+    Reception reception(session, destination, make_engine,
                         pull ? agreed.path : std::vector<std::string>{}, console, ledger);
     const Fin fin = reception.run();
     compare(fin, reception.complete());
@@ -98,15 +97,11 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     summary.durable = totals.entries > 0 && agreed.durability != Durability::None;
 
     // 7. Verdict, and the sender's word that it has heard it.
-    const PathReport path{engine_name(engine->engine()), channel.tls_form(), engine->why()};
+    const PathReport path = reception.path_report();
     link.send(FrameType::Verdict, 0, 0,
               encode(Verdict{ledger.status(), summary.durable, totals.entries, totals.bytes,
                              totals.root, totals.retransmitted_blocks, path}));
-    summary.tx = escape(fin.path.engine);
-    summary.rx = path.engine;
-    if (!fin.path.why.empty())
-      summary.why.push_back("zsend: " + summary.tx + ": " + quote_peer_text(fin.path.why));
-    if (!path.why.empty()) summary.why.push_back("zrecv: " + path.engine + ": " + path.why);
+    summary.set_path(Role::Receiver, path, fin.path);
     const Frame bye = link.read();
     if (bye.header.type != FrameType::Bye) unexpected_frame(bye.header, "instead of BYE");
     if (decode_bye(bye.body) != ledger.status())
@@ -114,8 +109,8 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
   });
 
   // 8. Report. Both sides have said the same.
-  channel.finish_sending();
-  summary.wire_bytes = wire_bytes(channel.socket().fd()).received;
+  link.channel().finish_sending();
+  summary.wire_bytes = link.wire_bytes().received;
   return console.finish(ledger.status(), "", ledger);
 }
 

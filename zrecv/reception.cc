@@ -12,8 +12,8 @@ namespace {
 
 // An ACK every so many blocks: the sender of a long file hears that this side is alive and how far.
 constexpr uint64_t kBlocksPerAck = 4;
-// Freshly written bytes are hashed when so many have gathered: few calls, and still in cache (as fast as
-// 64 KiB on a CPU with 512 KiB of L2, measured).
+// Freshly written bytes are hashed when so many have gathered: few calls, and still in cache (as
+// fast as 64 KiB on a CPU with 512 KiB of L2, measured).
 constexpr size_t kReadBackBytes = 1 << 20;
 
 EntryOutcome failed_outcome(uint64_t id, const std::string& name, const Error& error) {
@@ -27,14 +27,15 @@ EntryOutcome failed_outcome(uint64_t id, const std::string& name, const Error& e
 
 }  // namespace
 
-Reception::Reception(Link& link, const Negotiated& agreed, Destination& destination,
-                     BlockReceiver& engine, std::vector<std::string> requested, Console& console,
-                     Ledger& ledger)
-    : link_(link),
-      agreed_(agreed),
+Reception::Reception(Session& session, Destination& destination, MakeBlockReceiver make_engine,
+                     std::vector<std::string> requested, Console& console, Ledger& ledger)
+    : session_(session),
+      link_(session.link()),
+      agreed_(session.agreed()),
       destination_(destination),
-      engine_(engine),
-      resend_engine_(make_buffered_receiver(link.channel())),
+      make_engine_(std::move(make_engine)),
+      engine_(make_engine_(link_.channel())),
+      resend_engine_(make_buffered_receiver(link_.channel())),
       read_back_(kReadBackBytes),
       requested_(std::move(requested)),
       console_(console),
@@ -59,6 +60,9 @@ Fin Reception::run() {
       case FrameType::End:
         on_end(frame);
         break;
+      case FrameType::Switch:
+        on_switch();
+        break;
       case FrameType::Fin:
         return on_fin(frame);
       default:
@@ -66,6 +70,19 @@ Fin Reception::run() {
     }
     check_stop();
   }
+}
+
+PathReport Reception::path_report() const {
+  const Channel& channel = link_.channel();
+  return {engine_name(engine_->engine()), channel.tls_form(), engine_->why(), channel.tls_why()};
+}
+
+// The key of the connection has protected enough; what goes on is the same stream of frames.
+void Reception::on_switch() {
+  (void)session_.switch_connection(/*first=*/false);
+  engine_ = make_engine_(link_.channel());
+  resend_engine_ = make_buffered_receiver(link_.channel());
+  console_.detail("the connection was replaced: its key has protected enough");
 }
 
 Fin Reception::on_fin(const Frame& frame) {
@@ -180,7 +197,7 @@ void Reception::on_data(const FrameHeader& header) {
   EntryWriter* w = writer(header);
   if (w == nullptr) return discard(link_.channel(), header.length);
   const bool resent = (header.flags & kFlagResent) != 0;
-  w->data(header, resent ? *resend_engine_ : engine_, console_);
+  w->data(header, resent ? *resend_engine_ : *engine_, console_);
   drop_if_failed(header.entry);
 }
 

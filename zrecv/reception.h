@@ -18,22 +18,28 @@
 
 namespace zx {
 
+/// The engine for a connection.
+using MakeBlockReceiver = std::function<std::unique_ptr<BlockReceiver>(Channel&)>;
+
 class Reception {
  public:
   /// All must outlive it. `requested`: names a pull has asked for; empty when everything is
   /// welcome.
-  Reception(Link& link, const Negotiated& agreed, Destination& destination, BlockReceiver& engine,
+  Reception(Session& session, Destination& destination, MakeBlockReceiver make_engine,
             std::vector<std::string> requested, Console& console, Ledger& ledger);
 
   /// Receives until FIN. Failed entries are in the ledger by then and their temporary files gone.
   Fin run();
   /// Verified entries that wait for their commit, in order of arrival.
   std::vector<std::unique_ptr<EntryWriter>>& complete() { return complete_; }
+  /// What carried the data, on the present connection.
+  PathReport path_report() const;
   /// After the commit: outcomes into the ledger, and word to the sender of those that failed.
   /// Removes what temporary files are left.
   void report_commits();
 
  private:
+  void on_switch();
   Fin on_fin(const Frame& frame);
   void on_entry(const Frame& frame);
   void on_data(const FrameHeader& header);
@@ -46,11 +52,12 @@ class Reception {
   void drop_if_failed(uint64_t id);
   EntryWriter* writer(const FrameHeader& header);
 
+  Session& session_;
   Link& link_;
   const Negotiated& agreed_;
   Destination& destination_;
-  BlockReceiver& engine_;
-  std::unique_ptr<BlockReceiver> resend_engine_;
+  MakeBlockReceiver make_engine_;
+  std::unique_ptr<BlockReceiver> engine_, resend_engine_;
   PageBuffer read_back_;
   const std::vector<std::string> requested_;
   Console& console_;

@@ -11,9 +11,20 @@
 
 namespace zx {
 
-EntryStream::EntryStream(Link& link, const Negotiated& agreed, BlockSender& engine,
-                         Console& console, Ledger& ledger)
-    : link_(link), agreed_(agreed), engine_(engine), console_(console), ledger_(ledger) {}
+EntryStream::EntryStream(Session& session, MakeBlockSender make_engine, Console& console,
+                         Ledger& ledger)
+    : session_(session),
+      link_(session.link()),
+      agreed_(session.agreed()),
+      make_engine_(std::move(make_engine)),
+      engine_(make_engine_(link_.channel())),
+      console_(console),
+      ledger_(ledger) {}
+
+PathReport EntryStream::path_report() const {
+  const Channel& channel = link_.channel();
+  return {engine_name(engine_->engine()), channel.tls_form(), engine_->why(), channel.tls_why()};
+}
 
 void EntryStream::send(SourceFile file) {
   // Half of what the receiver may keep open: it never has to refuse.
@@ -50,6 +61,7 @@ void EntryStream::send_extents(uint64_t id, OpenEntry& entry) {
   Extent extent;
   while (entry.size < end) {
     serve_pending();
+    replace_worn_key();
     if (!open_.contains(id)) return;  // refused or failed over there: nothing more to send of it
     if (entry.failure != ExitStatus::Ok) break;
     if (extent.length == 0) extent = entry.file.extent_at(entry.size, end);
@@ -96,8 +108,8 @@ bool EntryStream::send_hole(uint64_t id, OpenEntry& entry, Extent hole, Hasher* 
 bool EntryStream::send_block(uint64_t id, OpenEntry& entry, uint64_t offset, uint32_t length,
                              Hasher* file_digest) {
   link_.queue_data_header(id, offset, length, 0);
-  const SentBlock block = engine_.send(entry.file, offset, length, link_.take_queued(), file_digest,
-                                       [&](uint64_t n) { console_.add_bytes(n); });
+  const SentBlock block = engine_->send(entry.file, offset, length, link_.take_queued(),
+                                        file_digest, [&](uint64_t n) { console_.add_bytes(n); });
   link_.payload_done();
   link_.queue(FrameType::DataDigest, id, offset, encode(BlockDigest{block.length, block.digest}));
   record_block(entry, offset, block);
@@ -142,6 +154,7 @@ void EntryStream::send_end(uint64_t id, OpenEntry& entry) {
 }
 
 void EntryStream::resend(uint64_t id, uint64_t offset, uint32_t length) {
+  replace_worn_key();
   const auto found = open_.find(id);
   if (found == open_.end() || !found->second.sent(offset, length))
     throw Error(ExitStatus::Protocol, "peer asked again for a block that was not sent");
@@ -172,6 +185,14 @@ void EntryStream::resend(uint64_t id, uint64_t offset, uint32_t length) {
 
 void EntryStream::serve_pending() {
   while (auto frame = link_.read_if_any()) handle(*frame);
+}
+
+void EntryStream::replace_worn_key() {
+  if (!session_.key_is_worn()) return;
+  const std::vector<Frame> late = session_.switch_connection(/*first=*/true);
+  engine_ = make_engine_(link_.channel());
+  console_.detail("the connection was replaced: its key has protected enough");
+  for (const Frame& frame : late) handle(frame);
 }
 
 void EntryStream::handle(const Frame& frame) {

@@ -16,17 +16,21 @@
 
 namespace zx {
 
+/// The engine for a connection.
+using MakeBlockSender = std::function<std::unique_ptr<BlockSender>(Channel&)>;
+
 class EntryStream {
  public:
   /// All must outlive it.
-  EntryStream(Link& link, const Negotiated& agreed, BlockSender& engine, Console& console,
-              Ledger& ledger);
+  EntryStream(Session& session, MakeBlockSender make_engine, Console& console, Ledger& ledger);
 
   /// Announces and sends one file up to its END. A file that cannot be read to its end is an
   /// outcome in the ledger, not an Error.
   void send(SourceFile file);
   /// Serves the receiver until every entry has its result.
   void settle();
+  /// What carried the data, on the present connection.
+  PathReport path_report() const;
   /// FIN, wait for the verdict, compare, BYE. Throws Error{Integrity} when the totals differ.
   Verdict conclude(const PathReport& path);
 
@@ -60,13 +64,16 @@ class EntryStream {
   void send_end(uint64_t id, OpenEntry& entry);
   void resend(uint64_t id, uint64_t offset, uint32_t length);
   void serve_pending();
+  void replace_worn_key();
   void handle(const Frame& frame);
   Frame read_verdict();
   void settle_entry(uint64_t id, const EntryResult& result);
 
+  Session& session_;
   Link& link_;
   const Negotiated& agreed_;
-  BlockSender& engine_;
+  MakeBlockSender make_engine_;
+  std::unique_ptr<BlockSender> engine_;
   Console& console_;
   Ledger& ledger_;
   uint64_t last_id_ = 0;
