@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "common/base/unique_fd.h"
 #include "common/engine/policy.h"
+#include "common/engine/splice_pipe.h"
 #include "common/net/channel.h"
 
 namespace zx {
@@ -31,13 +31,6 @@ class BlockReceiver {
   virtual Engine engine() const = 0;
   virtual std::string why() const = 0;
 };
-
-/// The two ends of a pipe for splice(2), as large as this user may have.
-struct SplicePipe {
-  UniqueFd read_end, write_end;
-  size_t bytes = 0;  // as read back with F_GETPIPE_SZ; 0 when there is no pipe
-};
-SplicePipe make_splice_pipe();
 
 std::unique_ptr<BlockReceiver> make_block_receiver(Channel& channel, const Choice& choice,
                                                    SplicePipe pipe);
