@@ -12,8 +12,8 @@ namespace {
 
 // An ACK every so many blocks: the sender of a long file hears that this side is alive and how far.
 constexpr uint64_t kBlocksPerAck = 4;
-// Freshly written bytes are hashed when so many have gathered: few calls, and still in cache (as fast as
-// 64 KiB on a CPU with 512 KiB of L2, measured).
+// Freshly written bytes are hashed when so many have gathered: few calls, and still in cache (as
+// fast as 64 KiB on a CPU with 512 KiB of L2, measured).
 constexpr size_t kReadBackBytes = 1 << 20;
 
 EntryOutcome failed_outcome(uint64_t id, const std::string& name, const Error& error) {
@@ -28,12 +28,12 @@ EntryOutcome failed_outcome(uint64_t id, const std::string& name, const Error& e
 }  // namespace
 
 Reception::Reception(Link& link, const Negotiated& agreed, Destination& destination,
-                     BlockReceiver& engine, std::vector<std::string> requested, Console& console,
+                     RecvEngines& engines, std::vector<std::string> requested, Console& console,
                      Ledger& ledger)
     : link_(link),
       agreed_(agreed),
       destination_(destination),
-      engine_(engine),
+      engines_(engines),
       resend_engine_(make_buffered_receiver(link.channel())),
       read_back_(kReadBackBytes),
       requested_(std::move(requested)),
@@ -118,7 +118,9 @@ void Reception::open_entry(uint64_t id, const EntryInfo& info) {
           break;
       }
     }
-    open_.emplace(id, std::make_unique<EntryWriter>(id, info, target, agreed_, read_back_));
+    auto entry = std::make_unique<EntryWriter>(id, info, target, agreed_, read_back_);
+    entry->sink() = engines_.look_at(entry->temp().fd(), info.size);
+    open_.emplace(id, std::move(entry));
     console_.add_total(info.size);
   } catch (const Error& error) {
     // A fault of this file only: its outcome, not the end of the session (session/ledger.h).
@@ -180,7 +182,7 @@ void Reception::on_data(const FrameHeader& header) {
   EntryWriter* w = writer(header);
   if (w == nullptr) return discard(link_.channel(), header.length);
   const bool resent = (header.flags & kFlagResent) != 0;
-  w->data(header, resent ? *resend_engine_ : engine_, console_);
+  w->data(header, resent ? *resend_engine_ : engines_.pick(w->sink()), console_);
   drop_if_failed(header.entry);
 }
 

@@ -8,7 +8,7 @@
 #include <set>
 #include <vector>
 
-#include "common/engine/block_receiver.h"
+#include "common/engine/engine_set.h"
 #include "common/session/ledger.h"
 #include "common/session/link.h"
 #include "common/session/session.h"
@@ -22,7 +22,7 @@ class Reception {
  public:
   /// All must outlive it. `requested`: names a pull has asked for; empty when everything is
   /// welcome.
-  Reception(Link& link, const Negotiated& agreed, Destination& destination, BlockReceiver& engine,
+  Reception(Link& link, const Negotiated& agreed, Destination& destination, RecvEngines& engines,
             std::vector<std::string> requested, Console& console, Ledger& ledger);
 
   /// Receives until FIN. Failed entries are in the ledger by then and their temporary files gone.
@@ -49,7 +49,7 @@ class Reception {
   Link& link_;
   const Negotiated& agreed_;
   Destination& destination_;
-  BlockReceiver& engine_;
+  RecvEngines& engines_;
   std::unique_ptr<BlockReceiver> resend_engine_;
   PageBuffer read_back_;
   const std::vector<std::string> requested_;

@@ -11,9 +11,9 @@
 
 namespace zx {
 
-EntryStream::EntryStream(Link& link, const Negotiated& agreed, BlockSender& engine,
+EntryStream::EntryStream(Link& link, const Negotiated& agreed, SendEngines& engines,
                          Console& console, Ledger& ledger)
-    : link_(link), agreed_(agreed), engine_(engine), console_(console), ledger_(ledger) {}
+    : link_(link), agreed_(agreed), engines_(engines), console_(console), ledger_(ledger) {}
 
 void EntryStream::send(SourceFile file) {
   // Half of what the receiver may keep open: it never has to refuse.
@@ -31,8 +31,10 @@ void EntryStream::send(SourceFile file) {
   link_.queue(FrameType::Entry, id, 0, encode(info));
 
   std::string path = file.path();
+  const SourceFacts facts = engines_.look_at(file);
   const auto [at, added] = open_.try_emplace(id, OpenEntry{.file = std::move(file),
                                                            .name = std::move(path),
+                                                           .facts = facts,
                                                            .blocks = {},
                                                            .resent = {},
                                                            .sum = {},
@@ -96,8 +98,9 @@ bool EntryStream::send_hole(uint64_t id, OpenEntry& entry, Extent hole, Hasher* 
 bool EntryStream::send_block(uint64_t id, OpenEntry& entry, uint64_t offset, uint32_t length,
                              Hasher* file_digest) {
   link_.queue_data_header(id, offset, length, 0);
-  const SentBlock block = engine_.send(entry.file, offset, length, link_.take_queued(), file_digest,
-                                       [&](uint64_t n) { console_.add_bytes(n); });
+  const SentBlock block = engines_.pick(entry.facts)
+                              .send(entry.file, offset, length, link_.take_queued(), file_digest,
+                                    [&](uint64_t n) { console_.add_bytes(n); });
   link_.payload_done();
   link_.queue(FrameType::DataDigest, id, offset, encode(BlockDigest{block.length, block.digest}));
   record_block(entry, offset, block);

@@ -7,7 +7,7 @@
 #include <map>
 #include <optional>
 
-#include "common/engine/block_sender.h"
+#include "common/engine/engine_set.h"
 #include "common/file/source_file.h"
 #include "common/session/ledger.h"
 #include "common/session/link.h"
@@ -19,7 +19,7 @@ namespace zx {
 class EntryStream {
  public:
   /// All must outlive it.
-  EntryStream(Link& link, const Negotiated& agreed, BlockSender& engine, Console& console,
+  EntryStream(Link& link, const Negotiated& agreed, SendEngines& engines, Console& console,
               Ledger& ledger);
 
   /// Announces and sends one file up to its END. A file that cannot be read to its end is an
@@ -35,6 +35,7 @@ class EntryStream {
   struct OpenEntry {
     SourceFile file;
     std::string name;
+    SourceFacts facts;                     // for the choice of its engine
     std::map<uint64_t, SentBlock> blocks;  // by offset: what was last sent
     std::map<uint64_t, int> resent;        // by offset: how often; bounds what a peer can ask for
     DigestSum sum;                         // over them
@@ -66,7 +67,7 @@ class EntryStream {
 
   Link& link_;
   const Negotiated& agreed_;
-  BlockSender& engine_;
+  SendEngines& engines_;
   Console& console_;
   Ledger& ledger_;
   uint64_t last_id_ = 0;

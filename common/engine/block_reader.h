@@ -49,7 +49,8 @@ class PieceSize {
 /// Reads a block in pieces that stay in cache and hashes each while it is hot.
 class BlockReader {
  public:
-  BlockReader() : buffer_(kReadBufferBytes) {}
+  explicit BlockReader(size_t buffer_bytes = kReadBufferBytes, bool uncached = false)
+      : buffer_(buffer_bytes), uncached_(uncached) {}
 
   // use(piece, offset in the block) is called for each piece; the result is short where the file
   // is.
@@ -61,7 +62,9 @@ class BlockReader {
     while (out.length < length) {
       check_stop();
       const auto want = std::min<size_t>(buffer_.size(), length - out.length);
-      const ssize_t n = pread_full(file.fd(), buffer_.first(want), offset + out.length);
+      const auto target = buffer_.first(want);
+      const ssize_t n = uncached_ ? pread_uncached(file.fd(), target, offset + out.length)
+                                  : pread_full(file.fd(), target, offset + out.length);
       if (n < 0) out.read_error = static_cast<int>(-n);
       if (n <= 0) break;
       const auto piece = std::span<const std::byte>(buffer_.first(static_cast<size_t>(n)));
@@ -77,6 +80,7 @@ class BlockReader {
  private:
   Hasher hasher_;
   PageBuffer buffer_;
+  bool uncached_;
 };
 
 }  // namespace zx

@@ -9,6 +9,7 @@
 
 #include "common/base/error.h"
 #include "common/base/io.h"
+#include "common/engine/direct_receiver.h"
 #include "common/engine/readwrite_receiver.h"
 
 namespace zx {
@@ -36,7 +37,7 @@ class SpliceReceiver final : public BlockReceiver {
         discard(channel_, length - done - got);
         return error;
       }
-      fresh(got);
+      fresh(got, {});
       done += got;
     }
     return 0;
@@ -95,10 +96,14 @@ class SpliceReceiver final : public BlockReceiver {
 }  // namespace
 
 std::unique_ptr<BlockReceiver> make_block_receiver(Channel& channel, const Choice& choice,
-                                                   SplicePipe pipe) {
+                                                   SplicePipe pipe, size_t buffer_bytes) {
   if (choice.engine == Engine::Splice)
     return std::make_unique<SpliceReceiver>(channel, choice.why, std::move(pipe));
-  return std::make_unique<ReadWriteReceiver>(channel, choice.why);
+  if (choice.engine == Engine::Direct)
+    return std::make_unique<DirectReceiver>(channel, choice.why,
+                                            make_async_io(kDirectSlots, kDirectSlotBytes));
+  if (buffer_bytes == 0) buffer_bytes = choice.uncached ? kUncachedBufferBytes : kWriteBufferBytes;
+  return std::make_unique<ReadWriteReceiver>(channel, choice.why, buffer_bytes, choice.uncached);
 }
 
 std::unique_ptr<BlockReceiver> make_buffered_receiver(Channel& channel) {

@@ -9,7 +9,10 @@
 
 #include "common/base/error.h"
 #include "common/base/io.h"
+#include "common/engine/direct_sender.h"
+#include "common/engine/mmap_sender.h"
 #include "common/engine/readwrite_sender.h"
+#include "common/engine/splice_sender.h"
 
 namespace zx {
 namespace {
@@ -73,10 +76,23 @@ class SendfileSender final : public BlockSender {
 
 }  // namespace
 
-std::unique_ptr<BlockSender> make_block_sender(Channel& channel, const Choice& choice) {
-  if (choice.engine == Engine::Sendfile)
-    return std::make_unique<SendfileSender>(channel, choice.why);
-  return std::make_unique<ReadWriteSender>(channel, choice.why);
+std::unique_ptr<BlockSender> make_block_sender(Channel& channel, const Choice& choice,
+                                               size_t buffer_bytes) {
+  switch (choice.engine) {
+    case Engine::Sendfile:
+      return std::make_unique<SendfileSender>(channel, choice.why);
+    case Engine::Splice:
+      return std::make_unique<SpliceSender>(channel, choice.why, make_splice_pipe());
+    case Engine::Mmap:
+      return std::make_unique<MmapSender>(channel, choice.why);
+    case Engine::Direct:
+      return std::make_unique<DirectSender>(channel, choice.why,
+                                            make_async_io(kDirectSlots, kDirectSlotBytes));
+    case Engine::ReadWrite:
+      break;
+  }
+  return std::make_unique<ReadWriteSender>(
+      channel, choice.why, buffer_bytes == 0 ? kReadBufferBytes : buffer_bytes, choice.uncached);
 }
 
 PrivateBlock read_private_block(const SourceFile& file, uint64_t offset, uint32_t length) {

@@ -17,10 +17,16 @@ namespace zx {
 /// CPU-s for both ends, 32 KiB 4.6.
 constexpr size_t kWriteBufferBytes = 32 << 10;
 
+/// The same when each write also starts its write-back (RWF_DONTCACHE): small ones would be small
+/// requests to the disk.
+constexpr size_t kUncachedBufferBytes = 1 << 20;
+
 class ReadWriteReceiver final : public BlockReceiver {
  public:
-  ReadWriteReceiver(Channel& channel, std::string why)
-      : channel_(channel), why_(std::move(why)), buffer_(kWriteBufferBytes) {}
+  /// buffer_bytes: a multiple of 4096. uncached: what is written shall not stay in the page cache.
+  ReadWriteReceiver(Channel& channel, std::string why, size_t buffer_bytes = kWriteBufferBytes,
+                    bool uncached = false)
+      : channel_(channel), why_(std::move(why)), buffer_(buffer_bytes), uncached_(uncached) {}
 
   int receive(int file, uint64_t offset, uint32_t length, const FreshFn& fresh) override {
     uint32_t done = 0;
@@ -28,24 +34,27 @@ class ReadWriteReceiver final : public BlockReceiver {
       const auto piece = buffer_.first(std::min<size_t>(buffer_.size(), length - done));
       // The whole piece, although TLS hands out 16 KiB at a time: fewer and larger writes.
       channel_.recv_exact(piece);
-      const int error = -pwrite_full(file, piece, offset + done);
+      const int error = -(uncached_ ? pwrite_uncached(file, piece, offset + done)
+                                    : pwrite_full(file, piece, offset + done));
       done += static_cast<uint32_t>(piece.size());
       if (error != 0) {
         discard(channel_, length - done);
         return error;
       }
-      fresh(piece.size());
+      fresh(piece.size(), {});
     }
     return 0;
   }
 
   Engine engine() const override { return Engine::ReadWrite; }
   std::string why() const override { return why_; }
+  bool uncached() const override { return uncached_; }
 
  private:
   Channel& channel_;
   std::string why_;
   PageBuffer buffer_;
+  bool uncached_;
 };
 
 }  // namespace zx

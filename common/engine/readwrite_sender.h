@@ -11,7 +11,10 @@ namespace zx {
 
 class ReadWriteSender final : public BlockSender {
  public:
-  ReadWriteSender(Channel& channel, std::string why) : channel_(channel), why_(std::move(why)) {}
+  /// buffer_bytes: a multiple of 4096. uncached: reads leave nothing in the page cache.
+  ReadWriteSender(Channel& channel, std::string why, size_t buffer_bytes = kReadBufferBytes,
+                  bool uncached = false)
+      : channel_(channel), why_(std::move(why)), reader_(buffer_bytes, uncached) {}
 
   SentBlock send(const SourceFile& file, uint64_t offset, uint32_t length,
                  std::span<const std::byte> head, Hasher* file_digest,

@@ -6,11 +6,14 @@
 #include <array>
 
 #include "common/base/error.h"
+#include "common/base/page_buffer.h"
 #include "common/base/quote.h"
 #include "common/ui/units.h"
 
 namespace zx {
 namespace {
+
+constexpr size_t kMinBufferBytes = 4 << 10, kMaxBufferBytes = 16 << 20;
 
 // CLI11 would take the word after an option with an optional value as that value: `--json FILE`
 // must not eat the source. So the form without "=" gets its default here.
@@ -95,7 +98,7 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
                           const std::vector<std::pair<std::string, Engine>>& engines,
                           CommonOptions* o) {
   bool four = false, six = false;
-  std::string listen, block_size, ktls;
+  std::string listen, block_size, buffer_size, ktls;
   std::optional<std::chrono::seconds> timeout;
 
   app.allow_extras();  // the operands: as a list CLI11 would split "[a,b]"
@@ -116,8 +119,11 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
                          "kernel TLS; this version always uses TLS in user space");
   Words<std::optional<Engine>> engine_words{{"auto", std::nullopt}};
   for (const auto& [word, engine] : engines) engine_words.emplace_back(word, engine);
-  add_words<std::optional<Engine>>(app, "--engine", engine_words, &o->engine,
+  add_words<std::optional<Engine>>(app, "--engine", engine_words, &o->engine.asked,
                                    "how bytes move at this end");
+  app.add_option("--buffer-size", buffer_size,
+                 "bytes per call of the engine readwrite, 4K to 16M, a multiple of 4K")
+      ->type_name("SIZE");
   app.add_option("--block-size", block_size, "bytes per verified block, 1M to 16M (8M)")
       ->type_name("SIZE");
   add_seconds(app, "--timeout", &timeout, 1, "give up when nothing moves for so long (60)");
@@ -169,6 +175,14 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
     if (!size || *size < kMinBlockBytes || *size > kMaxBlockBytes)
       throw Error(ExitStatus::Usage, "--block-size " + escape(block_size) + ": from 1M to 16M");
     o->block_bytes = static_cast<uint32_t>(*size);
+  }
+  if (!buffer_size.empty()) {
+    const auto size = parse_size(buffer_size);
+    if (!size || *size < kMinBufferBytes || *size > kMaxBufferBytes ||
+        *size % PageBuffer::kPageBytes != 0)
+      throw Error(ExitStatus::Usage, "--buffer-size " + escape(buffer_size) +
+                                         ": from 4K to 16M, and a multiple of 4K");
+    o->engine.buffer_bytes = static_cast<size_t>(*size);
   }
   check(*o, four, six);
   return true;

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "common/engine/policy.h"
+#include "common/engine/engine_set.h"
 #include "common/session/session.h"
 #include "common/ui/console.h"
 
@@ -23,7 +23,7 @@ struct CommonOptions {
   std::optional<std::string> new_key;   // --new-key: make this file and end
   bool plain = false;                   // --plain
   bool no_auth = false;                 // --no-auth
-  std::optional<Engine> engine;         // --engine; nothing: auto
+  EngineOptions engine;                 // --engine, --buffer-size
   uint32_t block_bytes = kDefaultBlockBytes;
   std::chrono::seconds timeout{60};  // --timeout: longest wait for the peer
   std::optional<std::chrono::seconds> wait;

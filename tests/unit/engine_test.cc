@@ -313,7 +313,7 @@ TEST_CASE("BlockReceiver: every engine writes the same bytes at the same place")
         uint64_t fresh = 0;
         bool readable = true;
         const int error =
-            receiver->receive(file.fd(), offset, static_cast<uint32_t>(size), [&](uint64_t bytes) {
+            receiver->receive(file.fd(), offset, static_cast<uint32_t>(size), [&](uint64_t bytes, auto) {
               Buffer now(bytes);
               readable =
                   readable &&
@@ -351,7 +351,7 @@ TEST_CASE("BlockReceiver: a failed write is returned and the frames stay in step
         auto sending = send_async(*c.sender, data);
         uint64_t fresh = 0;
         const int error = receiver->receive(file.get(), 0, static_cast<uint32_t>(size),
-                                            [&](uint64_t bytes) { fresh += bytes; });
+                                            [&](uint64_t bytes, auto) { fresh += bytes; });
         CHECK(error == row.error);
         CHECK(fresh == 0);
         check_in_step(*c.receiver);
@@ -372,8 +372,8 @@ TEST_CASE("BlockReceiver: the next block after a failed write is received whole"
       c.sender->send(data, More::No);
     });
     const auto length = static_cast<uint32_t>(data.size());
-    CHECK(receiver->receive(read_only.get(), 0, length, [](uint64_t) {}) == EBADF);
-    CHECK(receiver->receive(file.fd(), 0, length, [](uint64_t) {}) == 0);
+    CHECK(receiver->receive(read_only.get(), 0, length, [](uint64_t, auto) {}) == EBADF);
+    CHECK(receiver->receive(file.fd(), 0, length, [](uint64_t, auto) {}) == 0);
     sending.get();
     CHECK((file.content() == data));
   }
@@ -388,7 +388,7 @@ TEST_CASE("BlockReceiver: a destination that splice does not know goes through a
   auto sending = send_async(*c.sender, data);
   uint64_t fresh = 0;
   CHECK(receiver->receive(append.get(), 0, static_cast<uint32_t>(data.size()),
-                          [&](uint64_t bytes) { fresh += bytes; }) == 0);
+                          [&](uint64_t bytes, auto) { fresh += bytes; }) == 0);
   check_in_step(*c.receiver);
   sending.get();
   CHECK(fresh == data.size());
@@ -405,7 +405,7 @@ TEST_CASE("BlockReceiver: a stream that ends inside a block is a network error")
     const auto receiver = make_receiver(*c.receiver, engine);
     c.sender->send(pattern(1000), More::No);
     c.sender->finish_sending();
-    CHECK(outcome([&] { receiver->receive(file.fd(), 0, 1001, [](uint64_t) {}); }) == "network");
+    CHECK(outcome([&] { receiver->receive(file.fd(), 0, 1001, [](uint64_t, auto) {}); }) == "network");
   }
 }
 
@@ -441,7 +441,7 @@ TEST_CASE("engines: from a file through two sockets into a file") {
         return sender->send(file, 0, length, {}, nullptr, [](uint64_t) {});
       });
       const auto receiver = make_receiver(*c.receiver, receive_engine);
-      CHECK(receiver->receive(target.fd(), 0, length, [](uint64_t) {}) == 0);
+      CHECK(receiver->receive(target.fd(), 0, length, [](uint64_t, auto) {}) == 0);
       const SentBlock block = sending.get();
       CHECK(hex(block.digest) == hex(digest_of(target.content())));
       CHECK((target.content() == data));

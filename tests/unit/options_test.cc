@@ -224,7 +224,7 @@ TEST_CASE("options: with none there are the defaults") {
     CHECK_FALSE(o.new_key);
     CHECK_FALSE(o.plain);
     CHECK_FALSE(o.no_auth);
-    CHECK_FALSE(o.engine);
+    CHECK_FALSE(o.engine.asked);
     CHECK(o.block_bytes == kDefaultBlockBytes);
     CHECK(o.timeout == seconds(60));
     CHECK_FALSE(o.wait);
@@ -279,14 +279,13 @@ TEST_CASE("options: every word of a list means what it says") {
   for (const auto& o : both({"--progress=never"})) CHECK(o.console.progress == ProgressMode::Never);
   for (const auto& o : both({"--ktls=auto"})) CHECK_FALSE(o.plain);
   for (const auto& o : both({"--ktls=off"})) CHECK_FALSE(o.plain);
-  for (const auto& o : both({"--engine=auto"})) CHECK_FALSE(o.engine);
-  for (const auto& o : both({"--engine=readwrite"})) CHECK((o.engine == Engine::ReadWrite));
+  for (const auto& o : both({"--engine=auto"})) CHECK_FALSE(o.engine.asked);
+  for (const auto& o : both({"--engine=readwrite"})) CHECK((o.engine.asked == Engine::ReadWrite));
 }
 
 TEST_CASE("options: each program has its own engines") {
-  CHECK((send({"--engine=sendfile", "a", "zs://h"}).common.engine == Engine::Sendfile));
-  CHECK((recv({"--engine=splice", "zs://h", "d"}).common.engine == Engine::Splice));
-  CHECK(send_outcome({"--engine=splice", "a", "zs://h"}) == "usage");
+  CHECK((send({"--engine=sendfile", "a", "zs://h"}).common.engine.asked == Engine::Sendfile));
+  CHECK((recv({"--engine=splice", "zs://h", "d"}).common.engine.asked == Engine::Splice));
   CHECK(recv_outcome({"--engine=sendfile", "zs://h", "d"}) == "usage");
 }
 
@@ -374,9 +373,6 @@ TEST_CASE("options: those of later versions are usage errors and never accepted"
            Words{"--ktls=on"},
            Words{"--ktls", "on"},
            Words{"--ktls"},
-           Words{"--engine=mmap"},
-           Words{"--engine=direct"},
-           Words{"--engine", "direct"},
            Words{"--streams=4"},
            Words{"--streams", "4"},
            Words{"--streams=auto"},
