@@ -119,7 +119,8 @@ void Reception::open_entry(uint64_t id, const EntryInfo& info) {
       }
     }
     auto entry = std::make_unique<EntryWriter>(id, info, target, agreed_, read_back_);
-    entry->sink() = engines_.look_at(entry->temp().fd(), info.size);
+    entry->sink() =
+        engines_.look_at(entry->temp().fd(), info.size, agreed_.durability != Durability::None);
     open_.emplace(id, std::move(entry));
     console_.add_total(info.size);
   } catch (const Error& error) {

@@ -76,9 +76,10 @@ PathReport SendEngines::report() {
 RecvEngines::RecvEngines(Channel& channel, const EngineOptions& options)
     : channel_(&channel), options_(options), pipe_(make_splice_pipe()), pipe_bytes_(pipe_.bytes) {}
 
-SinkFacts RecvEngines::look_at(int file, uint64_t size) const {
+SinkFacts RecvEngines::look_at(int file, uint64_t size, bool synced) const {
   SinkFacts facts;
   facts.size = size;
+  facts.synced = synced;
   if (!worth_looking(size, options_)) return facts;
   facts.available_memory = available_memory();
   facts.direct_error = open_direct(file, DirectAccess::Write).error;

@@ -109,8 +109,8 @@ class RecvEngines {
  public:
   RecvEngines(Channel& channel, const EngineOptions& options);
 
-  /// What the policy wants to know of a file that is to get `size` bytes.
-  SinkFacts look_at(int file, uint64_t size) const;
+  /// What the policy wants to know of a file that is to get `size` bytes and then maybe a sync.
+  SinkFacts look_at(int file, uint64_t size, bool synced) const;
   BlockReceiver& pick(const SinkFacts& sink);
   void use(Channel& channel);
   PathReport report();

@@ -42,8 +42,11 @@ std::string keep_out(const SourceFacts& f) {
 }
 
 std::string keep_out(const SinkFacts& f) {
-  if (f.in_memory || !large_for_memory(f.size, f.available_memory)) return "";
-  return "larger than a quarter of the available memory";
+  if (f.in_memory) return "";
+  if (large_for_memory(f.size, f.available_memory))
+    return "larger than a quarter of the available memory";
+  if (f.synced && f.size >= kSyncedDirectBytes) return "a large file that is synced to the disk";
+  return "";
 }
 
 }  // namespace
