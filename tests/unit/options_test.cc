@@ -285,8 +285,26 @@ TEST_CASE("options: every word of a list means what it says") {
 
 TEST_CASE("options: each program has its own engines") {
   CHECK((send({"--engine=sendfile", "a", "zs://h"}).common.engine.asked == Engine::Sendfile));
+  CHECK((send({"--engine=splice", "a", "zs://h"}).common.engine.asked == Engine::Splice));
+  CHECK((send({"--engine=mmap", "a", "zs://h"}).common.engine.asked == Engine::Mmap));
   CHECK((recv({"--engine=splice", "zs://h", "d"}).common.engine.asked == Engine::Splice));
+  for (const auto& o : both({"--engine", "direct"})) CHECK((o.engine.asked == Engine::Direct));
   CHECK(recv_outcome({"--engine=sendfile", "zs://h", "d"}) == "usage");
+  CHECK(recv_outcome({"--engine=mmap", "zs://h", "d"}) == "usage");
+}
+
+TEST_CASE("options: the buffer is a number of whole pages between two bounds") {
+  for (const auto& o : both({"--ktls=off"})) CHECK(o.engine.buffer_bytes == 0);
+  for (const auto& o : both({"--buffer-size=4K"})) CHECK(o.engine.buffer_bytes == 4096);
+  for (const auto& o : both({"--buffer-size", "32K"})) CHECK(o.engine.buffer_bytes == 32768);
+  for (const auto& o : both({"--buffer-size=16M"})) CHECK(o.engine.buffer_bytes == 16 << 20);
+  for (const char* bad : {"0", "4095", "4097", "5000", "16777217", "17M", "x", "-4K", "4Q"})
+    for (const std::string& outcome :
+         {send_outcome({"--buffer-size", bad, "a", "zs://h"}),
+          recv_outcome({"--buffer-size", bad, "zs://h", "d"})}) {
+      INFO(bad);
+      CHECK(outcome == "usage");
+    }
 }
 
 TEST_CASE("options: json and digest have an optional file and never eat an operand") {
