@@ -15,7 +15,7 @@ install_packages() {
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-build_packages=(g++ cmake ninja-build pkg-config libcli11-dev libssl-dev libxxhash-dev catch2)
+build_packages=(g++ cmake ninja-build pkg-config libcli11-dev libssl-dev libxxhash-dev liburing-dev catch2)
 test_packages=(python3 xxhash strace util-linux bsdutils procps)
 
 # build DIRECTORY PRESET [CMAKE OPTIONS...]: configures and builds into build/DIRECTORY.

@@ -66,10 +66,15 @@ void EntryWriter::data(const FrameHeader& h, BlockReceiver& engine, Console& con
   unhashed_offset_ = h.offset;
   unhashed_bytes_ = 0;
   read_error_ = 0;
-  const int error = engine.receive(temp_.fd(), h.offset, h.length, [&](uint64_t n) {
-    if (!resent) console.add_bytes(n);
-    hash_fresh(n);
-  });
+  read_uncached_ = engine.uncached();
+  const int error = engine.receive(temp_.fd(), h.offset, h.length,
+                                   [&](uint64_t n, std::span<const std::byte> memory) {
+                                     if (!resent) console.add_bytes(n);
+                                     if (memory.empty())
+                                       hash_fresh(n);
+                                     else
+                                       hash_memory(memory);
+                                   });
   if (error != 0)
     return fail(file_status_of_errno(error), temp_.describe() + ": write: " + errno_text(error));
   finish_hashing();
@@ -86,10 +91,19 @@ void EntryWriter::hash_fresh(uint64_t bytes) {
   if (unhashed_bytes_ >= buffer_.size()) finish_hashing();
 }
 
+// What goes past the page cache is not read back: that would bring it in.
+void EntryWriter::hash_memory(std::span<const std::byte> memory) {
+  finish_hashing();
+  block_hasher_.update(memory);
+  if (file_hasher_) file_hasher_->update(memory);
+  unhashed_offset_ += memory.size();
+}
+
 void EntryWriter::finish_hashing() {
   while (unhashed_bytes_ > 0 && read_error_ == 0) {
     const auto piece = buffer_.first(std::min<uint64_t>(buffer_.size(), unhashed_bytes_));
-    const ssize_t n = pread_full(temp_.fd(), piece, unhashed_offset_);
+    const ssize_t n = read_uncached_ ? pread_uncached(temp_.fd(), piece, unhashed_offset_)
+                                     : pread_full(temp_.fd(), piece, unhashed_offset_);
     if (n != static_cast<ssize_t>(piece.size())) {
       read_error_ = n < 0 ? static_cast<int>(-n) : EIO;
       return;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // EntryWriter: one entry while it is received: blocks into the temporary file, each hashed from
-// what the file then holds and compared with the sender's digest; damaged ones asked for again.
-// Never makes a final name (that is commit.h). Wire faults are thrown, faults of this one file are
-// its outcome.
+// what the file then holds (or, past the page cache, from the memory it was written from) and
+// compared with the sender's digest; damaged ones asked for again. Never makes a final name (that
+// is commit.h). Wire faults are thrown, faults of this one file are its outcome.
 #pragma once
 
 #include <sys/stat.h>
@@ -48,6 +48,8 @@ class EntryWriter {
   const EntryInfo& info() const { return info_; }
   const Target& target() const { return target_; }
   TempFile& temp() { return temp_; }
+  /// For the choice of its engine.
+  SinkFacts& sink() { return sink_; }
   Digest block_sum() const { return sum_.value(); }
 
  private:
@@ -66,6 +68,7 @@ class EntryWriter {
   void check_data_header(const FrameHeader& header) const;
   Digest digest_of_file_range(uint64_t offset, uint64_t length);
   void hash_fresh(uint64_t bytes);
+  void hash_memory(std::span<const std::byte> memory);
   void finish_hashing();
   void accept_block(const Block& block, uint32_t length);
   void settle_file_digest(uint64_t size, const EntryEnd& end);
@@ -75,6 +78,7 @@ class EntryWriter {
   const Negotiated& agreed_;
   EntryOutcome outcome_;
   TempFile temp_;
+  SinkFacts sink_;
 
   uint64_t next_ = 0;                  // where the next DATA or HOLE must begin
   std::optional<uint64_t> short_end_;  // the source ended here, inside a DATA: nothing may follow
@@ -86,6 +90,7 @@ class EntryWriter {
   Hasher block_hasher_;
   std::optional<Hasher> file_hasher_;  // flat over the file, while nothing was out of order
   uint64_t unhashed_offset_ = 0, unhashed_bytes_ = 0;
+  bool read_uncached_ = false;
   int read_error_ = 0;
   PageBuffer& buffer_;
 };

@@ -28,7 +28,9 @@ bool parse_recv_options(int argc, const char* const* argv, RecvOptions* out) {
       "  zrecv [OPTIONS] zs://HOST[:PORT][/NAME] DST\n",
       "zrecv");
   if (!parse_common_options(app, argc, argv,
-                            {{"splice", Engine::Splice}, {"readwrite", Engine::ReadWrite}},
+                            {{"splice", Engine::Splice},
+                             {"readwrite", Engine::ReadWrite},
+                             {"direct", Engine::Direct}},
                             &out->common))
     return false;
   if (out->common.new_key && (out->common.listen || !out->common.operands.empty()))

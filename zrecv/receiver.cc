@@ -4,7 +4,7 @@
 
 #include "common/base/error.h"
 #include "common/base/quote.h"
-#include "common/engine/block_receiver.h"
+#include "common/engine/engine_set.h"
 #include "common/session/session.h"
 #include "zrecv/commit.h"
 #include "zrecv/destination.h"
@@ -16,12 +16,6 @@ namespace {
 std::string paste_command(const RecvOptions& options, uint16_t port) {
   return "zsend FILE " +
          shell_word("zs://" + to_text({host_to_paste(*options.common.listen), port}));
-}
-
-std::unique_ptr<BlockReceiver> choose_engine(Channel& channel, std::optional<Engine> asked) {
-  SplicePipe pipe = make_splice_pipe();
-  const Choice choice = choose_recv_engine({channel.recv_fd() >= 0, pipe.bytes, asked});
-  return make_block_receiver(channel, choice, std::move(pipe));
 }
 
 // What will be committed must be what the sender says it has sent.
@@ -75,15 +69,14 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     destination.aim(pull ? std::vector<std::string>{} : agreed.path, agreed.path_is_directory,
                     agreed.no_target_directory);
 
-    // 4. Choose how bytes move, for this connection and for one that may replace it; nothing else
-    //    decides that.
-    const auto make_engine = [&](Channel& channel) {
-      return choose_engine(channel, options.common.engine);
-    };
+    // 4. How bytes move is the policy's choice for each entry, on this connection and on one that
+    // may
+    //    replace it; nothing else decides that.
+    RecvEngines engines(link.channel(), options.common.engine);
 
     // 5. Receive until FIN. Everything is in temporary files, verified block by block.
     console.begin_transfer(0);
-    Reception reception(session, destination, make_engine,
+    Reception reception(session, destination, engines,
                         pull ? agreed.path : std::vector<std::string>{}, console, ledger);
     const Fin fin = reception.run();
     compare(fin, reception.complete());
@@ -97,7 +90,7 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     summary.durable = totals.entries > 0 && agreed.durability != Durability::None;
 
     // 7. Verdict, and the sender's word that it has heard it.
-    const PathReport path = reception.path_report();
+    const PathReport path = engines.report();
     link.send(FrameType::Verdict, 0, 0,
               encode(Verdict{ledger.status(), summary.durable, totals.entries, totals.bytes,
                              totals.root, totals.retransmitted_blocks, path}));

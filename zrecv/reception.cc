@@ -27,14 +27,13 @@ EntryOutcome failed_outcome(uint64_t id, const std::string& name, const Error& e
 
 }  // namespace
 
-Reception::Reception(Session& session, Destination& destination, MakeBlockReceiver make_engine,
+Reception::Reception(Session& session, Destination& destination, RecvEngines& engines,
                      std::vector<std::string> requested, Console& console, Ledger& ledger)
     : session_(session),
       link_(session.link()),
       agreed_(session.agreed()),
       destination_(destination),
-      make_engine_(std::move(make_engine)),
-      engine_(make_engine_(link_.channel())),
+      engines_(engines),
       resend_engine_(make_buffered_receiver(link_.channel())),
       read_back_(kReadBackBytes),
       requested_(std::move(requested)),
@@ -72,15 +71,10 @@ Fin Reception::run() {
   }
 }
 
-PathReport Reception::path_report() const {
-  const Channel& channel = link_.channel();
-  return {engine_name(engine_->engine()), channel.tls_form(), engine_->why(), channel.tls_why()};
-}
-
 // The key of the connection has protected enough; what goes on is the same stream of frames.
 void Reception::on_switch() {
   (void)session_.switch_connection(/*first=*/false);
-  engine_ = make_engine_(link_.channel());
+  engines_.use(link_.channel());
   resend_engine_ = make_buffered_receiver(link_.channel());
   console_.detail("the connection was replaced: its key has protected enough");
 }
@@ -135,7 +129,10 @@ void Reception::open_entry(uint64_t id, const EntryInfo& info) {
           break;
       }
     }
-    open_.emplace(id, std::make_unique<EntryWriter>(id, info, target, agreed_, read_back_));
+    auto entry = std::make_unique<EntryWriter>(id, info, target, agreed_, read_back_);
+    entry->sink() =
+        engines_.look_at(entry->temp().fd(), info.size, agreed_.durability != Durability::None);
+    open_.emplace(id, std::move(entry));
     console_.add_total(info.size);
   } catch (const Error& error) {
     // A fault of this file only: its outcome, not the end of the session (session/ledger.h).
@@ -197,7 +194,7 @@ void Reception::on_data(const FrameHeader& header) {
   EntryWriter* w = writer(header);
   if (w == nullptr) return discard(link_.channel(), header.length);
   const bool resent = (header.flags & kFlagResent) != 0;
-  w->data(header, resent ? *resend_engine_ : *engine_, console_);
+  w->data(header, resent ? *resend_engine_ : engines_.pick(w->sink()), console_);
   drop_if_failed(header.entry);
 }
 

@@ -8,7 +8,7 @@
 #include <set>
 #include <vector>
 
-#include "common/engine/block_receiver.h"
+#include "common/engine/engine_set.h"
 #include "common/session/ledger.h"
 #include "common/session/link.h"
 #include "common/session/session.h"
@@ -18,22 +18,17 @@
 
 namespace zx {
 
-/// The engine for a connection.
-using MakeBlockReceiver = std::function<std::unique_ptr<BlockReceiver>(Channel&)>;
-
 class Reception {
  public:
   /// All must outlive it. `requested`: names a pull has asked for; empty when everything is
   /// welcome.
-  Reception(Session& session, Destination& destination, MakeBlockReceiver make_engine,
+  Reception(Session& session, Destination& destination, RecvEngines& engines,
             std::vector<std::string> requested, Console& console, Ledger& ledger);
 
   /// Receives until FIN. Failed entries are in the ledger by then and their temporary files gone.
   Fin run();
   /// Verified entries that wait for their commit, in order of arrival.
   std::vector<std::unique_ptr<EntryWriter>>& complete() { return complete_; }
-  /// What carried the data, on the present connection.
-  PathReport path_report() const;
   /// After the commit: outcomes into the ledger, and word to the sender of those that failed.
   /// Removes what temporary files are left.
   void report_commits();
@@ -56,8 +51,8 @@ class Reception {
   Link& link_;
   const Negotiated& agreed_;
   Destination& destination_;
-  MakeBlockReceiver make_engine_;
-  std::unique_ptr<BlockReceiver> engine_, resend_engine_;
+  RecvEngines& engines_;
+  std::unique_ptr<BlockReceiver> resend_engine_;
   PageBuffer read_back_;
   const std::vector<std::string> requested_;
   Console& console_;

@@ -11,20 +11,13 @@
 
 namespace zx {
 
-EntryStream::EntryStream(Session& session, MakeBlockSender make_engine, Console& console,
-                         Ledger& ledger)
+EntryStream::EntryStream(Session& session, SendEngines& engines, Console& console, Ledger& ledger)
     : session_(session),
       link_(session.link()),
       agreed_(session.agreed()),
-      make_engine_(std::move(make_engine)),
-      engine_(make_engine_(link_.channel())),
+      engines_(engines),
       console_(console),
       ledger_(ledger) {}
-
-PathReport EntryStream::path_report() const {
-  const Channel& channel = link_.channel();
-  return {engine_name(engine_->engine()), channel.tls_form(), engine_->why(), channel.tls_why()};
-}
 
 void EntryStream::send(SourceFile file) {
   // Half of what the receiver may keep open: it never has to refuse.
@@ -42,8 +35,10 @@ void EntryStream::send(SourceFile file) {
   link_.queue(FrameType::Entry, id, 0, encode(info));
 
   std::string path = file.path();
+  const SourceFacts facts = engines_.look_at(file);
   const auto [at, added] = open_.try_emplace(id, OpenEntry{.file = std::move(file),
                                                            .name = std::move(path),
+                                                           .facts = facts,
                                                            .blocks = {},
                                                            .resent = {},
                                                            .sum = {},
@@ -108,8 +103,9 @@ bool EntryStream::send_hole(uint64_t id, OpenEntry& entry, Extent hole, Hasher* 
 bool EntryStream::send_block(uint64_t id, OpenEntry& entry, uint64_t offset, uint32_t length,
                              Hasher* file_digest) {
   link_.queue_data_header(id, offset, length, 0);
-  const SentBlock block = engine_->send(entry.file, offset, length, link_.take_queued(),
-                                        file_digest, [&](uint64_t n) { console_.add_bytes(n); });
+  const SentBlock block = engines_.pick(entry.facts)
+                              .send(entry.file, offset, length, link_.take_queued(), file_digest,
+                                    [&](uint64_t n) { console_.add_bytes(n); });
   link_.payload_done();
   link_.queue(FrameType::DataDigest, id, offset, encode(BlockDigest{block.length, block.digest}));
   record_block(entry, offset, block);
@@ -190,7 +186,7 @@ void EntryStream::serve_pending() {
 void EntryStream::replace_worn_key() {
   if (!session_.key_is_worn()) return;
   const std::vector<Frame> late = session_.switch_connection(/*first=*/true);
-  engine_ = make_engine_(link_.channel());
+  engines_.use(link_.channel());
   console_.detail("the connection was replaced: its key has protected enough");
   for (const Frame& frame : late) handle(frame);
 }

@@ -7,7 +7,7 @@
 #include <map>
 #include <optional>
 
-#include "common/engine/block_sender.h"
+#include "common/engine/engine_set.h"
 #include "common/file/source_file.h"
 #include "common/session/ledger.h"
 #include "common/session/link.h"
@@ -16,21 +16,16 @@
 
 namespace zx {
 
-/// The engine for a connection.
-using MakeBlockSender = std::function<std::unique_ptr<BlockSender>(Channel&)>;
-
 class EntryStream {
  public:
   /// All must outlive it.
-  EntryStream(Session& session, MakeBlockSender make_engine, Console& console, Ledger& ledger);
+  EntryStream(Session& session, SendEngines& engines, Console& console, Ledger& ledger);
 
   /// Announces and sends one file up to its END. A file that cannot be read to its end is an
   /// outcome in the ledger, not an Error.
   void send(SourceFile file);
   /// Serves the receiver until every entry has its result.
   void settle();
-  /// What carried the data, on the present connection.
-  PathReport path_report() const;
   /// FIN, wait for the verdict, compare, BYE. Throws Error{Integrity} when the totals differ.
   Verdict conclude(const PathReport& path);
 
@@ -39,6 +34,7 @@ class EntryStream {
   struct OpenEntry {
     SourceFile file;
     std::string name;
+    SourceFacts facts;                     // for the choice of its engine
     std::map<uint64_t, SentBlock> blocks;  // by offset: what was last sent
     std::map<uint64_t, int> resent;        // by offset: how often; bounds what a peer can ask for
     DigestSum sum;                         // over them
@@ -72,8 +68,7 @@ class EntryStream {
   Session& session_;
   Link& link_;
   const Negotiated& agreed_;
-  MakeBlockSender make_engine_;
-  std::unique_ptr<BlockSender> engine_;
+  SendEngines& engines_;
   Console& console_;
   Ledger& ledger_;
   uint64_t last_id_ = 0;

@@ -32,7 +32,11 @@ bool parse_send_options(int argc, const char* const* argv, SendOptions* out) {
       "  zsend [OPTIONS] --listen [HOST:]PORT SRC...\n",
       "zsend");
   if (!parse_common_options(app, argc, argv,
-                            {{"sendfile", Engine::Sendfile}, {"readwrite", Engine::ReadWrite}},
+                            {{"sendfile", Engine::Sendfile},
+                             {"splice", Engine::Splice},
+                             {"mmap", Engine::Mmap},
+                             {"readwrite", Engine::ReadWrite},
+                             {"direct", Engine::Direct}},
                             &out->common))
     return false;
   if (out->common.new_key && (out->common.listen || !out->common.operands.empty()))

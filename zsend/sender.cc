@@ -4,7 +4,7 @@
 
 #include "common/base/error.h"
 #include "common/base/quote.h"
-#include "common/engine/block_sender.h"
+#include "common/engine/engine_set.h"
 #include "common/file/name.h"
 #include "common/session/session.h"
 #include "zsend/entry_stream.h"
@@ -69,25 +69,23 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
   link.guard([&] {
     if (options.common.listen) keep_requested(session.agreed().path, &sources);
 
-    // 3. Choose how bytes move, for this connection and for one that may replace it; nothing else
-    //    decides that.
-    const auto make_engine = [&](Channel& channel) {
-      return make_block_sender(channel,
-                               choose_send_engine({channel.send_fd() >= 0, options.common.engine}));
-    };
+    // 3. How bytes move is the policy's choice for each file, on this connection and on one that
+    // may
+    //    replace it; nothing else decides that.
+    SendEngines engines(link.channel(), options.common.engine);
 
     // 4. Stream the entries. Answers are served between blocks: what arrived damaged is sent again.
     uint64_t total = 0;
     for (const SourceFile& source : sources) total += source.size();
     console.begin_transfer(total);
-    EntryStream stream(session, make_engine, console, ledger);
+    EntryStream stream(session, engines, console, ledger);
     for (SourceFile& source : sources) stream.send(std::move(source));
 
     // 5. Every entry has its result: verified at the receiver, or failed there or here.
     stream.settle();
 
     // 6. FIN, verdict, BYE. Without a verdict nothing counts as sent.
-    const PathReport path = stream.path_report();
+    const PathReport path = engines.report();
     verdict = stream.conclude(path);
     summary.set_path(Role::Sender, path, verdict.path);
   });

@@ -22,6 +22,12 @@ ssize_t pread_full(int fd, std::span<std::byte> buffer, uint64_t offset);
 /// Writes all of buffer at offset; 0 or -errno. On failure an unknown part is written. Blocking.
 int pwrite_full(int fd, std::span<const std::byte> buffer, uint64_t offset);
 
+/// The same, but what was not in the page cache before does not stay there (RWF_DONTCACHE, kernel
+/// 6.14 on). Where kernel or file system cannot, exactly the same. For files that would only push
+/// out what others use.
+ssize_t pread_uncached(int fd, std::span<std::byte> buffer, uint64_t offset);
+int pwrite_uncached(int fd, std::span<const std::byte> buffer, uint64_t offset);
+
 /// file offset for a system call; offsets on the wire are checked against kMaxFileBytes first.
 inline off_t to_off(uint64_t offset) {
   return static_cast<off_t>(offset);

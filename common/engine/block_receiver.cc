@@ -9,52 +9,15 @@
 
 #include "common/base/error.h"
 #include "common/base/io.h"
-#include "common/base/page_buffer.h"
+#include "common/engine/direct_receiver.h"
+#include "common/engine/readwrite_receiver.h"
 
 namespace zx {
 namespace {
 
-// What one write takes. Larger is worse: for a large write ext4 makes large folios, out of memory
-// that has long been free, and on a virtual machine that gives free memory back to its host each is
-// a fault there. Measured on kernel 6.18, TLS, 2 GiB, five interleaved rounds: 256 KiB 6.9 CPU-s
-// for both ends, 32 KiB 4.6.
-constexpr size_t kBufferBytes = 32 << 10;
 // A pipe counts pages, not bytes. A record of 16 KiB begins anywhere in a page: 5 of them, one more
 // to be sure.
 constexpr size_t kPipeSlotBytes = 4096, kSlotsPerRecord = 6;
-// The largest pipe an unprivileged process may have (fs.pipe-max-size).
-constexpr int kPipeBytes = 1 << 20;
-
-class ReadWriteReceiver final : public BlockReceiver {
- public:
-  ReadWriteReceiver(Channel& channel, std::string why)
-      : channel_(channel), why_(std::move(why)), buffer_(kBufferBytes) {}
-
-  int receive(int file, uint64_t offset, uint32_t length, const FreshFn& fresh) override {
-    uint32_t done = 0;
-    while (done < length) {
-      const auto piece = buffer_.first(std::min<size_t>(buffer_.size(), length - done));
-      // The whole piece, although TLS hands out 16 KiB at a time: fewer and larger writes.
-      channel_.recv_exact(piece);
-      const int error = -pwrite_full(file, piece, offset + done);
-      done += static_cast<uint32_t>(piece.size());
-      if (error != 0) {
-        discard(channel_, length - done);
-        return error;
-      }
-      fresh(piece.size());
-    }
-    return 0;
-  }
-
-  Engine engine() const override { return Engine::ReadWrite; }
-  std::string why() const override { return why_; }
-
- private:
-  Channel& channel_;
-  std::string why_;
-  PageBuffer buffer_;
-};
 
 class SpliceReceiver final : public BlockReceiver {
  public:
@@ -70,7 +33,7 @@ class SpliceReceiver final : public BlockReceiver {
         discard(channel_, length - done - got);
         return error;
       }
-      fresh(got);
+      fresh(got, {});
       done += got;
     }
     return 0;
@@ -128,7 +91,7 @@ class SpliceReceiver final : public BlockReceiver {
 
   // Moves what is in the pipe through a buffer; file -1 drops it.
   int copy_pipe(int file, uint64_t offset, size_t bytes) {
-    std::vector<std::byte> buffer(std::min(bytes, kBufferBytes));
+    std::vector<std::byte> buffer(std::min(bytes, kWriteBufferBytes));
     int first_error = 0;
     while (bytes > 0) {
       const ssize_t n = retry_eintr([&] {
@@ -151,22 +114,15 @@ class SpliceReceiver final : public BlockReceiver {
 
 }  // namespace
 
-SplicePipe make_splice_pipe() {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return {};
-  SplicePipe out{UniqueFd(ends[0]), UniqueFd(ends[1]), 0};
-  // May be refused (fs.pipe-user-pages-soft); the default size then stays, or 8 KiB: read it back.
-  (void)fcntl(ends[1], F_SETPIPE_SZ, kPipeBytes);
-  const int bytes = fcntl(ends[1], F_GETPIPE_SZ);
-  out.bytes = bytes > 0 ? static_cast<size_t>(bytes) : 0;
-  return out;
-}
-
 std::unique_ptr<BlockReceiver> make_block_receiver(Channel& channel, const Choice& choice,
-                                                   SplicePipe pipe) {
+                                                   SplicePipe pipe, size_t buffer_bytes) {
   if (choice.engine == Engine::Splice)
     return std::make_unique<SpliceReceiver>(channel, choice.why, std::move(pipe));
-  return std::make_unique<ReadWriteReceiver>(channel, choice.why);
+  if (choice.engine == Engine::Direct)
+    return std::make_unique<DirectReceiver>(channel, choice.why,
+                                            make_async_io(kDirectSlots, kDirectSlotBytes));
+  if (buffer_bytes == 0) buffer_bytes = choice.uncached ? kUncachedBufferBytes : kWriteBufferBytes;
+  return std::make_unique<ReadWriteReceiver>(channel, choice.why, buffer_bytes, choice.uncached);
 }
 
 std::unique_ptr<BlockReceiver> make_buffered_receiver(Channel& channel) {

@@ -4,113 +4,18 @@
 #include <sys/sendfile.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <vector>
 
 #include "common/base/error.h"
 #include "common/base/io.h"
-#include "common/base/page_buffer.h"
+#include "common/engine/direct_sender.h"
+#include "common/engine/mmap_sender.h"
+#include "common/engine/readwrite_sender.h"
+#include "common/engine/splice_sender.h"
 
 namespace zx {
 namespace {
-
-// Fits in L2 next to what else is there: the hash runs at cache speed.
-constexpr size_t kBufferBytes = 256 << 10;
-
-void pad(Channel& channel, uint64_t bytes) {
-  static const std::array<std::byte, 1 << 16> kZeros{};
-  while (bytes > 0) {
-    const size_t n = static_cast<size_t>(std::min<uint64_t>(bytes, kZeros.size()));
-    channel.send(std::span(kZeros).first(n), More::Yes);
-    bytes -= n;
-  }
-}
-
-// How much to hand to one sendfile(2): as much as moves in about a quarter of a second, so that
-// progress, cancelling and messages stay prompt on a slow link and calls stay few on a fast one.
-class PieceSize {
- public:
-  size_t bytes() const { return bytes_; }
-  void took(Clock::duration time) {
-    constexpr auto kLong = std::chrono::milliseconds(250);
-    if (time > kLong)
-      bytes_ = std::max(bytes_ / 2, kSmallest);
-    else if (time < kLong / 4)
-      bytes_ = std::min(bytes_ * 2, kLargest);
-  }
-
- private:
-  static constexpr size_t kSmallest = 256 << 10, kLargest = 16 << 20;
-  size_t bytes_ = 1 << 20;
-};
-
-// Reads a block in pieces that stay in cache and hashes each while it is hot.
-class BlockReader {
- public:
-  BlockReader() : buffer_(kBufferBytes) {}
-
-  // use(piece, offset in the block) is called for each piece; the result is short where the file
-  // is.
-  template <typename Use>
-  SentBlock read(const SourceFile& file, uint64_t offset, uint32_t length, Hasher* file_digest,
-                 Use&& use) {
-    SentBlock out;
-    hasher_.reset();
-    while (out.length < length) {
-      check_stop();
-      const auto want = std::min<size_t>(buffer_.size(), length - out.length);
-      const ssize_t n = pread_full(file.fd(), buffer_.first(want), offset + out.length);
-      if (n < 0) out.read_error = static_cast<int>(-n);
-      if (n <= 0) break;
-      const auto piece = std::span<const std::byte>(buffer_.first(static_cast<size_t>(n)));
-      hasher_.update(piece);
-      if (file_digest != nullptr) file_digest->update(piece);
-      use(piece, out.length);
-      out.length += static_cast<uint32_t>(n);
-    }
-    out.digest = hasher_.value();
-    return out;
-  }
-
- private:
-  Hasher hasher_;
-  PageBuffer buffer_;
-};
-
-class ReadWriteSender final : public BlockSender {
- public:
-  ReadWriteSender(Channel& channel, std::string why) : channel_(channel), why_(std::move(why)) {}
-
-  SentBlock send(const SourceFile& file, uint64_t offset, uint32_t length,
-                 std::span<const std::byte> head, Hasher* file_digest,
-                 const ProgressFn& progress) override {
-    channel_.send(head, More::Yes);
-    return send_rest(file, offset, length, 0, file_digest, progress);
-  }
-
-  // The same when another engine has sent the first `done` bytes already.
-  SentBlock send_rest(const SourceFile& file, uint64_t offset, uint32_t length, uint32_t done,
-                      Hasher* file_digest, const ProgressFn& progress) {
-    const SentBlock out = reader_.read(
-        file, offset, length, file_digest, [&](std::span<const std::byte> piece, uint32_t at) {
-          const size_t skip = std::min<size_t>(piece.size(), done > at ? done - at : 0);
-          if (skip == piece.size()) return;
-          channel_.send(piece.subspan(skip), More::Yes);
-          progress(piece.size() - skip);
-        });
-    pad(channel_, length - std::max(out.length, done));
-    return out;
-  }
-
-  Engine engine() const override { return Engine::ReadWrite; }
-  std::string why() const override { return why_; }
-
- private:
-  Channel& channel_;
-  std::string why_;
-  BlockReader reader_;
-};
 
 class SendfileSender final : public BlockSender {
  public:
@@ -174,10 +79,23 @@ class SendfileSender final : public BlockSender {
 
 }  // namespace
 
-std::unique_ptr<BlockSender> make_block_sender(Channel& channel, const Choice& choice) {
-  if (choice.engine == Engine::Sendfile)
-    return std::make_unique<SendfileSender>(channel, choice.why);
-  return std::make_unique<ReadWriteSender>(channel, choice.why);
+std::unique_ptr<BlockSender> make_block_sender(Channel& channel, const Choice& choice,
+                                               size_t buffer_bytes) {
+  switch (choice.engine) {
+    case Engine::Sendfile:
+      return std::make_unique<SendfileSender>(channel, choice.why);
+    case Engine::Splice:
+      return std::make_unique<SpliceSender>(channel, choice.why, make_splice_pipe());
+    case Engine::Mmap:
+      return std::make_unique<MmapSender>(channel, choice.why);
+    case Engine::Direct:
+      return std::make_unique<DirectSender>(channel, choice.why,
+                                            make_async_io(kDirectSlots, kDirectSlotBytes));
+    case Engine::ReadWrite:
+      break;
+  }
+  return std::make_unique<ReadWriteSender>(
+      channel, choice.why, buffer_bytes == 0 ? kReadBufferBytes : buffer_bytes, choice.uncached);
 }
 
 PrivateBlock read_private_block(const SourceFile& file, uint64_t offset, uint32_t length) {

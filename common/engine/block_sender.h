@@ -43,8 +43,10 @@ class BlockSender {
   virtual std::string why() const = 0;
 };
 
-/// The one that the policy chose. The channel must outlive it.
-std::unique_ptr<BlockSender> make_block_sender(Channel& channel, const Choice& choice);
+/// The one that the policy chose. buffer_bytes: of ReadWrite, a multiple of 4096; 0 for its own
+/// default. The channel must outlive it.
+std::unique_ptr<BlockSender> make_block_sender(Channel& channel, const Choice& choice,
+                                               size_t buffer_bytes = 0);
 
 /// Reads a block into a buffer of its own, with the digest of that buffer: for blocks that were
 /// asked for again, so that digest and bytes belong together even while the file changes. `bytes`

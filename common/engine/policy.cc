@@ -1,16 +1,52 @@
 // SPDX-License-Identifier: MIT
 #include "common/engine/policy.h"
 
+#include "common/base/error.h"
+
 namespace zx {
 namespace {
 
+constexpr const char* kAsked = "asked for by --engine";
 constexpr const char* kUserTls = "the TLS record layer is in user space";
 
 // The reason for the buffered path, with a note when something else was asked for.
-Choice buffered(std::optional<Engine> asked, const std::string& why) {
+Choice buffered(std::optional<Engine> asked, const std::string& why, bool uncached) {
   if (asked && *asked != Engine::ReadWrite)
-    return {Engine::ReadWrite, std::string(engine_name(*asked)) + " was asked for, but " + why};
-  return {Engine::ReadWrite, why};
+    return {Engine::ReadWrite, std::string(engine_name(*asked)) + " was asked for, but " + why,
+            uncached};
+  return {Engine::ReadWrite, why, uncached};
+}
+
+std::string direct_refused(int error) {
+  return "O_DIRECT is refused here: " + errno_text(error);
+}
+
+std::string pipe_too_small(size_t bytes) {
+  return "a pipe here holds only " + std::to_string(bytes) + " bytes (fs.pipe-user-pages-soft)";
+}
+
+bool large_for_memory(uint64_t size, uint64_t available) {
+  return size >= kSmallestDirectBytes && available > 0 && size > available / kLargePartOfMemory;
+}
+
+// Why the page cache should not see this source; empty when it may.
+std::string keep_out(const SourceFacts& f) {
+  // Of a file of 2^63 bytes one percent more than all is still a uint64_t after the division.
+  const uint64_t percent = f.resident_bytes ? *f.resident_bytes / (f.size / 100 + 1) : 0;
+  if (f.resident_bytes && percent >= kHotPercent) return "";
+  if (large_for_memory(f.size, f.available_memory))
+    return "larger than a quarter of the available memory";
+  if (f.resident_bytes && percent < kColdPercent && f.size >= kColdDirectBytes)
+    return "a large file that is not in the page cache";
+  return "";
+}
+
+std::string keep_out(const SinkFacts& f) {
+  if (f.in_memory) return "";
+  if (large_for_memory(f.size, f.available_memory))
+    return "larger than a quarter of the available memory";
+  if (f.synced && f.size >= kSyncedDirectBytes) return "a large file that is synced to the disk";
+  return "";
 }
 
 }  // namespace
@@ -21,24 +57,50 @@ const char* engine_name(Engine engine) {
       return "sendfile";
     case Engine::Splice:
       return "splice";
+    case Engine::Mmap:
+      return "mmap";
     case Engine::ReadWrite:
       return "readwrite";
+    case Engine::Direct:
+      return "direct";
   }
   return "?";
 }
 
-Choice choose_send_engine(const SendFacts& facts) {
-  if (facts.asked == Engine::ReadWrite) return {Engine::ReadWrite, "asked for by --engine"};
-  if (!facts.channel_has_descriptor) return buffered(facts.asked, kUserTls);
+Choice choose_send_engine(const SendFacts& f) {
+  const std::string reason = keep_out(f.source);
+  const bool uncached = !reason.empty();
+  if (f.asked == Engine::ReadWrite) return {Engine::ReadWrite, kAsked, uncached};
+  if (f.asked == Engine::Mmap) return {Engine::Mmap, kAsked};
+  if (f.asked == Engine::Direct) {
+    if (f.source.direct_error == 0) return {Engine::Direct, kAsked};
+    return buffered(f.asked, direct_refused(f.source.direct_error), uncached);
+  }
+  if (!f.asked && uncached && f.source.direct_error == 0) return {Engine::Direct, reason};
+  if (!f.channel_has_descriptor) return buffered(f.asked, kUserTls, uncached);
+  if (f.asked == Engine::Splice) {
+    if (f.pipe_bytes == 0) return buffered(f.asked, pipe_too_small(0), uncached);
+    return {Engine::Splice, kAsked};
+  }
+  if (!f.asked && uncached)
+    return {Engine::Sendfile, reason + ", but " + direct_refused(f.source.direct_error)};
   return {Engine::Sendfile, ""};
 }
 
-Choice choose_recv_engine(const RecvFacts& facts) {
-  if (facts.asked == Engine::ReadWrite) return {Engine::ReadWrite, "asked for by --engine"};
-  if (!facts.channel_has_descriptor) return buffered(facts.asked, kUserTls);
-  if (facts.pipe_bytes < kMinSplicePipeBytes)
-    return buffered(facts.asked, "a pipe here holds only " + std::to_string(facts.pipe_bytes) +
-                                     " bytes (fs.pipe-user-pages-soft)");
+Choice choose_recv_engine(const RecvFacts& f) {
+  const std::string reason = keep_out(f.sink);
+  const bool uncached = !reason.empty();
+  if (f.asked == Engine::ReadWrite) return {Engine::ReadWrite, kAsked, uncached};
+  if (f.asked == Engine::Direct) {
+    if (f.sink.direct_error == 0) return {Engine::Direct, kAsked};
+    return buffered(f.asked, direct_refused(f.sink.direct_error), uncached);
+  }
+  if (!f.asked && uncached && f.sink.direct_error == 0) return {Engine::Direct, reason};
+  if (!f.channel_has_descriptor) return buffered(f.asked, kUserTls, uncached);
+  if (f.pipe_bytes < kMinSplicePipeBytes)
+    return buffered(f.asked, pipe_too_small(f.pipe_bytes), uncached);
+  if (!f.asked && uncached)
+    return {Engine::Splice, reason + ", but " + direct_refused(f.sink.direct_error)};
   return {Engine::Splice, ""};
 }
 

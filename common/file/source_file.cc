@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 
 #include "common/base/error.h"
@@ -23,6 +24,8 @@ bool same_time(const timespec& a, const timespec& b) {
 }  // namespace
 
 SourceFile::SourceFile(const std::string& path) : path_(path) {
+  static std::atomic<uint64_t> last_serial{0};
+  serial_ = ++last_serial;
   // O_NONBLOCK: a FIFO without a writer must not hang us before fstat can refuse it.
   fd_ = UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!fd_.valid()) throw_errno(ExitStatus::FileIo, quote(path) + ": open", errno);

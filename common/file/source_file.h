@@ -24,6 +24,8 @@ class SourceFile {
   explicit SourceFile(const std::string& path);
 
   int fd() const { return fd_.get(); }
+  /// Another one for every file this process opens, from 1 on: names and descriptors come back.
+  uint64_t serial() const { return serial_; }
   const std::string& path() const { return path_; }
   /// As it was when it was opened.
   const struct stat& stat_at_open() const { return stat_; }
@@ -41,6 +43,7 @@ class SourceFile {
  private:
   std::string path_;
   UniqueFd fd_;
+  uint64_t serial_ = 0;
   struct stat stat_ {};
 };
 

@@ -2,6 +2,12 @@
 #include "common/integrity/digest.h"
 
 #include <xxhash.h>
+// The plain functions of Debian's libxxhash are its SSE2 build. On x86 the library also has entry
+// points that look at the CPU; this header puts them in place of the plain ones by macros of the
+// same names. Measured on Zen 4, 256 KiB in cache: 18 GB/s without, 78 GB/s with. Same values.
+#ifdef ZX_XXH_DISPATCH
+#include <xxh_x86dispatch.h>
+#endif
 
 #include <algorithm>
 #include <new>

@@ -26,8 +26,8 @@ class Joiner {
 
   /// A listener listens again: before the peer is told to connect, so that it is never refused.
   void prepare();
-  /// After prepare(): the connection of this index, whichever side makes it. Blocking, up to the idle
-  /// time-out; strangers who reach the listener meanwhile are dropped. Throws
+  /// After prepare(): the connection of this index, whichever side makes it. Blocking, up to the
+  /// idle time-out; strangers who reach the listener meanwhile are dropped. Throws
   /// Error{Network|Timeout|Auth}.
   std::unique_ptr<Channel> join(uint32_t index);
 

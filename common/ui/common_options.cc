@@ -6,11 +6,14 @@
 #include <array>
 
 #include "common/base/error.h"
+#include "common/base/page_buffer.h"
 #include "common/base/quote.h"
 #include "common/ui/units.h"
 
 namespace zx {
 namespace {
+
+constexpr size_t kMinBufferBytes = 4 << 10, kMaxBufferBytes = 16 << 20;
 
 // CLI11 would take the word after an option with an optional value as that value: `--json FILE`
 // must not eat the source. So the form without "=" gets its default here.
@@ -102,7 +105,7 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
                           const std::vector<std::pair<std::string, Engine>>& engines,
                           CommonOptions* o) {
   bool four = false, six = false;
-  std::string listen, block_size, rekey_after;
+  std::string listen, block_size, buffer_size, rekey_after;
   CertificateFiles certificates;
   std::optional<std::chrono::seconds> timeout;
 
@@ -136,8 +139,11 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
   app.add_option("--rekey-after", rekey_after)->group("");
   Words<std::optional<Engine>> engine_words{{"auto", std::nullopt}};
   for (const auto& [word, engine] : engines) engine_words.emplace_back(word, engine);
-  add_words<std::optional<Engine>>(app, "--engine", engine_words, &o->engine,
+  add_words<std::optional<Engine>>(app, "--engine", engine_words, &o->engine.asked,
                                    "how bytes move at this end");
+  app.add_option("--buffer-size", buffer_size,
+                 "bytes per call of the engine readwrite, 4K to 16M, a multiple of 4K")
+      ->type_name("SIZE");
   app.add_option("--block-size", block_size, "bytes per verified block, 1M to 16M (8M)")
       ->type_name("SIZE");
   add_seconds(app, "--timeout", &timeout, 1, "give up when nothing moves for so long (60)");
@@ -198,6 +204,14 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
   }
   if (!(certificates.certificate + certificates.key + certificates.authority).empty())
     o->certificates = certificates;
+  if (!buffer_size.empty()) {
+    const auto size = parse_size(buffer_size);
+    if (!size || *size < kMinBufferBytes || *size > kMaxBufferBytes ||
+        *size % PageBuffer::kPageBytes != 0)
+      throw Error(ExitStatus::Usage, "--buffer-size " + escape(buffer_size) +
+                                         ": from 4K to 16M, and a multiple of 4K");
+    o->engine.buffer_bytes = static_cast<size_t>(*size);
+  }
   check(*o, four, six);
   return true;
 }

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "common/engine/policy.h"
+#include "common/engine/engine_set.h"
 #include "common/session/session.h"
 #include "common/ui/console.h"
 
@@ -27,7 +27,7 @@ struct CommonOptions {
   Ktls ktls = Ktls::Auto;                        // --ktls
   std::optional<uint8_t> suite;                  // --tls-cipher (not in --help)
   uint64_t key_limit_bytes = kKeyLimitBytes;     // --rekey-after (not in --help)
-  std::optional<Engine> engine;                  // --engine; nothing: auto
+  EngineOptions engine;                          // --engine, --buffer-size
   uint32_t block_bytes = kDefaultBlockBytes;
   std::chrono::seconds timeout{60};  // --timeout: longest wait for the peer
   std::optional<std::chrono::seconds> wait;

@@ -27,7 +27,7 @@ constexpr size_t kMaxPathComponents = 1024;  // deeper trees than any tool can h
 constexpr size_t kMaxPathBytes = 64U << 10;  // all components of one path together
 constexpr size_t kMaxTextBytes = 1024;       // free text from the peer
 constexpr size_t kMaxBuildBytes = 64;        // the peer's program and version
-constexpr size_t kMaxEngineBytes = 16;       // the name of a data path
+constexpr size_t kMaxEngineBytes = 48;       // the names of data paths
 
 // off_t of Linux: nothing larger can be a file.
 constexpr uint64_t kMaxFileBytes = (uint64_t{1} << 63) - 1;

@@ -61,7 +61,7 @@ FORMAT = [
     ("ERROR of status 0", s.error(0), "status: an error that is none"),
     ("ERROR of unknown status", s.error(77), "status: unknown"),
     ("ERROR text too long", s.error(4, b"x" * 1025), "over 1024 bytes"),
-    ("engine name too long", s.fin(0, 0, bytes(16), s.path_report(b"e" * 17)), "over 16 bytes"),
+    ("engine name too long", s.fin(0, 0, bytes(16), s.path_report(b"e" * 49)), "over 48 bytes"),
 ]
 
 

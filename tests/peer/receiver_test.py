@@ -81,7 +81,7 @@ def verdict_of_failure(status):
 
 @cases([("unknown status", s.verdict(1, 1, bytes(16), status=50), "status: unknown"),
         ("entries over the limit", s.verdict(1 << 33, 1, bytes(16)), "entries: over the limit"),
-        ("engine too long", s.verdict(1, 1, bytes(16), path=s.path_report(b"e" * 17)), "over 16 bytes"),
+        ("engine too long", s.verdict(1, 1, bytes(16), path=s.path_report(b"e" * 49)), "over 48 bytes"),
         ("byte too many", s.message(s.VERDICT, bytes(60)), "peer sent a bad VERDICT"),
         ("empty", s.message(s.VERDICT), "message ends early"),
         ("RESULT of success in its place", s.result(1), "an entry that is not open"),

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "common/integrity/digest.h"
 
+#include <xxhash.h>
+
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <vector>
 
@@ -48,6 +51,21 @@ TEST_CASE("digest: known values of XXH3-128 as xxhsum prints them") {
   CHECK(hex(digest_of(abc)) == "06b05ab6733a618578af5f94892f3950");
   CHECK(hex(digest_of(pattern(256))) == "2f433606b2ebce2dff5a1cefade75bb9");
   CHECK(hex(digest_of(pattern(300000))) == "8bcca010c0ebe55ff231384f525dae9f");
+}
+
+TEST_CASE("digest: what the CPU chose agrees with the library's plain functions") {
+  const Buffer data = pattern((256 << 10) + 77);
+  for (size_t size : {0, 1, 16, 17, 128, 129, 240, 241, 1024, 4096, 65537, (256 << 10) + 77}) {
+    INFO(size);
+    const auto part = std::span(data).first(size);
+    XXH128_canonical_t expected;
+    XXH128_canonicalFromHash(&expected, XXH3_128bits(part.data(), part.size()));
+    const std::string text = to_hex(std::as_bytes(std::span(expected.digest)));
+    CHECK(hex(digest_of(part)) == text);
+    Hasher hasher;
+    hasher.update(part);
+    CHECK(hex(hasher.value()) == text);
+  }
 }
 
 TEST_CASE("Hasher: pieces of any size give the digest of the whole") {

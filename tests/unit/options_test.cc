@@ -224,7 +224,7 @@ TEST_CASE("options: with none there are the defaults") {
     CHECK_FALSE(o.new_key);
     CHECK_FALSE(o.plain);
     CHECK_FALSE(o.no_auth);
-    CHECK_FALSE(o.engine);
+    CHECK_FALSE(o.engine.asked);
     CHECK(o.block_bytes == kDefaultBlockBytes);
     CHECK(o.timeout == seconds(60));
     CHECK_FALSE(o.wait);
@@ -286,15 +286,32 @@ TEST_CASE("options: every word of a list means what it says") {
   for (const auto& o : both({"--tls-cipher=chacha20"})) CHECK(o.suite == kSuiteChaCha20Poly1305);
   for (const auto& o : both({})) CHECK(o.key_limit_bytes == kKeyLimitBytes);
   for (const auto& o : both({"--rekey-after=4M"})) CHECK(o.key_limit_bytes == 4 << 20);
-  for (const auto& o : both({"--engine=auto"})) CHECK_FALSE(o.engine);
-  for (const auto& o : both({"--engine=readwrite"})) CHECK((o.engine == Engine::ReadWrite));
+  for (const auto& o : both({"--engine=auto"})) CHECK_FALSE(o.engine.asked);
+  for (const auto& o : both({"--engine=readwrite"})) CHECK((o.engine.asked == Engine::ReadWrite));
 }
 
 TEST_CASE("options: each program has its own engines") {
-  CHECK((send({"--engine=sendfile", "a", "zs://h"}).common.engine == Engine::Sendfile));
-  CHECK((recv({"--engine=splice", "zs://h", "d"}).common.engine == Engine::Splice));
-  CHECK(send_outcome({"--engine=splice", "a", "zs://h"}) == "usage");
+  CHECK((send({"--engine=sendfile", "a", "zs://h"}).common.engine.asked == Engine::Sendfile));
+  CHECK((send({"--engine=splice", "a", "zs://h"}).common.engine.asked == Engine::Splice));
+  CHECK((send({"--engine=mmap", "a", "zs://h"}).common.engine.asked == Engine::Mmap));
+  CHECK((recv({"--engine=splice", "zs://h", "d"}).common.engine.asked == Engine::Splice));
+  for (const auto& o : both({"--engine", "direct"})) CHECK((o.engine.asked == Engine::Direct));
   CHECK(recv_outcome({"--engine=sendfile", "zs://h", "d"}) == "usage");
+  CHECK(recv_outcome({"--engine=mmap", "zs://h", "d"}) == "usage");
+}
+
+TEST_CASE("options: the buffer is a number of whole pages between two bounds") {
+  for (const auto& o : both({"--ktls=off"})) CHECK(o.engine.buffer_bytes == 0);
+  for (const auto& o : both({"--buffer-size=4K"})) CHECK(o.engine.buffer_bytes == 4096);
+  for (const auto& o : both({"--buffer-size", "32K"})) CHECK(o.engine.buffer_bytes == 32768);
+  for (const auto& o : both({"--buffer-size=16M"})) CHECK(o.engine.buffer_bytes == 16 << 20);
+  for (const char* bad : {"0", "4095", "4097", "5000", "16777217", "17M", "x", "-4K", "4Q"})
+    for (const std::string& outcome :
+         {send_outcome({"--buffer-size", bad, "a", "zs://h"}),
+          recv_outcome({"--buffer-size", bad, "zs://h", "d"})}) {
+      INFO(bad);
+      CHECK(outcome == "usage");
+    }
 }
 
 TEST_CASE("options: json and digest have an optional file and never eat an operand") {
@@ -378,9 +395,6 @@ TEST_CASE("options: those of later versions are usage errors and never accepted"
            Words{"--tls-key=f"},
            Words{"--tls-ca=f"},
            Words{"--ktls"},
-           Words{"--engine=mmap"},
-           Words{"--engine=direct"},
-           Words{"--engine", "direct"},
            Words{"--streams=4"},
            Words{"--streams", "4"},
            Words{"--streams=auto"},

@@ -229,7 +229,7 @@ TEST_CASE("record layer: splice loses nothing, whatever the pipe and the records
             make_block_receiver(*p.mine, {Engine::Splice, ""}, pipe_of(pipe_bytes));
         uint64_t fresh = 0;
         CHECK(receiver->receive(file.get(), 0, static_cast<uint32_t>(data.size()),
-                                [&](uint64_t n) { fresh += n; }) == 0);
+                                [&](uint64_t n, std::span<const std::byte>) { fresh += n; }) == 0);
         sent.get();
         CHECK(fresh == data.size());
         Bytes got(data.size());
@@ -249,8 +249,9 @@ TEST_CASE("record layer: control records in the way of a splice") {
       between(p);
       const UniqueFd file = memory_file();
       const auto receiver = make_block_receiver(*p.mine, {Engine::Splice, ""}, make_splice_pipe());
-      const std::string error =
-          error_of([&] { (void)receiver->receive(file.get(), 0, 200, [](uint64_t) {}); });
+      const std::string error = error_of([&] {
+        (void)receiver->receive(file.get(), 0, 200, [](uint64_t, std::span<const std::byte>) {});
+      });
       got->resize(200);
       got->resize(static_cast<size_t>(pread_full(file.get(), *got, 0)));
       return error;
@@ -324,7 +325,8 @@ TEST_CASE("record layer: a damaged record is status 3, by recvmsg and by splice"
         if (!by_splice) return p.mine->recv_exact(got);
         const auto receiver =
             make_block_receiver(*p.mine, {Engine::Splice, ""}, make_splice_pipe());
-        (void)receiver->receive(file.get(), 0, 100'000, [](uint64_t) {});
+        (void)receiver->receive(file.get(), 0, 100'000,
+                                [](uint64_t, std::span<const std::byte>) {});
       });
       CHECK(is_error(error, ExitStatus::Auth, "TLS receive"));
       sent.wait();

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// The receiver past the page cache: into page-aligned memory, and from there by O_DIRECT writes,
+// several at a time. What is verified is the memory that was written, not what the disk then holds.
+// What does not fill a whole unit of the disk, at most a page at either end of a block, goes
+// through the cache.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "common/engine/async_io.h"
+#include "common/engine/block_receiver.h"
+#include "common/engine/readwrite_receiver.h"
+#include "common/file/direct_file.h"
+
+namespace zx {
+
+class DirectReceiver final : public BlockReceiver {
+ public:
+  DirectReceiver(Channel& channel, std::string why, std::unique_ptr<AsyncIo> io);
+
+  int receive(int file, uint64_t offset, uint32_t length, const FreshFn& fresh) override;
+  Engine engine() const override { return buffered_ ? Engine::ReadWrite : Engine::Direct; }
+  std::string why() const override;
+
+ private:
+  struct Slot {
+    uint64_t at = 0;
+    size_t bytes = 0;
+    bool busy = false;
+  };
+
+  size_t free_slot(int file, int* error);
+  void reap(int file, int* error);
+  void reap_all(int file, int* error);
+  void give_up(int error);
+
+  Channel& channel_;
+  std::string why_;
+  std::unique_ptr<AsyncIo> io_;
+  std::vector<Slot> slots_;
+  std::unique_ptr<ReadWriteReceiver> buffered_;
+};
+
+}  // namespace zx

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+#include "common/engine/direct_sender.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "common/base/error.h"
+#include "common/base/io.h"
+
+namespace zx {
+
+DirectReader::DirectReader(std::unique_ptr<AsyncIo> io)
+    : io_(std::move(io)), slots_(io_->slots()) {}
+
+int DirectReader::seek(const SourceFile& file, uint64_t offset) {
+  if (file.serial() == file_serial_ && direct_.fd.valid() && offset == position_) return 0;
+  io_->drain();
+  used_ = 0;
+  if (file.serial() != file_serial_ || !direct_.fd.valid()) {
+    file_serial_ = file.serial();
+    direct_ = open_direct(file.fd(), DirectAccess::Read);
+    if (direct_.error == 0 && direct_.align > io_->slot_bytes()) direct_.error = EOPNOTSUPP;
+    if (direct_.error != 0) return direct_.error;
+    file_size_ = file.size();
+  }
+  position_ = offset;
+  ahead_ = offset - offset % direct_.align;
+  return 0;
+}
+
+void DirectReader::read_ahead() {
+  while (used_ < slots_.size() && ahead_ < file_size_) {
+    const size_t index = (head_ + used_) % slots_.size();
+    // To the end of a slot's worth of the file, and past the end of the file to a whole unit.
+    const uint64_t left = (file_size_ - ahead_ + direct_.align - 1) / direct_.align * direct_.align;
+    const auto bytes = static_cast<size_t>(std::min<uint64_t>(io_->slot_bytes(), left));
+    slots_[index] = {ahead_, bytes, 0, false};
+    io_->read(index, direct_.fd.get(), ahead_, bytes);
+    ++used_;
+    ahead_ += bytes;
+  }
+}
+
+// What a direct read could not or did not do is done by an ordinary one, which tells the truth
+// about errors and the end of the file.
+void DirectReader::settle_head(const SourceFile& file) {
+  Slot& slot = slots_[head_];
+  while (!slot.ended) {
+    const AsyncIo::Done done = io_->wait();
+    slots_[done.slot].result = done.result;
+    slots_[done.slot].ended = true;
+  }
+  if (slot.result == -EINVAL || slot.result == -EOPNOTSUPP) refused_ = -slot.result;
+  const uint64_t expected = std::min<uint64_t>(slot.bytes, file_size_ - slot.at);
+  if (slot.result < 0 || static_cast<uint64_t>(slot.result) < expected)
+    slot.result = static_cast<int>(
+        pread_full(file.fd(), io_->slot(head_).first(static_cast<size_t>(expected)), slot.at));
+  slot.bytes =
+      static_cast<size_t>(std::clamp<int64_t>(slot.result, 0, static_cast<int64_t>(expected)));
+}
+
+std::span<const std::byte> DirectReader::next(const SourceFile& file, size_t max, int* error) {
+  read_ahead();
+  if (used_ == 0) return {};
+  if (!slots_[head_].ended) settle_head(file);
+  const Slot& slot = slots_[head_];
+  if (slot.result < 0) *error = -slot.result;
+  if (position_ >= slot.at + slot.bytes) return {};
+  const auto skip = static_cast<size_t>(position_ - slot.at);
+  return io_->slot(head_).subspan(skip, std::min(max, slot.bytes - skip));
+}
+
+void DirectReader::consume(size_t n) {
+  position_ += n;
+  const Slot& slot = slots_[head_];
+  // A slot that was short, because the file ends there now, stays: there is nothing behind it.
+  const size_t next = (head_ + 1) % slots_.size();
+  const uint64_t end = used_ > 1 ? slots_[next].at : std::min(ahead_, file_size_);
+  if (position_ < slot.at + slot.bytes || position_ < end) return;
+  head_ = next;
+  --used_;
+}
+
+SentBlock DirectSender::send(const SourceFile& file, uint64_t offset, uint32_t length,
+                             std::span<const std::byte> head, Hasher* file_digest,
+                             const ProgressFn& progress) {
+  if (!buffered_)
+    if (const int error = reader_.seek(file, offset); error != 0) give_up(error);
+  if (buffered_) return buffered_->send(file, offset, length, head, file_digest, progress);
+  channel_.send(head, More::Yes);
+  SentBlock out;
+  hasher_.reset();
+  while (out.length < length) {
+    check_stop();
+    // In pieces that stay in cache between hash and send.
+    const size_t want = std::min<size_t>(kReadBufferBytes, length - out.length);
+    const auto piece = reader_.next(file, want, &out.read_error);
+    if (piece.empty()) break;
+    hasher_.update(piece);
+    if (file_digest != nullptr) file_digest->update(piece);
+    channel_.send(piece, More::Yes);
+    progress(piece.size());
+    out.length += static_cast<uint32_t>(piece.size());
+    reader_.consume(piece.size());
+  }
+  pad(channel_, length - out.length);
+  out.digest = hasher_.value();
+  if (reader_.refused() != 0) give_up(reader_.refused());
+  return out;
+}
+
+void DirectSender::give_up(int error) {
+  buffered_ = std::make_unique<ReadWriteSender>(
+      channel_, "direct reading does not work on this source: " + errno_text(error));
+}
+
+std::string DirectSender::why() const {
+  if (buffered_) return buffered_->why();
+  return reader_.why_threads().empty() ? why_ : why_ + ", " + reader_.why_threads();
+}
+
+}  // namespace zx

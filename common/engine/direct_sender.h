@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// The sender past the page cache: O_DIRECT reads, several at a time and ahead of what is sent,
+// across the ends of blocks; each piece is hashed while it is hot and then sent from the same
+// memory. So digest and bytes always belong together.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/engine/async_io.h"
+#include "common/engine/block_sender.h"
+#include "common/engine/readwrite_sender.h"
+#include "common/file/direct_file.h"
+
+namespace zx {
+
+/// Reads one file after another in order, ahead of the reader.
+class DirectReader {
+ public:
+  explicit DirectReader(std::unique_ptr<AsyncIo> io);
+
+  /// From here on next() gives the bytes at `offset` of this file. Free when that is where it is
+  /// already. Returns 0 or the errno of opening the file with O_DIRECT.
+  int seek(const SourceFile& file, uint64_t offset);
+  /// The next bytes, at most `max`, in memory that stays as it is until consume(). Empty at the end
+  /// of the file as it was when it was opened, or with *error set. Blocking.
+  std::span<const std::byte> next(const SourceFile& file, size_t max, int* error);
+  /// n bytes of what next() gave are done with.
+  void consume(size_t n);
+
+  /// errno when the kernel refused a direct read that it should have taken; the bytes were then
+  /// read through the cache. 0 otherwise.
+  int refused() const { return refused_; }
+  const std::string& why_threads() const { return io_->why_threads(); }
+
+ private:
+  struct Slot {
+    uint64_t at = 0;
+    size_t bytes = 0;  // asked for, then what there is
+    int result = 0;
+    bool ended = false;
+  };
+
+  void read_ahead();
+  void settle_head(const SourceFile& file);
+
+  std::unique_ptr<AsyncIo> io_;
+  std::vector<Slot> slots_;  // a ring: used_ of them from head_ on are being read or were
+  size_t head_ = 0, used_ = 0;
+  DirectFile direct_;
+  uint64_t file_serial_ = 0, file_size_ = 0;
+  uint64_t position_ = 0, ahead_ = 0;
+  int refused_ = 0;
+};
+
+class DirectSender final : public BlockSender {
+ public:
+  DirectSender(Channel& channel, std::string why, std::unique_ptr<AsyncIo> io)
+      : channel_(channel), why_(std::move(why)), reader_(std::move(io)) {}
+
+  SentBlock send(const SourceFile& file, uint64_t offset, uint32_t length,
+                 std::span<const std::byte> head, Hasher* file_digest,
+                 const ProgressFn& progress) override;
+  Engine engine() const override { return buffered_ ? Engine::ReadWrite : Engine::Direct; }
+  std::string why() const override;
+
+ private:
+  void give_up(int error);
+
+  Channel& channel_;
+  std::string why_;
+  DirectReader reader_;
+  Hasher hasher_;
+  std::unique_ptr<ReadWriteSender> buffered_;
+};
+
+}  // namespace zx
