@@ -3,69 +3,11 @@
 What follows the old connection has a key from the TLS exporter, which Python's ssl module does not have: each
 case ends at the latest when the new connection has shown its preface.
 """
-import atexit
 import os
-import shutil
-import ssl
-import subprocess
-import tempfile
 
 import speaker as s
-from harness import ZSEND, Run, cases, main, test, within
-
-FOLDER = tempfile.mkdtemp(prefix="zx-certs.")
-atexit.register(shutil.rmtree, FOLDER)
-CERTIFICATE, PRIVATE = os.path.join(FOLDER, "cert.pem"), os.path.join(FOLDER, "key.pem")
-subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                "-keyout", PRIVATE, "-out", CERTIFICATE, "-days", "2", "-subj", "/CN=test",
-                "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
-os.chmod(PRIVATE, 0o600)
-CONTENT = os.urandom(4 * s.MIB)
-AES128 = 1
-
-
-class Session:
-    """A zsend that has connected and has sent SWITCH after its first block or so."""
-
-    def __init__(self, *options, content=CONTENT):
-        self.listener = s.Listener()
-        self.run = Run()
-        source = self.run.write("f", content)
-        self.run.start(ZSEND, f"--tls-cert={CERTIFICATE}", f"--tls-key={PRIVATE}", f"--tls-ca={CERTIFICATE}",
-                       "--tls-cipher=aes128", "--ktls=off", "--rekey-after=1M", "--block-size=1M", *options,
-                       source, f"zs://127.0.0.1:{self.listener.port}")
-        self.peer = self.listener.accept(s.RECEIVER)
-        self.peer.exchange_prefaces(s.preface(s.RECEIVER, mode=s.TLS_CERT, suites=AES128))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.num_tickets = 0
-        context.load_cert_chain(CERTIFICATE, PRIVATE)
-        context.load_verify_locations(CERTIFICATE)
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.set_alpn_protocols(["zxfer/1"])
-        self.peer.socket = context.wrap_socket(self.peer.socket, server_side=True)
-
-    def __enter__(self):
-        self.peer.agree(block=s.MIB)
-        return self
-
-    def __exit__(self, *unused):
-        self.peer.close()
-        self.listener.close()
-        self.run.__exit__()
-
-    def up_to_switch(self):
-        frames = []
-        while not frames or frames[-1].kind != s.SWITCH:
-            frames.append(self.peer.read())
-        assert [f.kind for f in frames] == [s.ENTRY, s.DATA, s.DIGEST, s.SWITCH], frames
-        return self
-
-    def end_old(self):
-        """close_notify both ways."""
-        self.peer.socket = self.peer.socket.unwrap()
-        self.peer.end_sending()
-        assert self.peer.drain() == b""
+from harness import cases, main, test, within
+from switching import SendingSession as Session, make_certificate
 
 
 @test
@@ -144,4 +86,5 @@ def an_end_that_tls_did_not_announce():
 
 
 if __name__ == "__main__":
+    make_certificate()
     main()
