@@ -6,6 +6,7 @@
 #include "common/base/quote.h"
 #include "common/engine/engine_set.h"
 #include "common/session/session.h"
+#include "common/ui/meeting.h"
 #include "zrecv/commit.h"
 #include "zrecv/destination.h"
 #include "zrecv/reception.h"
@@ -40,24 +41,17 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
   }
 
   // 1. Open the destination: what cannot be written to is found before anyone is bothered. From
-  // here on
-  //    everything happens below this held directory.
+  //    here on everything happens below this held directory.
   Destination destination(options.destination, options.common.no_target_directory);
 
   // 2. Meet the sender. From here on the peer is who the key says, or --no-auth was on both ends.
-  std::string one_time_key;
-  const Security security = make_security(options.common, options.remote, "zrecv", &one_time_key);
   Terms terms = make_terms(options.common, "zrecv");
   if (options.remote) terms.path = options.remote->path;
-  Session session = open_session(make_rendezvous(options.common, options.remote), Role::Receiver,
-                                 security, terms, [&](uint16_t port) {
-                                   console.listening(options.common.listen->host, port,
-                                                     one_time_key, paste_command(options, port));
-                                 });
-  wipe(one_time_key);
+  Session session = meet_peer(
+      options.common, options.remote, Role::Receiver, terms,
+      [&](uint16_t port) { return paste_command(options, port); }, console);
   const Negotiated& agreed = session.agreed();
   Link& link = session.link();
-  console.connected(link.channel(), agreed.peer_build);
   Summary& summary = console.summary();
 
   link.guard([&] {

@@ -60,7 +60,7 @@ Fin Reception::run() {
         on_end(frame);
         break;
       case FrameType::Switch:
-        on_switch();
+        on_switch(frame);
         break;
       case FrameType::Fin:
         return on_fin(frame);
@@ -72,7 +72,8 @@ Fin Reception::run() {
 }
 
 // The key of the connection has protected enough; what goes on is the same stream of frames.
-void Reception::on_switch() {
+void Reception::on_switch(const Frame& frame) {
+  require_empty(frame);
   (void)session_.switch_connection(/*first=*/false);
   engines_.use(link_.channel());
   resend_engine_ = make_buffered_receiver(link_.channel());

@@ -34,7 +34,7 @@ class Reception {
   void report_commits();
 
  private:
-  void on_switch();
+  void on_switch(const Frame& frame);
   Fin on_fin(const Frame& frame);
   void on_entry(const Frame& frame);
   void on_data(const FrameHeader& header);

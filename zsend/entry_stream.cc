@@ -150,10 +150,12 @@ void EntryStream::send_end(uint64_t id, OpenEntry& entry) {
 }
 
 void EntryStream::resend(uint64_t id, uint64_t offset, uint32_t length) {
+  const auto asked = open_.find(id);
+  if (asked == open_.end() || !asked->second.sent(offset, length))
+    throw Error(ExitStatus::Protocol, "peer asked again for a block that was not sent");
   replace_worn_key();
   const auto found = open_.find(id);
-  if (found == open_.end() || !found->second.sent(offset, length))
-    throw Error(ExitStatus::Protocol, "peer asked again for a block that was not sent");
+  if (found == open_.end()) return;  // what came meanwhile has settled it
   OpenEntry& entry = found->second;
   if (++entry.resent[offset] > kMaxBlockRetries)
     throw Error(ExitStatus::Protocol, "peer asked for one block too often");

@@ -7,6 +7,7 @@
 #include "common/engine/engine_set.h"
 #include "common/file/name.h"
 #include "common/session/session.h"
+#include "common/ui/meeting.h"
 #include "zsend/entry_stream.h"
 
 namespace zx {
@@ -47,22 +48,16 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
   std::vector<SourceFile> sources = open_sources(options.sources);
 
   // 2. Meet the receiver. From here on the peer is who the key says, or --no-auth was on both ends.
-  std::string one_time_key;
-  const Security security = make_security(options.common, options.remote, "zsend", &one_time_key);
   Terms terms = make_terms(options.common, "zsend");
   terms.sources = static_cast<uint32_t>(sources.size());
   if (options.remote) {
     terms.path = options.remote->path;
     terms.path_is_directory = options.remote->path_is_directory;
   }
-  Session session = open_session(make_rendezvous(options.common, options.remote), Role::Sender,
-                                 security, terms, [&](uint16_t port) {
-                                   console.listening(options.common.listen->host, port,
-                                                     one_time_key, paste_command(options, port));
-                                 });
-  wipe(one_time_key);
+  Session session = meet_peer(
+      options.common, options.remote, Role::Sender, terms,
+      [&](uint16_t port) { return paste_command(options, port); }, console);
   Link& link = session.link();
-  console.connected(link.channel(), session.agreed().peer_build);
   Summary& summary = console.summary();
 
   Verdict verdict;

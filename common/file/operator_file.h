@@ -21,9 +21,13 @@ void refuse_foreign_link(const std::string& path, const std::string& what,
 UniqueFd open_operator_file(const std::string& path, int flags, mode_t mode,
                             const std::string& what, ExitStatus refusal = ExitStatus::FileIo);
 
-/// The content of a file that holds a secret: regular, of the user or root, without group and other
-/// permission bits. Throws Error{Auth} with advice where it is not, or longer than max_bytes;
-/// Error{FileIo} when it cannot be read. The caller wipes it.
-std::string read_private_file(const std::string& path, const std::string& what, size_t max_bytes);
+/// Who may read a file: anybody, or nobody but the user and root (no group and other bits).
+enum class Reader { Anybody, OnlyUser };
+
+/// The content of a regular file. Throws Error{Auth} with advice where it is something else, may be
+/// read by others than `readers`, or is longer than max_bytes; Error{FileIo} when it cannot be
+/// read. A secret is wiped by the caller.
+std::string read_regular_file(const std::string& path, const std::string& what, size_t max_bytes,
+                              Reader readers);
 
 }  // namespace zx

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "common/net/certificate.h"
 
-#include <fcntl.h>
 #include <openssl/bio.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 #include <memory>
+#include <vector>
 
 #include "common/base/error.h"
 #include "common/base/quote.h"
@@ -17,7 +18,7 @@
 namespace zx {
 namespace {
 
-constexpr size_t kMaxKeyFileBytes = 64 << 10;
+constexpr size_t kMaxKeyFileBytes = 64 << 10, kMaxCertificateFileBytes = 4 << 20;
 
 [[noreturn]] void fail(const char* option, const std::string& path, const std::string& why) {
   throw Error(ExitStatus::Auth, std::string(option) + " " + quote(path) + ": " + why);
@@ -29,7 +30,7 @@ int no_passphrase(char*, int, int, void*) {
 }
 
 void use_private_key(SSL_CTX* context, const std::string& path) {
-  std::string text = read_private_file(path, "--tls-key", kMaxKeyFileBytes);
+  std::string text = read_regular_file(path, "--tls-key", kMaxKeyFileBytes, Reader::OnlyUser);
   const std::unique_ptr<BIO, decltype(&BIO_free)> bio(
       BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), BIO_free);
   const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(
@@ -41,17 +42,42 @@ void use_private_key(SSL_CTX* context, const std::string& path) {
     fail("--tls-key", path, "does not belong to the certificate: " + openssl_errors());
 }
 
+using X509Ptr = std::unique_ptr<X509, decltype(&X509_free)>;
+
+// Not by OpenSSL's own reader of files: that asks for pass phrases and waits for FIFOs.
+std::vector<X509Ptr> read_certificates(const char* option, const std::string& path) {
+  const std::string text =
+      read_regular_file(path, option, kMaxCertificateFileBytes, Reader::Anybody);
+  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(
+      BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), BIO_free);
+  std::vector<X509Ptr> out;
+  ERR_clear_error();
+  while (bio) {
+    X509Ptr next(PEM_read_bio_X509_AUX(bio.get(), nullptr, no_passphrase, nullptr), X509_free);
+    if (!next) break;
+    out.push_back(std::move(next));
+  }
+  // The end of the text is an error to OpenSSL; any other is one to us too.
+  const bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+  if (out.empty() || !at_end)
+    fail(option, path, "no certificate in PEM, or a damaged one: " + openssl_errors());
+  ERR_clear_error();
+  return out;
+}
+
 }  // namespace
 
 void use_certificates(SSL_CTX* context, const CertificateFiles& files) {
-  // OpenSSL's own words for a file that cannot be opened are "unknown; system lib".
-  (void)open_operator_file(files.certificate, O_RDONLY, 0, "--tls-cert", ExitStatus::Auth);
-  (void)open_operator_file(files.authority, O_RDONLY, 0, "--tls-ca", ExitStatus::Auth);
-  if (SSL_CTX_use_certificate_chain_file(context, files.certificate.c_str()) != 1)
+  const std::vector<X509Ptr> chain = read_certificates("--tls-cert", files.certificate);
+  if (SSL_CTX_use_certificate(context, chain.front().get()) != 1)
     fail("--tls-cert", files.certificate, openssl_errors());
+  for (size_t i = 1; i < chain.size(); ++i)
+    if (SSL_CTX_add1_chain_cert(context, chain[i].get()) != 1)
+      fail("--tls-cert", files.certificate, openssl_errors());
   use_private_key(context, files.key);
-  if (SSL_CTX_load_verify_file(context, files.authority.c_str()) != 1)
-    fail("--tls-ca", files.authority, openssl_errors());
+  for (const X509Ptr& authority : read_certificates("--tls-ca", files.authority))
+    if (X509_STORE_add_cert(SSL_CTX_get_cert_store(context), authority.get()) != 1)
+      fail("--tls-ca", files.authority, openssl_errors());
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
 }
 
@@ -66,7 +92,8 @@ void require_host(SSL* ssl, const std::string& host) {
   X509_VERIFY_PARAM* param = SSL_get0_param(ssl);
   X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   // An address is looked for among the addresses of the certificate, never among its names.
-  if (X509_VERIFY_PARAM_set1_ip_asc(param, host.c_str()) == 1) return;
+  // No certificate has the scope of a link-local one.
+  if (X509_VERIFY_PARAM_set1_ip_asc(param, host.substr(0, host.find('%')).c_str()) == 1) return;
   if (X509_VERIFY_PARAM_set1_host(param, host.c_str(), host.size()) != 1 ||
       SSL_set_tlsext_host_name(ssl, host.c_str()) != 1)
     throw Error(ExitStatus::Internal, "OpenSSL does not take the host name");

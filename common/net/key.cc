@@ -168,7 +168,7 @@ Key parse_key_line(std::string_view text) {
 }  // namespace
 
 Key read_key_file(const std::string& path) {
-  std::string text = read_private_file(path, "key file", kMaxKeyFileBytes);
+  std::string text = read_regular_file(path, "key file", kMaxKeyFileBytes, Reader::OnlyUser);
   try {
     const Key key = parse_key_line(text);
     wipe(text);
@@ -193,19 +193,19 @@ void write_key_file(const std::string& path, const Key& key) {
   }
 }
 
-std::optional<Key> take_key_from_environment() {
+std::string take_key_from_environment() {
   char* value = getenv("ZXFER_KEY");
-  if (value == nullptr) return std::nullopt;
+  if (value == nullptr) return "";
   std::string text = value;
   OPENSSL_cleanse(value, text.size());  // unsetenv(3) only unlinks it: /proc/PID/environ keeps it
   unsetenv("ZXFER_KEY");
-  if (text.empty()) return std::nullopt;
+  return text;
+}
+
+Key parse_environment_key(const std::string& text) {
   try {
-    const Key key = parse_key_line(text);
-    wipe(text);
-    return key;
+    return parse_key_line(text);
   } catch (const Error& e) {
-    wipe(text);
     throw Error(e.status(), std::string("ZXFER_KEY: ") + e.what());
   }
 }

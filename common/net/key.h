@@ -61,7 +61,10 @@ Key read_key_file(const std::string& path);
 void write_key_file(const std::string& path, const Key& key);
 
 /// Takes ZXFER_KEY out of the environment, where other programs started from here would inherit it.
-std::optional<Key> take_key_from_environment();
+/// Its text, "" when there is none; the caller wipes it.
+std::string take_key_from_environment();
+/// The key that ZXFER_KEY was. Throws Error{Auth}.
+Key parse_environment_key(const std::string& text);
 
 /// Asks on /dev/tty without echo; nothing when there is no terminal. Blocking.
 std::optional<Key> ask_for_key(std::string_view program);

@@ -143,6 +143,8 @@ struct LoopbackConnection {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof address;
     auto* a = reinterpret_cast<sockaddr*>(&address);
+    const timeval limit{1, 0};  // connect(2) keeps to it: a firewall may drop even this
+    (void)setsockopt(socket_fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     return listener.valid() && socket_fd.valid() && bind(listener.get(), a, size) == 0 &&
            listen(listener.get(), 1) == 0 && getsockname(listener.get(), a, &size) == 0 &&
            connect(socket_fd.get(), a, size) == 0;
@@ -223,7 +225,7 @@ std::string install_ktls(int fd, const Suite& suite, const TrafficSecrets& secre
   // layer without keys passes everything through.
   if (std::string why = set_direction(fd, TLS_RX, rx); !why.empty()) return why;
   if (const std::string why = set_direction(fd, TLS_TX, tx); !why.empty())
-    throw Error(ExitStatus::Network, "kernel TLS took only the receiving direction: " + why);
+    throw KernelTlsError("it took only the receiving direction: " + why);
   return "";
 }
 

@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/base/error.h"
 #include "common/net/channel.h"
 #include "common/net/suite.h"
 
@@ -23,6 +24,13 @@ namespace zx {
 
 /// --ktls. Auto: when it can be had and the kernel's AES is not the generic C code.
 enum class Ktls { Auto, On, Off };
+
+/// The kernel did not do what it was found to be able to: a fault of this machine, not of the peer.
+class KernelTlsError final : public Error {
+ public:
+  explicit KernelTlsError(const std::string& what)
+      : Error(ExitStatus::Auth, "kernel TLS: " + what) {}
+};
 
 /// CLIENT_TRAFFIC_SECRET_0 and SERVER_TRAFFIC_SECRET_0 of a connection (RFC 8446, 7.1). Wiped when
 /// destroyed.
@@ -42,7 +50,7 @@ struct TrafficSecrets {
 std::string ktls_obstacle(const Suite& suite, Ktls asked);
 
 /// Gives both directions to the kernel and reads back from the socket that they are in force.
-/// Returns "" then; else why not, and the connection is as it was. Throws Error{Network} when the
+/// Returns "" then; else why not, and the connection is as it was. Throws KernelTlsError when the
 /// kernel has taken one direction and not the other: that connection can serve nobody.
 std::string install_ktls(int fd, const Suite& suite, const TrafficSecrets& secrets, bool is_client);
 

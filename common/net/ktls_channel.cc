@@ -35,8 +35,11 @@ class KtlsChannel final : public Channel {
   size_t recv_some(std::span<std::byte> buffer) override {
     while (!closed_) {
       const Piece piece = receive(buffer, 0);
-      if (piece.type == kApplicationData && piece.bytes > 0) return piece.bytes;
       if (piece.bytes == 0 && !piece.has_type) ended_early();  // a FIN that TLS did not announce
+      // The kernel tells the type of every record. Bytes without one have not come through its
+      // record layer, whatever it says of itself: they may be ciphertext, or anybody's.
+      if (!piece.has_type) not_in_force();
+      if (piece.type == kApplicationData && piece.bytes > 0) return piece.bytes;
       if (piece.type != kApplicationData) on_control(piece.type, buffer.first(piece.bytes));
     }
     return 0;
@@ -62,7 +65,10 @@ class KtlsChannel final : public Channel {
     type->cmsg_len = CMSG_LEN(1);
     *CMSG_DATA(type) = kAlert;
     // Errors are ignored: see the declaration.
-    (void)sendmsg(socket().fd(), &message, MSG_NOSIGNAL);
+    try {
+      (void)socket().send_message(&message);
+    } catch (const Error&) {
+    }
     socket().shutdown_send();
   }
 
@@ -149,6 +155,11 @@ class KtlsChannel final : public Channel {
     Piece head;
     const bool there = try_receive(first, MSG_PEEK | MSG_DONTWAIT, &head);
     return there && head.has_type ? head.type : uint8_t{0};
+  }
+
+  [[noreturn]] void not_in_force() const {
+    throw Error(ExitStatus::Auth,
+                socket().peer() + ": TLS receive: kernel TLS is not in force after all");
   }
 
   [[noreturn]] void fail_receive(int error) const {

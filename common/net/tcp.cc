@@ -144,6 +144,11 @@ ssize_t Socket::receive(msghdr* message, int flags) {
   return retry_eintr([&] { return recvmsg(fd_.get(), message, flags); });
 }
 
+ssize_t Socket::send_message(const msghdr* message) {
+  wait_until_deadline(POLLOUT);
+  return retry_eintr([&] { return sendmsg(fd_.get(), message, MSG_NOSIGNAL); });
+}
+
 void Socket::require_connected() const {
   pollfd p{fd_.get(), 0, 0};
   if (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0) fail("send", ECONNRESET);
@@ -187,14 +192,15 @@ void pause_for(milliseconds time) {
   (void)poll_until(-1, 0, Clock::now() + time);
 }
 
-Socket connect_to(const HostPort& address, Family family, seconds wait, seconds idle) {
+Socket connect_to(const HostPort& address, Family family, seconds wait, seconds idle,
+                  Clock::time_point end) {
   const auto give_up = Clock::now() + wait;
   for (;;) {
     const AddressList list = look_up(address, family, 0);
     int error = EHOSTUNREACH;
     for (const addrinfo* a = list.get(); a != nullptr; a = a->ai_next) {
       UniqueFd fd;
-      error = try_connect(*a, Clock::now() + kConnectLimit, &fd);
+      error = try_connect(*a, std::min(end, Clock::now() + kConnectLimit), &fd);
       if (error == 0) return {std::move(fd), address_text(a->ai_addr, a->ai_addrlen), idle};
     }
     if (Clock::now() + kRetryPause >= give_up)

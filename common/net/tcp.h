@@ -41,6 +41,8 @@ class Socket {
   /// recvmsg(2), for who needs control messages: its result, errno when negative. Blocking, unless
   /// MSG_DONTWAIT is in flags. Throws Error{Timeout} at the deadline.
   ssize_t receive(msghdr* message, int flags);
+  /// sendmsg(2), likewise.
+  ssize_t send_message(const msghdr* message);
   /// All of it. Blocking. Throws Error{Network|Timeout}.
   void send_all(std::span<const std::byte> bytes, More more);
   /// Throws Error{Network} when the connection is no longer there. To be asked after a send that
@@ -84,10 +86,11 @@ WireBytes wire_bytes(int fd);
 /// Waits; a stop signal ends it with Interrupted.
 void pause_for(std::chrono::milliseconds time);
 
-/// Connects to the first address that answers, each with up to 10 s. While `wait` has not passed,
-/// refused or unreachable addresses are tried again every 0.2 s. Throws Error{Network|Timeout}.
+/// Connects to the first address that answers, each with up to 10 s, but never longer than to
+/// `end`. While `wait` has not passed, refused or unreachable addresses are tried again every 0.2
+/// s. Throws Error{Network|Timeout}.
 Socket connect_to(const HostPort& address, Family family, std::chrono::seconds wait,
-                  std::chrono::seconds idle);
+                  std::chrono::seconds idle, Clock::time_point end = Clock::time_point::max());
 
 /// A listening socket.
 class Listener {
@@ -98,6 +101,8 @@ class Listener {
   uint16_t port() const { return port_; }
   /// Waits for a connection; nothing when none came before give_up.
   std::optional<Socket> accept(Clock::time_point give_up, std::chrono::seconds idle);
+  /// For poll(2): readable when a connection waits.
+  int fd() const { return fd_.get(); }
   /// Refuses connections from here on, but keeps the port. Those that wait are reset.
   void pause();
   /// Throws Error{Network} when the port is no longer to be had.

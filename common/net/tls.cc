@@ -206,7 +206,7 @@ std::unique_ptr<Channel> choose_record_layer(std::unique_ptr<TlsChannel> channel
   if (why.empty())
     why = install_ktls(channel->socket().fd(), state.suite, state.secrets, !setup.listener);
   if (why.empty()) return make_ktls_channel(Channel::take_socket(std::move(channel)), state.suite);
-  if (setup.ktls == Ktls::On) refuse(*channel, "--ktls=on: " + why);
+  if (setup.ktls == Ktls::On) throw KernelTlsError(channel->socket().peer() + ": " + why);
   channel->stay_in_user_space(why);
   return channel;
 }
@@ -218,8 +218,10 @@ TlsConnection tls_handshake(Socket socket, const TlsSetup& setup) {
   if (setup.key != nullptr) {
     state.identity = setup.key->identity();
     // One key, one hash (RFC 8446, 4.2.11): SHA-384 has a PSK of its own.
-    state.psk =
+    auto psk =
         setup.key->derive(state.suite.sha384 ? "tls-psk-sha384" : "tls-psk", setup.connector_role);
+    state.psk = psk;
+    wipe(psk);
   }
   const ContextPtr context = make_context(setup);
   SslPtr ssl(SSL_new(context.get()), SSL_free);

@@ -179,8 +179,9 @@ void recv_exact(Socket& socket, std::span<std::byte> out) {
 
 }  // namespace
 
-Handshaken connector_handshake(Socket socket, Role role, const Security& security) {
-  socket.set_deadline(Clock::now() + kHandshakeLimit);
+Handshaken connector_handshake(Socket socket, Role role, const Security& security,
+                               Clock::time_point give_up) {
+  socket.set_deadline(std::min(give_up, Clock::now() + kHandshakeLimit));
   const std::string peer = socket.peer();
   Handshaken h;
   const Preface request = my_preface(role, security);

@@ -43,8 +43,10 @@ constexpr std::chrono::seconds kHandshakeLimit{10};
 
 /// Throws Error{Auth} (no, wrong or unused key), Error{Refused} (one side is plain, the other not),
 /// Error{Protocol} (not our protocol, no common version, same role), Error{Network|Timeout}. The
-/// peer has been told, by the answer or an alert. The socket's deadline stays set.
-Handshaken connector_handshake(Socket socket, Role role, const Security& security);
+/// peer has been told, by the answer or an alert. Ends at give_up at the latest. The socket's
+/// deadline stays set.
+Handshaken connector_handshake(Socket socket, Role role, const Security& security,
+                               Clock::time_point give_up = Clock::time_point::max());
 
 /// The same for the listener. Nothing when the peer left, or was silent for the whole limit,
 /// without a single byte: a port scan or health check, not a transfer that failed. Ends at give_up

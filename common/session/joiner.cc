@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "common/session/joiner.h"
 
+#include <poll.h>
+
+#include <algorithm>
+
 #include "common/base/error.h"
 #include "common/base/stop.h"
 #include "common/session/link.h"
@@ -9,6 +13,11 @@ namespace zx {
 namespace {
 
 constexpr std::chrono::milliseconds kRetryPause{200};
+// How long somebody who reaches the listener may take to prove to be the peer: the handshake of a
+// link with half a second of delay fits.
+constexpr std::chrono::seconds kStrangerLimit{3};
+// Connections that have not said anything yet; the oldest goes first.
+constexpr size_t kMaxWaiting = 32;
 
 Security further_security(const Security& first, const Handshaken& h) {
   Security s;
@@ -58,8 +67,9 @@ std::unique_ptr<Channel> Joiner::connect(uint32_t index, Clock::time_point give_
   for (;;) {
     const auto left = std::chrono::floor<std::chrono::seconds>(give_up - Clock::now());
     try {
-      Socket socket = connect_to(*address_, Family::Any, left, idle_);
-      return exchange_join(connector_handshake(std::move(socket), role_, security_), index, true);
+      Socket socket = connect_to(*address_, Family::Any, left, idle_, give_up);
+      return exchange_join(connector_handshake(std::move(socket), role_, security_, give_up), index,
+                           true);
     } catch (const Error& error) {
       if (!may_pass(error) || Clock::now() + kRetryPause >= give_up) throw;
       pause_for(kRetryPause);
@@ -68,20 +78,44 @@ std::unique_ptr<Channel> Joiner::connect(uint32_t index, Clock::time_point give_
 }
 
 std::unique_ptr<Channel> Joiner::accept(uint32_t index, Clock::time_point give_up) {
+  std::vector<Socket> waiting;
   for (;;) {
-    auto socket = listener_->accept(give_up, idle_);
-    if (!socket)
-      throw Error(ExitStatus::Timeout,
-                  "the peer did not connect again within " + std::to_string(idle_.count()) + " s");
+    Socket socket = next_that_speaks(&waiting, give_up);
     try {
-      auto h = listener_handshake(std::move(*socket), role_, security_, give_up);
+      const auto limit = std::min(give_up, Clock::now() + kStrangerLimit);
+      auto h = listener_handshake(std::move(socket), role_, security_, limit);
       if (!h) continue;
       auto channel = exchange_join(std::move(*h), index, false);
       listener_->pause();
       return channel;
+    } catch (const KernelTlsError&) {
+      throw;  // ours, not a stranger's
     } catch (const Error&) {
       check_stop();  // a stranger: whoever does not have the key of this session does not end it
     }
+  }
+}
+
+// The peer speaks first, and at once: who connects and is silent costs nobody else any time.
+Socket Joiner::next_that_speaks(std::vector<Socket>* waiting, Clock::time_point give_up) {
+  for (;;) {
+    if (Clock::now() >= give_up)
+      throw Error(ExitStatus::Timeout,
+                  "the peer did not connect again within " + std::to_string(idle_.count()) + " s");
+    std::vector<pollfd> fds{{listener_->fd(), POLLIN, 0}};
+    for (const Socket& s : *waiting) fds.push_back({s.fd(), POLLIN, 0});
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(give_up - Clock::now());
+    if (poll(fds.data(), fds.size(), static_cast<int>(std::max<int64_t>(left.count(), 0))) < 0)
+      check_stop();
+    for (size_t i = 0; i < waiting->size(); ++i) {
+      if (fds[i + 1].revents == 0) continue;
+      Socket speaks = std::move((*waiting)[i]);
+      waiting->erase(waiting->begin() + static_cast<std::ptrdiff_t>(i));
+      return speaks;
+    }
+    if (fds[0].revents == 0) continue;
+    if (auto socket = listener_->accept(give_up, idle_)) waiting->push_back(std::move(*socket));
+    if (waiting->size() > kMaxWaiting) waiting->erase(waiting->begin());
   }
 }
 

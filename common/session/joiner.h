@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "common/session/handshake.h"
 #include "common/wire/message.h"
@@ -27,13 +28,14 @@ class Joiner {
   /// A listener listens again: before the peer is told to connect, so that it is never refused.
   void prepare();
   /// After prepare(): the connection of this index, whichever side makes it. Blocking, up to the
-  /// idle time-out; strangers who reach the listener meanwhile are dropped. Throws
-  /// Error{Network|Timeout|Auth}.
+  /// idle time-out; strangers who reach the listener meanwhile are dropped, silent ones without
+  /// delay. Throws Error{Network|Timeout|Auth}.
   std::unique_ptr<Channel> join(uint32_t index);
 
  private:
   std::unique_ptr<Channel> connect(uint32_t index, Clock::time_point give_up);
   std::unique_ptr<Channel> accept(uint32_t index, Clock::time_point give_up);
+  Socket next_that_speaks(std::vector<Socket>* waiting, Clock::time_point give_up);
   std::unique_ptr<Channel> exchange_join(Handshaken h, uint32_t index, bool connector);
 
   std::optional<HostPort> address_;

@@ -26,6 +26,12 @@ void unexpected_frame(const FrameHeader& header, const char* when) {
               std::string("peer sent ") + frame_name(header.type) + " " + when);
 }
 
+void require_empty(const Frame& frame) {
+  if (!frame.body.empty())
+    throw Error(ExitStatus::Protocol,
+                std::string("peer sent ") + frame_name(frame.header.type) + " with content");
+}
+
 void Link::queue(FrameType type, uint64_t entry, uint64_t offset, Bytes body) {
   const Bytes payload = seal(std::move(body));
   const auto header =

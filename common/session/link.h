@@ -83,6 +83,9 @@ class Link {
   bool in_payload_ = false;
 };
 
+/// Throws Error{Protocol} when a message that has no fields has some all the same.
+void require_empty(const Frame& frame);
+
 /// Throws Error{Protocol}: the frame is known but not allowed now. `when` follows "peer sent TYPE
 /// ".
 [[noreturn]] void unexpected_frame(const FrameHeader& header, const char* when);

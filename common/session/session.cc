@@ -10,8 +10,9 @@ namespace zx {
 namespace {
 
 constexpr uint64_t kKnownFeatures = 0;
-// Frames between the two SWITCHes: a RESULT, RETRYs and ACKs for each open entry.
-constexpr size_t kMaxLateFrames = kMaxOpenEntries * (2 + kMaxDamagedBlocks);
+// Between the two SWITCHes: a RESULT and RETRYs for each open entry, with one text at most.
+constexpr size_t kMaxLateFrames = kMaxOpenEntries * (1 + kMaxDamagedBlocks);
+constexpr size_t kMaxLateBytes = kMaxTextBytes + 64;
 // A time no run will see, that clock arithmetic still can hold.
 constexpr std::chrono::seconds kForEver = std::chrono::hours(24 * 365 * 100);
 
@@ -134,10 +135,14 @@ std::vector<Frame> Session::switch_connection(bool first) {
   old.finish_sending();
   while (first) {
     Frame frame = link_->read();
-    if (frame.header.type == FrameType::Switch) break;
+    if (frame.header.type == FrameType::Switch) {
+      require_empty(frame);
+      break;
+    }
+    if (frame.header.type == FrameType::Ack) continue;  // nothing follows from it
     if (frame.header.type == FrameType::Data) unexpected_frame(frame.header, "before SWITCH");
     // More than there can be answers under way for what was sent.
-    if (late.size() >= kMaxLateFrames)
+    if (late.size() >= kMaxLateFrames || frame.body.size() > kMaxLateBytes)
       throw Error(ExitStatus::Protocol, "peer goes on answering instead of SWITCH");
     late.push_back(std::move(frame));
   }

@@ -229,7 +229,7 @@ Security make_security(const CommonOptions& options, const std::optional<DirectE
   security.ktls = options.ktls;
   security.key_limit_bytes = options.key_limit_bytes;
   // Taken out of the environment in any case: nothing that is started from here shall see it.
-  auto from_environment = take_key_from_environment();
+  std::string from_environment = take_key_from_environment();
   if (options.no_auth) return security;
   if (!options.plain)
     security.suites = usable_suites(options.suite.value_or(suites_fast_here()), options.ktls);
@@ -241,8 +241,9 @@ Security make_security(const CommonOptions& options, const std::optional<DirectE
   }
   if (options.key_file) {
     security.key = read_key_file(*options.key_file);
-  } else if (from_environment) {
-    security.key = from_environment;
+  } else if (!from_environment.empty()) {
+    security.key = parse_environment_key(from_environment);
+    wipe(from_environment);
   } else if (options.listen) {
     security.key = Key::generate();
     *one_time = security.key->text();

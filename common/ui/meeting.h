@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+// How both programs meet their peer, as the options say.
+#pragma once
+
+#include <functional>
+
+#include "common/session/session.h"
+#include "common/ui/common_options.h"
+#include "common/ui/console.h"
+
+namespace zx {
+
+/// The command to paste on the other machine for a listener on this port.
+using PasteCommandFn = std::function<std::string(uint16_t port)>;
+
+/// Takes key or certificates, connects or listens (and says so), authenticates, agrees on terms,
+/// and tells of the connection. The key's memory is wiped when it returns; what stays is the key
+/// for further connections of this session. Blocking. Throws as make_security() and open_session()
+/// do.
+Session meet_peer(const CommonOptions& options, const std::optional<DirectEndpoint>& remote,
+                  Role role, const Terms& terms, const PasteCommandFn& paste_command,
+                  Console& console);
+
+}  // namespace zx
