@@ -2,7 +2,7 @@
 . "$(dirname "$0")/lib.sh"
 mkdir "$t/d"; random_file "$t/a b" 9000001; random_file "$t/c" 0
 cd "$t"
-for mode in --plain ""; do
+for mode in "${modes[@]}"; do
   start_recv -q $mode --digest="$t/recv.xxh" d
   status_of "$ZSEND" -q $mode --digest "a b" c "zs://127.0.0.1:$port" >"$t/send.xxh"; expect_status 0
   wait_for "$recv"; expect_status 0

@@ -3,7 +3,7 @@
 mkdir "$t/mnt"; mount -t tmpfs -o size=4m tmpfs "$t/mnt" 2>/dev/null || skip "cannot mount a tmpfs here"
 random_file "$t/f" 8000000; truncate -s 8000000 "$t/holes"; random_file "$t/tail" 6000000
 dd if="$t/tail" of="$t/holes" bs=1M seek=2 conv=notrunc status=none
-for mode in "" --plain; do
+for mode in "${modes[@]}"; do
   for file in f holes; do              # reserved before the first byte; and found while writing
     start_recv $mode --block-size=1M "$t/mnt"
     status_of "$ZSEND" $mode --block-size=1M "$t/$file" "zs://127.0.0.1:$port" 2>"$t/send.err"

@@ -1,13 +1,11 @@
 # Killed with -9 in the middle, either side: the other ends with 5 and nothing is under the final name.
 . "$(dirname "$0")/lib.sh"
-mkdir "$t/d"; random_file "$t/f" 200000000
-connected() { grep -q '"event":"connected"' "$1" 2>/dev/null; }
-for mode in "" --plain; do
+mkdir "$t/d"; random_file "$t/f" $large
+for mode in "${modes[@]}"; do
   for victim in send recv; do
-    start_recv -q $mode "$t/d"
+    start_recv -q $mode "$t/d"; start_proxy hold 5000000
     "$ZSEND" -q $mode --json="$t/send.json" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=($send)
-    until_true connected "$t/recv.json"
-    kill -STOP "$recv"                   # the sender now waits in its send: this is the middle
+    stop_in_the_middle "$recv"           # the sender now waits in its send
     if [ $victim = send ]; then
       kill -9 "$send"; wait_for "$send"; kill -CONT "$recv"; wait_for "$recv"
       expect_status 5 "zrecv $mode"

@@ -5,6 +5,9 @@ set -eu
 : "${ZSEND:?}" "${ZRECV:?}"
 t=$(mktemp -d "${TMPDIR:-/tmp}/zx-e2e.XXXXXX")
 started=()
+# What a script about both modes goes through, and how large its large files are: in the guest of tests/uml
+# only TLS counts, and a byte costs fifty times as much.
+if [ -z "${ZX_GUEST:-}" ]; then modes=("" --plain); large=100000000; else modes=(""); large=40000000; fi
 # The leak checker traces the process, and so does strace: not both.
 ! grep -q 'strace ' "$0" || export ASAN_OPTIONS=detect_leaks=0
 
@@ -48,6 +51,20 @@ start_listener() {
   local key; key=$(sed -n 's/.*"event":"listening".*"key":"\([^"]*\)".*/\1/p' "$t/$name.json")
   [ -z "$key" ] || export ZXFER_KEY=$key
 }
+
+# start_proxy ACTION OFFSET [SIDE]: tests/tools/tcp_proxy.py before $port, which becomes its own; the old
+# one is in $behind.
+start_proxy() {
+  behind=$port
+  : >"$t/proxy"
+  python3 "$ZX_SOURCE_DIR/tests/tools/tcp_proxy.py" "$port" "$@" >"$t/proxy" 2>"$t/proxy.err" & proxy=$!; started+=("$proxy")
+  until_true test -s "$t/proxy"
+  port=$(head -1 "$t/proxy")
+}
+proxy_did() { grep -q "^$1 at" "$t/proxy"; }
+# After start_proxy hold: the transfer is in its middle for as long as the receiver is stopped. To look for
+# an event and then stop it would be a race with the transfer's end.
+stop_in_the_middle() { until_true proxy_did hold; kill -STOP "$1"; kill -USR1 "$proxy"; }
 
 # status_of COMMAND...: runs it and sets $status, whatever it is.
 status_of() { status=0; "$@" || status=$?; }

@@ -1,13 +1,12 @@
 # INT, TERM, HUP remove the temporary file and end the program by that signal; the other side says 5.
 # USR1 prints one line of progress; a closed stdout does not kill.
 . "$(dirname "$0")/lib.sh"
-mkdir "$t/d"; random_file "$t/f" 200000000
+mkdir "$t/d"; random_file "$t/f" $large
 has_temp() { ls "$t/d"/.zrecv-* >/dev/null 2>&1; }
 start_pair() {
-  start_recv -q --plain "$t/d"
+  start_recv -q --plain "$t/d"; start_proxy hold 5000000
   "$ZSEND" -q --plain --json="$t/send.json" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=($send)
-  until_true has_temp
-  kill -STOP "$recv"
+  until_true has_temp; stop_in_the_middle "$recv"
 }
 for sig in INT:130 TERM:143 HUP:129; do
   start_pair; kill -"${sig%%:*}" "$recv"; kill -CONT "$recv"

@@ -15,8 +15,7 @@ one() {  # SIZE OPTIONS...
 }
 block=1048576
 for size in 0 1 $((block - 1)) $block $((block + 1)) $((5 * block + 4097)); do
-  one "$size"
-  one "$size" --plain
+  for mode in "${modes[@]}"; do one "$size" $mode; done
 done
 one $((3 * block + 1)) --plain --engine=readwrite
 one $((3 * block + 1)) --plain --durability=none

@@ -2,7 +2,7 @@
 . "$(dirname "$0")/lib.sh"
 mkdir "$t/d"; echo x >"$t/f"
 "$ZSEND" -q --new-key "$t/other"
-for mode in "" --plain; do
+for mode in "${modes[@]}"; do
   unset ZXFER_KEY; start_recv $mode "$t/d"
   unset ZXFER_KEY; status_of "$ZSEND" $mode --key-file "$t/other" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err"
   expect_status 3 "zsend $mode with a wrong key"
