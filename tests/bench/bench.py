@@ -32,7 +32,10 @@ from contestants import Contestant, Programs
 from rounds import Bench, run_workload, voids
 from stats import Row
 
-DEFAULT_BASELINES = {"cached": "socat-1M", "cold": "cp", "durable": "cp+sync", "pressure": "cp", "pipes": "pipe-socat-1M"}
+DEFAULT_BASELINES = {"cached": "socat-1M", "cold": "cp", "durable": "cp+sync", "pressure": "cp",
+                     "pipes": "pipe-socat-1M"}
+# Rows, lines of Markdown, and what else goes into the JSON.
+Outcome = tuple[list[Row], list[str], dict]
 
 
 def size(text: str) -> int:
@@ -56,7 +59,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--work", metavar="DIR", default=".", help="where files are made and received, in a new folder that is removed "
         "at the end (default: the current directory; /dev/shm is possible, without cold files)")
     add("--out", metavar="DIR", help="results (default: ./zx-bench-results/COMMAND-TIME)")
-    add("--rounds", metavar="N", type=int, default=7, help="timed rounds that count; one more comes first and is dropped (7)")
+    add("--rounds", metavar="N", type=int, default=7,
+        help="timed rounds that count; one more comes first and is dropped (7)")
     add("--counted-rounds", metavar="N", type=int, default=3, help="rounds that count calls, never timed (3)")
     add("--no-trace", action="store_true", help="without the log of the calls that move data (strace)")
     add("--seed", type=int, help="of the random order (default: new; printed)")
@@ -76,7 +80,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     one.add_argument("--size", **large)
     one.add_argument("--workload", action="append", choices=[*workloads.STANDARD, "all"], help="repeatable (cached)")
     one.add_argument("--baseline", metavar="NAME", help="contestant that ratios are formed with")
-    command("goals", "the ratios this project wants to show; status 1 when one is not reached").add_argument("--size", **large)
+    goal = command("goals", "the ratios this project wants to show; status 1 when one is not reached")
+    goal.add_argument("--size", **large)
     command("claim", "the historical claim for zero-copy: a 320 MB file, calls and copies counted")
     many = command("sweep", "engines over file sizes")
     many.add_argument("--sizes", metavar="SIZE,...", type=lambda text: [size(word) for word in text.split(",")],
@@ -111,7 +116,7 @@ def of_workload(made: list[Contestant], name: str) -> list[Contestant]:
     return [c for c in made if not c.name.startswith("pipe-")]
 
 
-def command_run(bench: Bench, options: argparse.Namespace, made: list[Contestant]) -> tuple[list[Row], list[str], dict]:
+def command_run(bench: Bench, options: argparse.Namespace, made: list[Contestant]) -> Outcome:
     asked = options.workload or ["cached"]
     rows: list[Row] = []
     lines: list[str] = []
@@ -125,7 +130,7 @@ def command_run(bench: Bench, options: argparse.Namespace, made: list[Contestant
     return rows, lines, {}
 
 
-def command_goals(bench: Bench, options: argparse.Namespace, made: list[Contestant]) -> tuple[list[Row], list[str], dict]:
+def command_goals(bench: Bench, options: argparse.Namespace, made: list[Contestant]) -> Outcome:
     rows, done = goals.measure(bench, options.size, made)
     results = goals.judge(bench, rows)
     lines = goals.goals_table(results)
@@ -136,14 +141,14 @@ def command_goals(bench: Bench, options: argparse.Namespace, made: list[Contesta
     return rows, lines, {"goals": goals.as_json(results), "reached": all(result.reached for result in results)}
 
 
-def command_claim(bench: Bench, _: argparse.Namespace, made: list[Contestant]) -> tuple[list[Row], list[str], dict]:
+def command_claim(bench: Bench, _: argparse.Namespace, made: list[Contestant]) -> Outcome:
     rows, workload, control = claim.measure(bench, made)
-    lines = [*claim.claim_table(rows, made, control), *claim.verdict(rows),
+    lines = [*claim.claim_table(rows, made, control), *claim.verdict(rows, control),
              *report.workload_tables(workload, rows, made, control), *report.charts(bench.out, workload, rows, made)]
     return rows, lines, {}
 
 
-def command_sweep(bench: Bench, options: argparse.Namespace, made: list[Contestant]) -> tuple[list[Row], list[str], dict]:
+def command_sweep(bench: Bench, options: argparse.Namespace, made: list[Contestant]) -> Outcome:
     bench.counted_rounds, bench.trace = 0, False
     rows, done = sweep.measure(bench, made, options.sizes, options.states, options.memory_limit)
     lines = [*sweep.duels(rows, done), *sweep.sweep_charts(bench.out, rows, done, made),
@@ -163,7 +168,12 @@ def measure(options: argparse.Namespace, programs: Programs, work: Path, made: l
     bench = Bench(work, out, random.Random(seed), seed, options.rounds, options.counted_rounds,
                   trace=not options.no_trace, pin=options.pin)
     host.say(f"seed {seed}; results in {out}" + ("; the machine is busy" if facts["noisy_at_start"] else ""))
-    rows, lines, more = COMMANDS[options.command](bench, options, made)
+    try:
+        rows, lines, more = COMMANDS[options.command](bench, options, made)
+    except BaseException:
+        # An hour of runs is not thrown away; whoever interrupts it may still read them.
+        report.save_json(bench, options.command, facts, bench.rows, {"interrupted": True})
+        raise
     used = [c for c in made if any(row["contestant"] == c.name for row in rows)]
     text = "\n".join([*report.heading(bench, options.command, facts, rows), *lines, *report.properties(used),
                       *report.not_available(bench), *report.void_list(rows)])

@@ -50,16 +50,19 @@ def claim_table(rows: list[Row], contestants: list[Contestant], control: str) ->
         if counted[2] is None and not traced:
             continue
         copied = [Spread.of(_copied(row, side) for row in traced) for side in ("sender", "receiver", None)]
-        mark = " and what io_uring moves" if any(_hidden(row) for row in traced) else ""
-        lines.append([f"`{c.name}`", *(spread_text(one) for one in counted), spread_text(counted[0], 2),
-                      spread_text(counted[2], 2), ratio_text(stats.ratios(rows, c.name, control, _both, "counted")),
+        mark = " (io_uring not seen)" if any(_hidden(row) for row in traced) else ""
+        moving = Spread.of(stats.moved("sender", "moving")(row) for row in traced)
+        lines.append([f"`{c.name}`", *(spread_text(one) for one in counted), spread_text(moving),
+                      spread_text(counted[0], 2), spread_text(counted[2], 2),
+                      ratio_text(stats.ratios(rows, c.name, control, _both, "counted")),
                       *(spread_text(one) for one in copied[:2]), spread_text(copied[2]) + mark])
     return ["## The claim", "", f"Ratios are to `{control}`; mode switches are two for each call.", "",
-            *table(["contestant", "calls sender", "calls receiver", "calls both", "mode switches sender",
-                    "mode switches both", f"calls / {control}", "MB copied by CPU: sender", "receiver", "both"], lines)]
+            *table(["contestant", "calls sender", "calls receiver", "calls both",
+                    "calls by which the sender hands data on", "mode switches sender", "mode switches both",
+                    f"calls / {control}", "MB copied by CPU: sender", "receiver", "both"], lines)]
 
 
-def verdict(rows: list[Row]) -> list[str]:
+def verdict(rows: list[Row], control: str) -> list[str]:
     """The claim beside what was counted, in sentences made of the figures."""
     def switches(name: str, side: str | None = "sender") -> str:
         return spread_text(stats.values(rows, name, stats.counted(side, "syscalls"), "counted"), 2)
@@ -71,22 +74,32 @@ def verdict(rows: list[Row]) -> list[str]:
         """How many times fewer calls than the bare loop, in the same rounds."""
         return spread_text(stats.ratios(rows, BARE, name, stats.counted(side, "syscalls"), "counted"))
 
+    handed_on = spread_text(stats.values(rows, "zx-plain", stats.moved("sender", "moving"), "traced"))
+    calls = spread_text(stats.ratios(rows, "zx-plain", control, _both, "counted"))
+    cpu = spread_text(stats.ratios(rows, "zx-plain", control, stats.cpu))
     claimed = CLAIMED_SWITCHES // CLAIMED_ZERO_COPY_SWITCHES
+    bare, zero = "floor-sendfile", "zx-plain"
     return [
         "### Where it holds and where it does not", "",
-        f"- **Switches: a claim about the sending end.** Claimed {CLAIMED_SWITCHES:,} against {CLAIMED_ZERO_COPY_SWITCHES}, "
-        f"a factor of {claimed}. Counted: the sender of the bare loop {switches(BARE)}; of a bare blocking sendfile "
-        f"{switches('floor-sendfile')}, a factor of {fewer('floor-sendfile', 'sender')}; zsend with the engine it chooses "
-        f"{switches('zx-plain')}, a factor of {fewer('zx-plain', 'sender')}, the start of the program and reading for "
-        "verification included. The claim leaves out the receiver: for both ends together the bare loop has "
-        f"{switches(BARE, None)}, zsend and zrecv {switches('zx-plain', None)}, a factor of {fewer('zx-plain', None)}.",
-        f"- **Bytes: similar numbers, another meaning.** Claimed {CLAIMED_COPIED_MB:,} MB against "
-        f"{CLAIMED_ZERO_COPY_MB}: four and two transfers of 320 MB on the sending host, of which two are made by devices. "
+        "- **Switches: a claim about the sending end.** "
+        f"Claimed {CLAIMED_SWITCHES:,} against {CLAIMED_ZERO_COPY_SWITCHES}, a factor of {claimed}. "
+        f"Counted: the sender of the bare loop {switches(BARE)}; of a bare blocking sendfile {switches(bare)}, "
+        f"a factor of {fewer(bare, 'sender')}; zsend with the engine it chooses {switches(zero)}, "
+        f"a factor of {fewer(zero, 'sender')}, the start of the program and reading for verification included; "
+        f"{handed_on} of its calls hand data on. "
+        "The claim leaves out the receiver: for both ends together "
+        f"the bare loop has {switches(BARE, None)}, zsend and zrecv {switches(zero, None)}, "
+        f"a factor of {fewer(zero, None)}.",
+        "- **Bytes: similar numbers, another meaning.** "
+        f"Claimed {CLAIMED_COPIED_MB:,} MB against {CLAIMED_ZERO_COPY_MB}: four and two transfers of 320 MB on the "
+        "sending host, of which two are made by devices. "
         f"Copied by CPUs on both ends together, the bare loop has {copied(BARE)} MB; zsend and zrecv have "
-        f"{copied('zx-plain')} MB, because verifying reads every byte once more on each side (hot, out of the page cache).",
-        "- **What it does not say: fewer calls are not proportionally less time.** A call costs a fraction of a "
-        "microsecond; most of the CPU time of a transfer is copying, checking and the network stack. The ratios of "
-        "CPU time above are measured, those of calls do not predict them; a buffer of 1 MiB already saves most calls.",
+        f"{copied(zero)} MB, because verifying reads every byte once more on each side, hot, out of the page cache.",
+        "- **What it does not say: fewer calls are not proportionally less time.** "
+        "A call costs a fraction of a microsecond; most of the CPU time of a transfer is copying, checking and the "
+        f"network stack. `{zero}` makes {calls} of the calls of `{control}` and takes {cpu} of its CPU time (median "
+        "of the rounds, smallest and largest). Larger buffers save calls as well; what only zero-copy saves are the "
+        "copies.",
         "- **Encryption in user space has no zero-copy**, and a receiver on an ordinary file system has one copy at "
         "least (splice into the page cache) unless it writes with direct I/O.", "",
         "How the bytes are derived: strace logs each call with its result, one side at a time. read, write, recv and "

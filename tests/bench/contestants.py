@@ -59,8 +59,9 @@ class Programs:
         return Programs(paths["zsend"], paths["zrecv"], _help(paths["zsend"]), _help(paths["zrecv"]))
 
     def versions(self) -> dict[str, str]:
-        return {path.name: subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.strip()
-                for path in (self.zsend, self.zrecv)}
+        def ask(path: Path) -> str:
+            return subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.strip()
+        return {path.name: ask(path) for path in (self.zsend, self.zrecv)}
 
 
 def _help(path: Path) -> str:

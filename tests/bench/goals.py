@@ -135,8 +135,8 @@ def goals_table(results: list[Result]) -> list[str]:
         return [what, goal.workload, f"≤ {goal.show(goal.limit)}", spread, test, result.verdict]
 
     reached = sum(result.reached for result in results)
-    return ["## Goals", "", f"{reached} of {len(results)} reached. Median (smallest–largest) of the rounds; the sign test "
-            "is against the goal.", "",
+    return ["## Goals", "", f"{reached} of {len(results)} reached. Median (smallest–largest) of the rounds; the sign "
+            "test is against the goal.", "",
             *table(["what", "workload", "goal", "measured", "sign test", ""], map(line, results))]
 
 

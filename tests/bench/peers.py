@@ -162,14 +162,17 @@ class Nginx:
         def run(job: Job) -> None:
             port, config = free_port(), job.scratch / "nginx.conf"
             identity = f"user {user()};\n" if os.getuid() == 0 else ""
-            secure = f"ssl_certificate {self.cert}; ssl_certificate_key {self.key}; ssl_protocols TLSv1.3;" if tls else ""
+            secure = (f"ssl_certificate {self.cert}; ssl_certificate_key {self.key}; ssl_protocols TLSv1.3;"
+                      if tls else "")
             folders = "".join(f"{kind}_temp_path {job.scratch};\n" for kind in
                               ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
             config.write_text(
                 f"{identity}worker_processes 1;\npid {job.scratch}/nginx.pid;\nevents {{}}\n"
                 f"http {{\n{folders}access_log off;\nsendfile on;\ntcp_nopush on;\n"
-                f"server {{ listen 127.0.0.1:{port}{' ssl' if tls else ''}; root {job.source.parent}; {secure} }}\n}}\n")
-            server = job.start("sender", ["nginx", "-p", job.scratch, "-e", "stderr", "-c", config, "-g", "daemon off;"])
+                f"server {{ listen 127.0.0.1:{port}{' ssl' if tls else ''}; root {job.source.parent}; {secure} }}\n"
+                "}\n")
+            server = job.start("sender", ["nginx", "-p", job.scratch, "-e", "stderr", "-c", config,
+                                          "-g", "daemon off;"])
             job.until(lambda: listening(port), server)
             options = ["--cacert", self.cert, "--tls13-ciphers", TLS_SUITE] if tls else []
             job.begin()
@@ -182,18 +185,20 @@ class Nginx:
 def peer_contestants(work: Path) -> list[Contestant]:
     ssh, nginx = Ssh(work), Nginx(work)
 
-    def peer(name: str, what: str, run: Callable[[Job], None], needs: tuple[str, ...], **facts: str | None) -> Contestant:
+    def peer(name: str, what: str, run: Callable[[Job], None], needs: tuple[str, ...],
+             **facts: str | None) -> Contestant:
         return Contestant(name, "peer", what, run, needs=needs, **facts)
 
     mac, sums = "each packet (MAC)", "whole file, as it was received"
     return [
-        peer("scp", f"scp, cipher {AES}", ssh.scp(AES), ("scp",), encrypts="aes128-gcm", verifies=mac, absent=ssh.absent),
-        peer("scp-default", "scp with the cipher it chooses itself", ssh.scp(None), ("scp",), encrypts="chacha20-poly1305",
-             verifies=mac, absent=ssh.absent),
+        peer("scp", f"scp, cipher {AES}", ssh.scp(AES), ("scp",), encrypts="aes128-gcm", verifies=mac,
+             absent=ssh.absent),
+        peer("scp-default", "scp with the cipher it chooses itself", ssh.scp(None), ("scp",),
+             encrypts="chacha20-poly1305", verifies=mac, absent=ssh.absent),
         peer("rsync", "rsync daemon, --whole-file", rsync_daemon(), ("rsync",), verifies=sums, atomic="yes"),
         peer("rsync-inplace", "the same with --inplace", rsync_daemon("--inplace"), ("rsync",), verifies=sums),
-        peer("rsync-ssh", f"rsync --whole-file over ssh, cipher {AES}", ssh.rsync(AES), ("rsync",), encrypts="aes128-gcm",
-             verifies=sums, atomic="yes", absent=ssh.absent),
+        peer("rsync-ssh", f"rsync --whole-file over ssh, cipher {AES}", ssh.rsync(AES), ("rsync",),
+             encrypts="aes128-gcm", verifies=sums, atomic="yes", absent=ssh.absent),
         peer("nc", "nc -N, OpenBSD's netcat", one_shot(nc_receive, lambda job, port: ["nc", "-N", "127.0.0.1", port],
                                                        stdin=True, stdout=True), ("nc",)),
         peer("socat-1M", "socat -u -b 1048576", one_shot(socat_receive(1 << 20), socat_send(1 << 20)), ("socat",)),

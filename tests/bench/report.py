@@ -29,15 +29,18 @@ def save_json(bench: Bench, command: str, facts: dict[str, object], rows: list[R
 def heading(bench: Bench, command: str, facts: dict[str, object], rows: list[Row]) -> list[str]:
     noisy = sum(bool(row["noise"].get("noisy")) for row in rows)
     timed = sum(row["pass"] == "timed" for row in rows)
+    counter = (f"{bench.counter.kind}, rounds of their own ({bench.counted_rounds}), not timed"
+               if bench.counter and bench.counted_rounds else "not measured")
     lines = [f"# bench.py {command}", "",
              f"- Machine: {facts['cpu']}, {facts['cpus']} CPUs, {facts['memory_bytes'] / 2**30:.1f} GiB, "
              f"kernel {facts['kernel']}; work folder on {facts['filesystem']}; everything over loopback.",
              f"- Programs: {', '.join(facts['programs'].values())}.",
              f"- Rounds: {bench.timed_rounds} that count, after one that was dropped; random order, seed {bench.seed}. "
              "Figures are medians with the smallest and largest in parentheses. A ratio is formed within a round.",
-             f"- Calls and context switches: {bench.counter.kind if bench.counter else 'not measured'}, "
-             f"{bench.counted_rounds} rounds of their own, not timed. CPU: wait4(2), children included, start and end "
-             f"of servers too. Page cache: {facts['page_cache_by']}.",
+             f"- CPU: wait4(2), children included, start and end of servers too. Page cache: {facts['page_cache_by']}. "
+             f"Calls and context switches: {counter}. Log of the calls that move data: "
+             + ("strace, one side at a time." if bench.can_trace and bench.trace else
+                "not made (it needs strace and root)."),
              f"- Content: SHA-256 compared after every run; {len(voids(rows))} of {len(rows)} runs are void."]
     if timed:
         loaded = " The load average was high before the start." if facts["noisy_at_start"] else ""
@@ -81,7 +84,7 @@ def _median(rows: list[Row], contestant: Contestant, metric: Metric) -> float | 
 def workload_tables(workload: Workload, rows: list[Row], contestants: list[Contestant], baseline: str) -> list[str]:
     chosen = present(rows, contestants)
     lines = [f"## {workload.name}: {workload.title}", "",
-             f"Ratios are to `{baseline}`; k/n is the number of rounds with a ratio below 1, p that of a two-sided sign test.",
+             f"Ratios are to `{baseline}`; k/n: rounds with a ratio below 1; p: two-sided sign test.",
              ""]
     if any(stats.good(rows, c.name) for c in chosen):
         lines += table(
@@ -124,8 +127,8 @@ def calls_table(rows: list[Row], chosen: list[Contestant]) -> list[str]:
             for side, moved in row["moved"].items():
                 main = sorted((label for label, count in moved["bytes"].items() if count > 0.02 * row["bytes"]),
                               key=lambda label: -moved["bytes"][label])
-                text = "; ".join(f"{label} {moved['calls'][label]} × {svg.short(moved['bytes'][label] / moved['calls'][label] / 1024)} KiB"
-                                 for label in main)
+                sizes = {label: svg.short(moved["bytes"][label] / moved["calls"][label] / 1024) for label in main}
+                text = "; ".join(f"{label} {moved['calls'][label]} × {sizes[label]} KiB" for label in main)
                 if moved["hidden"]:
                     text += f"; io_uring_enter {moved['hidden']} (bytes not visible)"
                 lines.append([f"`{c.name}`", side, text or "–", svg.short(moved["copied"] / row["bytes"])])
@@ -144,9 +147,12 @@ def properties(contestants: list[Contestant]) -> list[str]:
 def not_available(bench: Bench) -> list[str]:
     if not bench.unavailable:
         return []
-    seen = {(name, why): [w for w, n in bench.unavailable if n == name and bench.unavailable[w, n] == why]
-            for (_, name), why in bench.unavailable.items()}
-    return ["## Not measured", "", *(f"- `{name}` ({', '.join(where)}): {why}" for (name, why), where in seen.items()), ""]
+    by_reason: dict[str, dict[str, list[str]]] = {}
+    for (workload, name), why in bench.unavailable.items():
+        by_reason.setdefault(why, {}).setdefault(name, []).append(workload)
+    return ["## Not measured", "", *(
+        f"- {why}: " + "; ".join(f"`{name}` ({', '.join(where)})" for name, where in names.items())
+        for why, names in by_reason.items()), ""]
 
 
 def void_list(rows: list[Row]) -> list[str]:
@@ -177,26 +183,27 @@ def charts(folder: Path, workload: Workload, rows: list[Row], contestants: list[
             scale = total.median / (sum(value for value, _ in parts) or 1) if total else 1
             stacked.append(svg.Bar([(value * scale, colour) for value, colour in parts],
                                    (total.low, total.high) if total else None))
-        groups = [(name, GROUP_COLOURS[group]) for group, name in GROUP_NAMES.items() if any(c.group == group for c in timed)]
+        groups = [(name, GROUP_COLOURS[group]) for group, name in GROUP_NAMES.items()
+                  if any(c.group == group for c in timed)]
+        rates = [_bar(stats.values(rows, c.name, stats.rate), GROUP_COLOURS[c.group]) for c in timed]
         name = f"{workload.name}-speed.svg"
         (folder / name).write_text(svg.bar_chart(
             f"{workload.name}: throughput and CPU time", workload.title + "; median and range of the rounds",
             [c.name for c in timed],
-            [svg.BarPanel("throughput, GB/s (more is better)",
-                          [_bar(stats.values(rows, c.name, stats.rate), GROUP_COLOURS[c.group]) for c in timed], groups),
+            [svg.BarPanel("throughput, GB/s (more is better)", rates, groups),
              svg.BarPanel("CPU seconds per GB (less is better)", stacked,
                           [("sender or local", SENDER_COLOUR), ("receiver", RECEIVER_COLOUR)])]))
         lines += [f"![throughput and CPU per GB]({name})", ""]
     written = [c for c in chosen if c.writes]
     if written:
-        name = f"{workload.name}-page-cache.svg"
+        name, kind = f"{workload.name}-page-cache.svg", "timed" if timed else "counted"
 
         def panel(title: str, which: str, colour: str) -> svg.BarPanel:
-            spreads = [stats.values(rows, c.name, stats.footprint(which), "timed" if timed else "counted") for c in written]
+            spreads = [stats.values(rows, c.name, stats.footprint(which), kind) for c in written]
             return svg.BarPanel(title, [_bar(spread, colour) for spread in spreads], highest=1.0, percent=True)
         (folder / name).write_text(svg.bar_chart(
-            f"{workload.name}: what stays in the page cache", workload.title + "; share of the file, at the end of the run",
-            [c.name for c in written], [panel("source", "source", SENDER_COLOUR),
-                                        panel("destination", "dest", RECEIVER_COLOUR)]))
+            f"{workload.name}: what stays in the page cache", workload.title + "; looked at when the run has ended",
+            [c.name for c in written], [panel("source, share of the file", "source", SENDER_COLOUR),
+                                        panel("destination, share of the file", "dest", RECEIVER_COLOUR)]))
         lines += [f"![page-cache footprint]({name})", ""]
     return lines

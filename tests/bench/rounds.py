@@ -13,7 +13,7 @@ import workloads
 from contestants import Contestant
 from measure import SIDES, Job, MemoryWatch, NotAvailable, RunFailed
 from stats import Row
-from syscalls import Tracer, counter, read_calls, read_counts, strace_works
+from syscalls import Tracer, can_log_calls, counter, read_calls, read_counts
 from workloads import Files, Workload
 
 SILENCE_SECONDS = 0.15  # listening for others before each run
@@ -36,11 +36,12 @@ class Bench:
     counter: Tracer | None = field(init=False)
     can_trace: bool = field(init=False)
     unavailable: dict[tuple[str, str], str] = field(default_factory=dict)  # (workload, contestant) -> why
+    rows: list[Row] = field(default_factory=list)  # of all workloads so far
 
     def __post_init__(self) -> None:
         self.files = Files(self.work)
         self.counter = counter()
-        self.can_trace = strace_works()
+        self.can_trace = can_log_calls()
 
 
 def run_workload(bench: Bench, workload: Workload, contestants: list[Contestant]) -> list[Row]:
@@ -82,6 +83,7 @@ def _round(bench: Bench, workload: Workload, contestants: list[Contestant], kind
         if row["void"]:
             host.say(f"    {contestant.name}: {row['void']}")
         rows.append(row)
+        bench.rows.append(row)
     return rows
 
 

@@ -67,9 +67,10 @@ def run(work: Path, contestants: list[Contestant]) -> int:
     rows = moved_all(checks, bench, present)
     rows += other_workloads(checks, bench, present)
     reports(checks, bench, rows, present)
-    for name, why in sorted({(c.name, c.missing()) for c in contestants if c.missing()}
-                            | {(name, why) for (_, name), why in bench.unavailable.items()}):
-        print(f"  {name}: {why}")
+    for c in contestants:
+        if c.missing():
+            bench.unavailable["all", c.name] = c.missing()
+    print("\n".join(line for line in report.not_available(bench)[2:] if line))
     print(f"{checks.passed} passed, {checks.failed} failed, {time.monotonic() - started:.0f} s")
     return 1 if checks.failed or not checks.passed else 0
 
@@ -78,11 +79,12 @@ def arithmetic(checks: Checks, work: Path) -> None:
     sign = stats.sign_test([0.5] * 7, 1.0)
     checks.expect("sign test of 7 of 7", (sign.below, sign.count) == (7, 7) and abs(sign.p - 2 / 128) < 1e-12, sign)
     checks.expect("sign test of 3 of 4", abs(stats.sign_test([0.5, 0.5, 0.5, 2, 1], 1.0).p - 10 / 16) < 1e-12)
-    rows = [{"contestant": name, "pass": "timed", "counts": number > 0, "void": "x" if number == 3 and name == "a" else None,
-             "round": number, "wall_s": wall} for number in range(4)
-            for name, wall in (("a", number + 1.0), ("b", 2.0 * (number + 1)))]
+    rows = [{"contestant": name, "pass": "timed", "counts": number > 0, "round": number, "wall_s": wall,
+             "void": "x" if number == 3 and name == "a" else None}
+            for number in range(4) for name, wall in (("a", number + 1.0), ("b", 2.0 * (number + 1)))]
     found = stats.ratios(rows, "b", "a", stats.wall)
-    checks.expect("ratios within rounds, without the first and without void ones", found and found.values == (2.0, 2.0), found)
+    checks.expect("ratios within rounds, without the first and without void ones",
+                  found is not None and found.values == (2.0, 2.0), found)
     log = work / "log"
     log.write_text(LOG)
     calls = syscalls.read_calls(log)

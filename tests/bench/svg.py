@@ -146,7 +146,7 @@ def _bar(drawing: Drawing, panel: BarPanel, bar: Bar | None, x: float, y: float,
         drawing.rect(reached, y + 4, value * unit, 14, colour)
         reached += value * unit
     total = sum(value for value, _ in bar.parts)
-    if bar.spread:
+    if bar.spread and bar.spread[0] < bar.spread[1]:
         low, high = (x + value * unit for value in bar.spread)
         drawing.line(low, y + 11, high, y + 11, INK, 1.4)
         for end in (low, high):
@@ -172,9 +172,10 @@ class LinePanel:
 
 def line_chart(title: str, subtitle: str, categories: list[str], x_label: str, y_label: str,
                panels: list[LinePanel]) -> str:
-    """Panels side by side, each with an axis of its own; one legend, for a name has one colour everywhere."""
-    panel_width, panel_height, left, gap = max(330, 52 * len(categories)), 250, 66, 70
-    width = left + len(panels) * (panel_width + gap)
+    """Two panels in a row, each with an axis of its own; one legend, for a name has one colour in all of them."""
+    panel_width, panel_height, left, gap = max(360, 52 * len(categories)), 250, 66, 66
+    columns = min(2, len(panels))
+    width = left + columns * (panel_width + gap) - gap + 24
     entries = list({series.name: (series.name, series.colour, series.dash)
                     for panel in panels for series in panel.series}.values())
     lines, reached = 1, 0.0
@@ -184,10 +185,12 @@ def line_chart(title: str, subtitle: str, categories: list[str], x_label: str, y
             lines, reached = lines + 1, 0.0
         reached += needed
     top = 60 + 15 * subtitle.count("\n") + 18 * lines + 34
-    drawing = Drawing(width, top + panel_height + 58, title, subtitle)
+    each = panel_height + 92
+    drawing = Drawing(width, top + each * math.ceil(len(panels) / columns) - 34, title, subtitle)
     drawing.legend(16, 70 + 15 * subtitle.count("\n"), entries, width - 16)
+    first = top
     for place, panel in enumerate(panels):
-        x = left + place * (panel_width + gap)
+        x, top = left + place % columns * (panel_width + gap), first + place // columns * each
         drawing.text(x, top - 12, panel.title, bold=True)
         highest = max((value[2] for series in panel.series for value in series.values if value), default=0)
         scale = ticks(highest)

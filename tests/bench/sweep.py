@@ -8,7 +8,7 @@ from contestants import Contestant
 from report import ratio_text, spread_text, table
 from rounds import Bench, run_workload
 from stats import Metric, Row
-from workloads import SIZES, Workload
+from workloads import Workload
 
 STATES = {"hot": "source in the page cache", "cold": "nothing of the source in the page cache",
           "pressure": "cold, memory of both ends limited"}
@@ -51,7 +51,7 @@ def _of(rows: list[Row], workload: Workload) -> list[Row]:
 
 
 def sweep_tables(rows: list[Row], made: list[Workload], contestants: list[Contestant]) -> list[str]:
-    chosen = [c for c in choose(contestants) if any(stats.good(rows, c.name) for _ in (0,))]
+    chosen = [c for c in choose(contestants) if stats.good(rows, c.name)]
     lines = []
     for title, metric in (("Throughput, GB/s", stats.rate), ("CPU seconds per GB, both ends", stats.per_gb(stats.cpu)),
                           ("Source in the page cache at the end, share", stats.footprint("source")),
@@ -81,13 +81,14 @@ def duels(rows: list[Row], made: list[Workload]) -> list[str]:
             for what, metric in (("wall", stats.wall), ("CPU", stats.cpu)):
                 wins[what] = _from_size(rows, ours, direct, other, metric)
             if any(stats.ratios(_of(rows, workload), direct, other, stats.wall) for workload in ours):
-                summary.append(f"- `{direct}` against `{other}`, {state}: wall time {wins['wall']}; CPU time {wins['CPU']}.")
+                summary.append(f"- `{direct}` against `{other}`, {state}: wall time {wins['wall']}; "
+                               f"CPU time {wins['CPU']}.")
             for workload in ours:
                 found = [stats.ratios(_of(rows, workload), direct, other, metric) for metric in (stats.wall, stats.cpu)]
                 if any(found):
                     body.append([f"`{direct}` / `{other}`", workload.name, *map(ratio_text, found)])
-    return lines + ["A win is a median ratio below 1 at that size and all larger ones that were measured.", "", *summary, "",
-                    *table(["ratio", "state and size", "wall", "CPU"], body)]
+    return lines + ["A win is a median ratio below 1 at that size and all larger ones that were measured.", "",
+                    *summary, "", *table(["ratio", "state and size", "wall", "CPU"], body)]
 
 
 def _from_size(rows: list[Row], made: list[Workload], direct: str, other: str, metric: Metric) -> str:
@@ -101,29 +102,38 @@ def _from_size(rows: list[Row], made: list[Workload], direct: str, other: str, m
 
 
 def sweep_charts(folder: Path, rows: list[Row], made: list[Workload], contestants: list[Contestant]) -> list[str]:
-    lines = []
+    """Engines of the sender and of the receiver apart, as one chart would be too full."""
     names = [c.name for c in choose(contestants) if stats.good(rows, c.name)]
+    lines = []
+    for side, chosen in (("sender", [name for name in names if "/rx-" not in name and "/rw" not in name]),
+                         ("receiver", [name for name in names if "/tx-" not in name and "/rw-" not in name])):
+        for what, title, unit, metric in (
+                ("throughput", "throughput", "GB/s", stats.rate),
+                ("cpu", "CPU time", "CPU seconds per GB, both ends", stats.per_gb(stats.cpu))):
+            panels = _panels(rows, made, chosen, metric)
+            if panels:
+                categories = [f"{size / 2**20:g}" for size in dict.fromkeys(workload.size for workload in made)]
+                text = svg.line_chart(f"Engines of the {side} against file size: {title}",
+                                      f"at least {RUN_BYTES >> 20} MiB in each run, in files of that size; "
+                                      "median and range of the rounds", categories, "file size, MiB", unit, panels)
+                file = f"sweep-{side}-{what}.svg"
+                (folder / file).write_text(text)
+                lines += [f"![engines of the {side}: {title}]({file})", ""]
+    return lines
+
+
+def _panels(rows: list[Row], made: list[Workload], names: list[str], metric: Metric) -> list[svg.LinePanel]:
     styles = {name: (svg.COLOURS[number % len(svg.COLOURS)], DASHES[number // len(svg.COLOURS) % len(DASHES)])
               for number, name in enumerate(names)}
-    for file, title, unit, metric in (
-            ("sweep-throughput.svg", "Engines against file size: throughput", "GB/s", stats.rate),
-            ("sweep-cpu.svg", "Engines against file size: CPU time", "CPU seconds per GB, both ends",
-             stats.per_gb(stats.cpu))):
-        panels = []
-        for state, meaning in STATES.items():
-            ours = [workload for workload in made if workload.name.startswith(state)]
-            series = []
-            for name in names:
-                spreads = [stats.values(_of(rows, workload), name, metric) for workload in ours]
-                if any(spreads):
-                    series.append(svg.Series(name, [spread and (spread.median, spread.low, spread.high)
-                                                    for spread in spreads], *styles[name]))
-            if series:
-                panels.append(svg.LinePanel(f"{state}: {meaning}", series))
-        if panels:
-            categories = [f"{size / 2**20:g}" for size in dict.fromkeys(workload.size for workload in made)]
-            (folder / file).write_text(svg.line_chart(
-                title, f"at least {RUN_BYTES >> 20} MiB in each run, in files of that size; median and range of the rounds",
-                categories, "file size, MiB", unit, panels))
-            lines += [f"![{title}]({file})", ""]
-    return lines
+    panels = []
+    for state, meaning in STATES.items():
+        ours = [workload for workload in made if workload.name.startswith(state)]
+        series = []
+        for name in names:
+            spreads = [stats.values(_of(rows, workload), name, metric) for workload in ours]
+            if any(spreads):
+                series.append(svg.Series(name, [spread and (spread.median, spread.low, spread.high)
+                                                for spread in spreads], *styles[name]))
+        if series:
+            panels.append(svg.LinePanel(f"{state}: {meaning}", series))
+    return panels

@@ -46,7 +46,8 @@ class Files:
         needed = sum(size for path in paths if not path.exists()) + size * count
         free = shutil.disk_usage(self._work).free
         if needed * 1.1 > free:
-            raise SystemExit(f"bench: {self._work} has {free / 1e9:.1f} GB free, {needed * 1.1 / 1e9:.1f} GB are needed")
+            raise SystemExit(f"bench: {self._work} has {free / 1e9:.1f} GB free, "
+                             f"{needed * 1.1 / 1e9:.1f} GB are needed")
         for path in paths:
             if not path.exists():
                 self._fill(path, size)
@@ -140,14 +141,14 @@ def _new_group() -> tuple[Path, str]:
 
 def standard(name: str, size: int) -> Workload:
     """The workloads of `bench.py run`."""
-    text = f"{size / (1 << 20):g} MiB"
+    text, limit = f"{size / (1 << 20):g} MiB", max(size // 4, 64 << 20)
     return {
         "cached": Workload("cached", f"one file of {text}, in the page cache", size),
         "cold": Workload("cold", f"one file of {text}, nothing of it in the page cache", size, hot=False),
         "durable": Workload("durable", f"one file of {text}, cached, on disk at the end", size, durability="batch",
                             sync_after=True),
-        "pressure": Workload("pressure", f"one cold file of {text}, both ends limited to a quarter of it in memory", size,
-                             hot=False, memory_limit=max(size // 4, 64 << 20)),
+        "pressure": Workload("pressure", f"one cold file of {text}, memory of both ends limited to {limit >> 20} MiB",
+                             size, hot=False, memory_limit=limit),
         "pipes": Workload("pipes", f"one cached file of {text}, through a pipe", size),
     }[name]
 
