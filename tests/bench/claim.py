@@ -94,7 +94,7 @@ def verdict(rows: list[Row], control: str) -> list[str]:
         f"Claimed {CLAIMED_COPIED_MB:,} MB against {CLAIMED_ZERO_COPY_MB}: four and two transfers of 320 MB on the "
         "sending host, of which two are made by devices. "
         f"Copied by CPUs on both ends together, the bare loop has {copied(BARE)} MB; zsend and zrecv have "
-        f"{copied(zero)} MB, because verifying reads every byte once more on each side, hot, out of the page cache.",
+        f"{copied(zero)} MB, verification included, which reads again what did not pass through a buffer.",
         "- **What it does not say: fewer calls are not proportionally less time.** "
         "A call costs a fraction of a microsecond; most of the CPU time of a transfer is copying, checking and the "
         f"network stack. `{zero}` makes {calls} of the calls of `{control}` and takes {cpu} of its CPU time (median "
