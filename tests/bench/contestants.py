@@ -102,8 +102,8 @@ def transfer(programs: Programs, way: Way) -> Callable[[Job], None]:
                                         f"zs://127.0.0.1:{listening['port']}"], environment=key)
             job.finish(sender, receiver)
         except RunFailed as failure:
-            # --ktls=on is refused where the kernel cannot: a reason, not a fault.
-            if way.mode == "ktls":
+            # --ktls=on is refused where the kernel cannot: a reason, not a fault. Anything else is one.
+            if way.mode == "ktls" and re.search("ktls|kernel tls", str(failure), re.I):
                 raise NotAvailable(str(failure)) from failure
             raise
         summary = _event(told, "summary")

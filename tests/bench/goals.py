@@ -101,7 +101,7 @@ def measure(bench: Bench, size: int, contestants: list[Contestant]) -> tuple[lis
         workload = standard(name, size)
         workloads.append(workload)
         for absent in (goal.contestant for goal in GOALS if goal.workload == name and goal.contestant not in known):
-            bench.unavailable[name, absent] = "not available: zsend --help and zrecv --help do not offer it"
+            bench.unavailable[name, absent] = "not available: left out by --only, or --help does not offer it"
         rows += run_workload(bench, workload, [known[c] for c in wanted if c in known])
     return rows, workloads
 
