@@ -46,23 +46,19 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
 
   // 2. Meet the sender. From here on the peer is who the key says, or --no-auth was on both ends.
   std::string one_time_key;
-  const Security security = make_security(options.common, "zrecv", &one_time_key);
+  const Security security = make_security(options.common, options.remote, "zrecv", &one_time_key);
   Terms terms = make_terms(options.common, "zrecv");
   if (options.remote) terms.path = options.remote->path;
-  const Session session =
-      open_session(make_rendezvous(options.common, options.remote), Role::Receiver, security, terms,
-                   [&](uint16_t port) {
-                     console.listening(options.common.listen->host, port, one_time_key,
-                                       paste_command(options, port));
-                   });
+  Session session = open_session(make_rendezvous(options.common, options.remote), Role::Receiver,
+                                 security, terms, [&](uint16_t port) {
+                                   console.listening(options.common.listen->host, port,
+                                                     one_time_key, paste_command(options, port));
+                                 });
   wipe(one_time_key);
-  const Negotiated& agreed = session.agreed;
-  Link& link = *session.link;
-  Channel& channel = link.channel();
-  console.connected(channel.socket().peer(), session.cipher, agreed.peer_build);
+  const Negotiated& agreed = session.agreed();
+  Link& link = session.link();
+  console.connected(link.channel(), agreed.peer_build);
   Summary& summary = console.summary();
-  summary.tls = channel.tls_form();
-  summary.cipher = session.cipher;
 
   link.guard([&] {
     // 3. Where to. A sender that connected may have named a path below the root; a pull has named
@@ -73,12 +69,14 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     destination.aim(pull ? std::vector<std::string>{} : agreed.path, agreed.path_is_directory,
                     agreed.no_target_directory);
 
-    // 4. How bytes move is the policy's choice for each entry; nothing else decides that.
-    RecvEngines engines(channel, options.common.engine);
+    // 4. How bytes move is the policy's choice for each entry, on this connection and on one that
+    // may
+    //    replace it; nothing else decides that.
+    RecvEngines engines(link.channel(), options.common.engine);
 
     // 5. Receive until FIN. Everything is in temporary files, verified block by block.
     console.begin_transfer(0);
-    Reception reception(link, agreed, destination, engines,
+    Reception reception(session, destination, engines,
                         pull ? agreed.path : std::vector<std::string>{}, console, ledger);
     const Fin fin = reception.run();
     compare(fin, reception.complete());
@@ -96,11 +94,7 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     link.send(FrameType::Verdict, 0, 0,
               encode(Verdict{ledger.status(), summary.durable, totals.entries, totals.bytes,
                              totals.root, totals.retransmitted_blocks, path}));
-    summary.tx = escape(fin.path.engine);
-    summary.rx = path.engine;
-    if (!fin.path.why.empty())
-      summary.why.push_back("zsend: " + summary.tx + ": " + quote_peer_text(fin.path.why));
-    if (!path.why.empty()) summary.why.push_back("zrecv: " + path.engine + ": " + path.why);
+    summary.set_path(Role::Receiver, path, fin.path);
     const Frame bye = link.read();
     if (bye.header.type != FrameType::Bye) unexpected_frame(bye.header, "instead of BYE");
     if (decode_bye(bye.body) != ledger.status())
@@ -108,8 +102,8 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
   });
 
   // 8. Report. Both sides have said the same.
-  channel.finish_sending();
-  summary.wire_bytes = wire_bytes(channel.socket().fd()).received;
+  link.channel().finish_sending();
+  summary.wire_bytes = link.wire_bytes().received;
   return console.finish(ledger.status(), "", ledger);
 }
 

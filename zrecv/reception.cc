@@ -27,14 +27,14 @@ EntryOutcome failed_outcome(uint64_t id, const std::string& name, const Error& e
 
 }  // namespace
 
-Reception::Reception(Link& link, const Negotiated& agreed, Destination& destination,
-                     RecvEngines& engines, std::vector<std::string> requested, Console& console,
-                     Ledger& ledger)
-    : link_(link),
-      agreed_(agreed),
+Reception::Reception(Session& session, Destination& destination, RecvEngines& engines,
+                     std::vector<std::string> requested, Console& console, Ledger& ledger)
+    : session_(session),
+      link_(session.link()),
+      agreed_(session.agreed()),
       destination_(destination),
       engines_(engines),
-      resend_engine_(make_buffered_receiver(link.channel())),
+      resend_engine_(make_buffered_receiver(link_.channel())),
       read_back_(kReadBackBytes),
       requested_(std::move(requested)),
       console_(console),
@@ -59,6 +59,9 @@ Fin Reception::run() {
       case FrameType::End:
         on_end(frame);
         break;
+      case FrameType::Switch:
+        on_switch();
+        break;
       case FrameType::Fin:
         return on_fin(frame);
       default:
@@ -66,6 +69,14 @@ Fin Reception::run() {
     }
     check_stop();
   }
+}
+
+// The key of the connection has protected enough; what goes on is the same stream of frames.
+void Reception::on_switch() {
+  (void)session_.switch_connection(/*first=*/false);
+  engines_.use(link_.channel());
+  resend_engine_ = make_buffered_receiver(link_.channel());
+  console_.detail("the connection was replaced: its key has protected enough");
 }
 
 Fin Reception::on_fin(const Frame& frame) {

@@ -22,7 +22,7 @@ class Reception {
  public:
   /// All must outlive it. `requested`: names a pull has asked for; empty when everything is
   /// welcome.
-  Reception(Link& link, const Negotiated& agreed, Destination& destination, RecvEngines& engines,
+  Reception(Session& session, Destination& destination, RecvEngines& engines,
             std::vector<std::string> requested, Console& console, Ledger& ledger);
 
   /// Receives until FIN. Failed entries are in the ledger by then and their temporary files gone.
@@ -34,6 +34,7 @@ class Reception {
   void report_commits();
 
  private:
+  void on_switch();
   Fin on_fin(const Frame& frame);
   void on_entry(const Frame& frame);
   void on_data(const FrameHeader& header);
@@ -46,6 +47,7 @@ class Reception {
   void drop_if_failed(uint64_t id);
   EntryWriter* writer(const FrameHeader& header);
 
+  Session& session_;
   Link& link_;
   const Negotiated& agreed_;
   Destination& destination_;

@@ -11,9 +11,13 @@
 
 namespace zx {
 
-EntryStream::EntryStream(Link& link, const Negotiated& agreed, SendEngines& engines,
-                         Console& console, Ledger& ledger)
-    : link_(link), agreed_(agreed), engines_(engines), console_(console), ledger_(ledger) {}
+EntryStream::EntryStream(Session& session, SendEngines& engines, Console& console, Ledger& ledger)
+    : session_(session),
+      link_(session.link()),
+      agreed_(session.agreed()),
+      engines_(engines),
+      console_(console),
+      ledger_(ledger) {}
 
 void EntryStream::send(SourceFile file) {
   // Half of what the receiver may keep open: it never has to refuse.
@@ -52,6 +56,7 @@ void EntryStream::send_extents(uint64_t id, OpenEntry& entry) {
   Extent extent;
   while (entry.size < end) {
     serve_pending();
+    replace_worn_key();
     if (!open_.contains(id)) return;  // refused or failed over there: nothing more to send of it
     if (entry.failure != ExitStatus::Ok) break;
     if (extent.length == 0) extent = entry.file.extent_at(entry.size, end);
@@ -145,6 +150,7 @@ void EntryStream::send_end(uint64_t id, OpenEntry& entry) {
 }
 
 void EntryStream::resend(uint64_t id, uint64_t offset, uint32_t length) {
+  replace_worn_key();
   const auto found = open_.find(id);
   if (found == open_.end() || !found->second.sent(offset, length))
     throw Error(ExitStatus::Protocol, "peer asked again for a block that was not sent");
@@ -175,6 +181,14 @@ void EntryStream::resend(uint64_t id, uint64_t offset, uint32_t length) {
 
 void EntryStream::serve_pending() {
   while (auto frame = link_.read_if_any()) handle(*frame);
+}
+
+void EntryStream::replace_worn_key() {
+  if (!session_.key_is_worn()) return;
+  const std::vector<Frame> late = session_.switch_connection(/*first=*/true);
+  engines_.use(link_.channel());
+  console_.detail("the connection was replaced: its key has protected enough");
+  for (const Frame& frame : late) handle(frame);
 }
 
 void EntryStream::handle(const Frame& frame) {

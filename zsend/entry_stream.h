@@ -19,8 +19,7 @@ namespace zx {
 class EntryStream {
  public:
   /// All must outlive it.
-  EntryStream(Link& link, const Negotiated& agreed, SendEngines& engines, Console& console,
-              Ledger& ledger);
+  EntryStream(Session& session, SendEngines& engines, Console& console, Ledger& ledger);
 
   /// Announces and sends one file up to its END. A file that cannot be read to its end is an
   /// outcome in the ledger, not an Error.
@@ -61,10 +60,12 @@ class EntryStream {
   void send_end(uint64_t id, OpenEntry& entry);
   void resend(uint64_t id, uint64_t offset, uint32_t length);
   void serve_pending();
+  void replace_worn_key();
   void handle(const Frame& frame);
   Frame read_verdict();
   void settle_entry(uint64_t id, const EntryResult& result);
 
+  Session& session_;
   Link& link_;
   const Negotiated& agreed_;
   SendEngines& engines_;

@@ -48,39 +48,37 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
 
   // 2. Meet the receiver. From here on the peer is who the key says, or --no-auth was on both ends.
   std::string one_time_key;
-  const Security security = make_security(options.common, "zsend", &one_time_key);
+  const Security security = make_security(options.common, options.remote, "zsend", &one_time_key);
   Terms terms = make_terms(options.common, "zsend");
   terms.sources = static_cast<uint32_t>(sources.size());
   if (options.remote) {
     terms.path = options.remote->path;
     terms.path_is_directory = options.remote->path_is_directory;
   }
-  const Session session =
-      open_session(make_rendezvous(options.common, options.remote), Role::Sender, security, terms,
-                   [&](uint16_t port) {
-                     console.listening(options.common.listen->host, port, one_time_key,
-                                       paste_command(options, port));
-                   });
+  Session session = open_session(make_rendezvous(options.common, options.remote), Role::Sender,
+                                 security, terms, [&](uint16_t port) {
+                                   console.listening(options.common.listen->host, port,
+                                                     one_time_key, paste_command(options, port));
+                                 });
   wipe(one_time_key);
-  Link& link = *session.link;
-  Channel& channel = link.channel();
-  console.connected(channel.socket().peer(), session.cipher, session.agreed.peer_build);
+  Link& link = session.link();
+  console.connected(link.channel(), session.agreed().peer_build);
   Summary& summary = console.summary();
-  summary.tls = channel.tls_form();
-  summary.cipher = session.cipher;
 
   Verdict verdict;
   link.guard([&] {
-    if (options.common.listen) keep_requested(session.agreed.path, &sources);
+    if (options.common.listen) keep_requested(session.agreed().path, &sources);
 
-    // 3. How bytes move is the policy's choice for each file; nothing else decides that.
-    SendEngines engines(channel, options.common.engine);
+    // 3. How bytes move is the policy's choice for each file, on this connection and on one that
+    // may
+    //    replace it; nothing else decides that.
+    SendEngines engines(link.channel(), options.common.engine);
 
     // 4. Stream the entries. Answers are served between blocks: what arrived damaged is sent again.
     uint64_t total = 0;
     for (const SourceFile& source : sources) total += source.size();
     console.begin_transfer(total);
-    EntryStream stream(link, session.agreed, engines, console, ledger);
+    EntryStream stream(session, engines, console, ledger);
     for (SourceFile& source : sources) stream.send(std::move(source));
 
     // 5. Every entry has its result: verified at the receiver, or failed there or here.
@@ -89,18 +87,13 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
     // 6. FIN, verdict, BYE. Without a verdict nothing counts as sent.
     const PathReport path = engines.report();
     verdict = stream.conclude(path);
-    summary.tx = path.engine;
-    if (!path.why.empty()) summary.why.push_back("zsend: " + path.engine + ": " + path.why);
+    summary.set_path(Role::Sender, path, verdict.path);
   });
 
   // 7. Report. Both sides have said the same.
-  channel.finish_sending();
-  summary.wire_bytes = wire_bytes(channel.socket().fd()).sent;
+  link.channel().finish_sending();
+  summary.wire_bytes = link.wire_bytes().sent;
   summary.durable = verdict.durable;
-  summary.rx = escape(verdict.path.engine);
-  if (!verdict.path.why.empty())
-    summary.why.push_back("zrecv: " + escape(verdict.path.engine) + ": " +
-                          quote_peer_text(verdict.path.why));
   return console.finish(ledger.status(), "", ledger);
 }
 

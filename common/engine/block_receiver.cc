@@ -15,6 +15,10 @@
 namespace zx {
 namespace {
 
+// A pipe counts pages, not bytes. A record of 16 KiB begins anywhere in a page: 5 of them, one more
+// to be sure.
+constexpr size_t kPipeSlotBytes = 4096, kSlotsPerRecord = 6;
+
 class SpliceReceiver final : public BlockReceiver {
  public:
   SpliceReceiver(Channel& channel, std::string why, SplicePipe pipe)
@@ -24,15 +28,7 @@ class SpliceReceiver final : public BlockReceiver {
     if (buffered_) return buffered_->receive(file, offset, length, fresh);
     uint32_t done = 0;
     while (done < length) {
-      // Into an empty pipe only: then a short count means "this much was there" and nothing else.
-      const size_t want = std::min<size_t>(pipe_.bytes, length - done);
-      const ssize_t n = retry_eintr([&] {
-        return splice(channel_.recv_fd(), nullptr, pipe_.write_end.get(), nullptr, want,
-                      SPLICE_F_MOVE | SPLICE_F_MORE);
-      });
-      if (n < 0) channel_.socket().fail("receive", errno);
-      if (n == 0) channel_.ended_early();
-      const auto got = static_cast<uint32_t>(n);
+      const uint32_t got = fill_pipe(length - done);
       if (const int error = drain_pipe(file, offset + done, got); error != 0) {
         discard(channel_, length - done - got);
         return error;
@@ -47,6 +43,29 @@ class SpliceReceiver final : public BlockReceiver {
   std::string why() const override { return buffered_ ? buffered_->why() : why_; }
 
  private:
+  // Socket -> empty pipe: at least one byte, at most `limit`.
+  uint32_t fill_pipe(uint32_t limit) {
+    // Kernel TLS gives one record a call; several fit. A record may take kSlotsPerRecord slots of
+    // the pipe, and before mid-2026 the kernel drops, without a word, what no slot is free for
+    // ("net: tls: fix silent data drop under pipe back-pressure").
+    const size_t record = channel_.recv_fd_record_bytes();
+    const size_t calls = record == 0 ? 1 : pipe_.bytes / kPipeSlotBytes / kSlotsPerRecord;
+    size_t got = 0;
+    for (size_t i = 0; i < calls && got < limit; ++i) {
+      const size_t want = std::min<size_t>(record == 0 ? pipe_.bytes : record, limit - got);
+      const ssize_t n = retry_eintr([&] {
+        return splice(channel_.recv_fd(), nullptr, pipe_.write_end.get(), nullptr, want,
+                      SPLICE_F_MOVE | SPLICE_F_MORE);
+      });
+      if (n == 0) channel_.ended_early();
+      if (n < 0)
+        channel_.recv_fd_failed(errno);
+      else
+        got += static_cast<size_t>(n);
+    }
+    return static_cast<uint32_t>(got);
+  }
+
   // Empties the pipe into the file. On an error the pipe is emptied all the same.
   int drain_pipe(int file, uint64_t offset, size_t bytes) {
     off_t at = to_off(offset);

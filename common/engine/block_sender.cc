@@ -50,7 +50,10 @@ class SendfileSender final : public BlockSender {
         read_error = errno;
         break;
       }
-      if (static_cast<size_t>(n) == want) piece_.took(Clock::now() - start);
+      if (static_cast<size_t>(n) == want)
+        piece_.took(Clock::now() - start);
+      else
+        channel_.socket().require_connected();
       sent += static_cast<uint32_t>(n);
       progress(static_cast<uint64_t>(n));
     }

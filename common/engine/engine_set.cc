@@ -69,7 +69,9 @@ void SendEngines::use(Channel& channel) {
 
 PathReport SendEngines::report() {
   if (shelf_.used().empty()) (void)pick({});  // nothing was sent: what would have been used
-  return report_of(shelf_.used(), channel_->tls_form());
+  PathReport out = report_of(shelf_.used(), channel_->tls_form());
+  out.tls_why = channel_->tls_why();
+  return out;
 }
 
 // --- receiving
@@ -113,7 +115,9 @@ void RecvEngines::use(Channel& channel) {
 
 PathReport RecvEngines::report() {
   if (shelf_.used().empty()) (void)pick({});
-  return report_of(shelf_.used(), channel_->tls_form());
+  PathReport out = report_of(shelf_.used(), channel_->tls_form());
+  out.tls_why = channel_->tls_why();
+  return out;
 }
 
 }  // namespace zx

@@ -21,4 +21,9 @@ void refuse_foreign_link(const std::string& path, const std::string& what,
 UniqueFd open_operator_file(const std::string& path, int flags, mode_t mode,
                             const std::string& what, ExitStatus refusal = ExitStatus::FileIo);
 
+/// The content of a file that holds a secret: regular, of the user or root, without group and other
+/// permission bits. Throws Error{Auth} with advice where it is not, or longer than max_bytes;
+/// Error{FileIo} when it cannot be read. The caller wipes it.
+std::string read_private_file(const std::string& path, const std::string& what, size_t max_bytes);
+
 }  // namespace zx

@@ -18,6 +18,12 @@ void Channel::ended_early() const {
               socket_.peer() + ": the connection ended before the transfer was complete");
 }
 
+void Channel::unexpected_key_update() const {
+  throw Error(
+      ExitStatus::Protocol,
+      socket_.peer() + ": the peer sent a TLS KeyUpdate, which this protocol does not have");
+}
+
 namespace {
 
 class PlainChannel final : public Channel {

@@ -37,8 +37,18 @@ class Channel {
   /// recv_some() is under way; nothing received is held in user space where there is one.
   virtual int send_fd() const { return -1; }
   virtual int recv_fd() const { return -1; }
+  /// A splice(2) from recv_fd() failed with this errno: under kernel TLS a record that is not data
+  /// may be in the way. Returns when it has been taken out, throws what the failure means
+  /// otherwise.
+  virtual void recv_fd_failed(int error) { socket_.fail("receive", error); }
+  /// Kernel TLS: one splice(2) from recv_fd() moves at most one record of this size. 0: no such
+  /// limit.
+  virtual size_t recv_fd_record_bytes() const { return 0; }
+
   /// "none", "user" or "ktls".
   virtual const char* tls_form() const { return "none"; }
+  /// Why the TLS record layer is not in the kernel; "" where it is, and without TLS.
+  virtual std::string tls_why() const { return ""; }
   /// The TLS suite, "" without TLS.
   virtual std::string cipher() const { return ""; }
 
@@ -47,6 +57,14 @@ class Channel {
 
   /// Throws the Error{Network} for a stream that ended too early.
   [[noreturn]] void ended_early() const;
+
+  /// Throws the Error{Protocol} for a TLS KeyUpdate, which no peer of this protocol sends.
+  [[noreturn]] void unexpected_key_update() const;
+
+  /// The socket, out of a channel that ends here. Nothing is sent.
+  static Socket take_socket(std::unique_ptr<Channel> channel) {
+    return std::move(channel->socket_);
+  }
 
   Socket& socket() { return socket_; }
   const Socket& socket() const { return socket_; }

@@ -31,6 +31,7 @@ namespace {
 constexpr std::string_view kPrefix = "zk1_";
 constexpr std::string_view kAlphabet = "0123456789abcdefghjkmnpqrstvwxyz";
 constexpr size_t kIdBytes = 4, kSecretBytes = 32, kCheckBytes = 4;
+static_assert(kIdBytes + kSecretBytes == kRawKeyBytes);
 constexpr size_t kRawBytes = kIdBytes + kSecretBytes + kCheckBytes;  // 40: exactly 64 characters
 constexpr size_t kTextChars = kRawBytes * 8 / 5;
 constexpr size_t kMaxKeyFileBytes = 4096;
@@ -69,6 +70,13 @@ void wipe(std::string& text) {
 
 Key::~Key() {
   wipe(secret_);
+}
+
+Key Key::from_bytes(std::span<const std::byte, kRawKeyBytes> bytes) {
+  Key key;
+  std::ranges::copy(bytes.first<kIdBytes>(), key.id_.begin());
+  std::ranges::copy(bytes.last<kSecretBytes>(), key.secret_.begin());
+  return key;
 }
 
 Key Key::generate() {
@@ -160,21 +168,9 @@ Key parse_key_line(std::string_view text) {
 }  // namespace
 
 Key read_key_file(const std::string& path) {
-  const UniqueFd fd = open_operator_file(path, O_RDONLY, 0, "key file", ExitStatus::Auth);
-  struct stat st {};
-  if (fstat(fd.get(), &st) != 0) throw_file_errno("key file " + quote(path) + ": stat", errno);
-  const auto refuse = [&](const std::string& why) {
-    throw Error(ExitStatus::Auth, "key file " + quote(path) + ": " + why);
-  };
-  if (!S_ISREG(st.st_mode)) refuse("not a regular file");
-  if (st.st_uid != geteuid() && st.st_uid != 0) refuse("belongs to another user");
-  if ((st.st_mode & 077) != 0) refuse("open to group or others (make it private: chmod 600)");
-  std::string text(kMaxKeyFileBytes + 1, '\0');
-  const ssize_t n = pread_full(fd.get(), std::as_writable_bytes(std::span(text)), 0);
-  if (n < 0) throw_file_errno("key file " + quote(path) + ": read", static_cast<int>(-n));
-  if (static_cast<size_t>(n) > kMaxKeyFileBytes) refuse("too large for a key");
+  std::string text = read_private_file(path, "key file", kMaxKeyFileBytes);
   try {
-    const Key key = parse_key_line(std::string_view(text).substr(0, static_cast<size_t>(n)));
+    const Key key = parse_key_line(text);
     wipe(text);
     return key;
   } catch (const Error& e) {

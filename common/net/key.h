@@ -18,10 +18,15 @@
 
 namespace zx {
 
+/// Id and secret.
+constexpr size_t kRawKeyBytes = 36;
+
 class Key {
  public:
   /// A new one from the system's random generator.
   static Key generate();
+  /// Id and secret out of key material that was agreed on otherwise (a TLS exporter).
+  static Key from_bytes(std::span<const std::byte, kRawKeyBytes> bytes);
   /// Throws Error{Auth} when the text is not a key: wrong prefix, length, character or checksum.
   /// Upper case is accepted. The text itself is never part of the message.
   static Key parse(std::string_view text);

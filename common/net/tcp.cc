@@ -139,6 +139,16 @@ size_t Socket::recv_some(std::span<std::byte> buffer) {
   return static_cast<size_t>(n);
 }
 
+ssize_t Socket::receive(msghdr* message, int flags) {
+  if ((flags & MSG_DONTWAIT) == 0) wait_until_deadline(POLLIN);
+  return retry_eintr([&] { return recvmsg(fd_.get(), message, flags); });
+}
+
+void Socket::require_connected() const {
+  pollfd p{fd_.get(), 0, 0};
+  if (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0) fail("send", ECONNRESET);
+}
+
 void Socket::send_all(std::span<const std::byte> bytes, More more) {
   const int flags = MSG_NOSIGNAL | (more == More::Yes ? MSG_MORE : 0);
   while (!bytes.empty()) {
@@ -146,6 +156,7 @@ void Socket::send_all(std::span<const std::byte> bytes, More more) {
     const ssize_t n =
         retry_eintr([&] { return send(fd_.get(), bytes.data(), bytes.size(), flags); });
     if (n < 0) fail("send", errno);
+    if (static_cast<size_t>(n) < bytes.size()) require_connected();
     bytes = bytes.subspan(static_cast<size_t>(n));
   }
 }
@@ -189,6 +200,21 @@ Socket connect_to(const HostPort& address, Family family, seconds wait, seconds 
   }
 }
 
+namespace {
+
+// A bound socket; invalid, with errno, when the address is not to be had.
+UniqueFd bind_to(const sockaddr* address, socklen_t length, Family family) {
+  UniqueFd fd(socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd.valid()) return fd;
+  set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+  if (address->sa_family == AF_INET6)
+    set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, family == Family::V6 ? 1 : 0);
+  if (bind(fd.get(), address, length) != 0) return {};
+  return fd;
+}
+
+}  // namespace
+
 Listener::Listener(const HostPort& address, Family family) {
   const AddressList list = look_up(address, family, AI_PASSIVE);
   // Without a host, one IPv6 socket takes both families; the IPv4 one is for machines without IPv6.
@@ -197,27 +223,34 @@ Listener::Listener(const HostPort& address, Family family) {
   for (int wanted : order) {
     for (const addrinfo* a = list.get(); a != nullptr && !fd_.valid(); a = a->ai_next) {
       if (a->ai_family != wanted) continue;
-      UniqueFd fd(socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-      if (!fd.valid()) {
-        error = errno;
-        continue;
-      }
-      set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
-      if (wanted == AF_INET6)
-        set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, family == Family::V6 ? 1 : 0);
-      if (bind(fd.get(), a->ai_addr, a->ai_addrlen) != 0 || listen(fd.get(), kBacklog) != 0)
-        error = errno;
-      else
-        fd_ = std::move(fd);
+      fd_ = bind_to(a->ai_addr, a->ai_addrlen, family);
+      if (!fd_.valid()) error = errno;
     }
   }
   if (!fd_.valid()) throw_errno(ExitStatus::Network, to_text(address) + ": listen", error);
   sockaddr_storage bound{};
   socklen_t length = sizeof bound;
-  if (getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&bound), &length) != 0)
+  auto* b = reinterpret_cast<sockaddr*>(&bound);
+  if (getsockname(fd_.get(), b, &length) != 0)
     throw_errno(ExitStatus::Network, "getsockname", errno);
   port_ = ntohs(bound.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6&>(bound).sin6_port
                                             : reinterpret_cast<sockaddr_in&>(bound).sin_port);
+  // pause() gives up a port that the kernel has chosen, but not one that was asked for: a second
+  // socket asks for it, which SO_REUSEADDR allows as long as none listens, and takes its place.
+  if (address.port == 0) fd_ = bind_to(b, length, family);
+  if (!fd_.valid() || listen(fd_.get(), kBacklog) != 0)
+    throw_errno(ExitStatus::Network, to_text(address) + ": listen", errno);
+}
+
+void Listener::pause() {
+  // Linux: takes a listening socket back to "bound" (inet_shutdown in af_inet.c); listen(2) again
+  // revives it.
+  (void)shutdown(fd_.get(), SHUT_RD);
+}
+
+void Listener::resume() {
+  if (listen(fd_.get(), kBacklog) != 0)
+    throw_errno(ExitStatus::Network, "port " + std::to_string(port_) + ": listen again", errno);
 }
 
 std::optional<Socket> Listener::accept(Clock::time_point give_up, seconds idle) {

@@ -1,34 +1,46 @@
 // SPDX-License-Identifier: MIT
-// TLS 1.3 with an external pre-shared key, by OpenSSL: the handshake, and the channel whose record
-// layer is in user space. No certificate is ever loaded into these contexts: with one, OpenSSL 3.0
-// completes the handshake for a wrong or missing key (measured). No tickets, no resumption, no
-// early data, no renegotiation, no other TLS version.
+// The TLS 1.3 handshake by OpenSSL, and what comes out of it: a channel whose record layer is in
+// the kernel (ktls.h) or in user space (tls_channel.h). Authenticated by an external pre-shared key
+// or by mutual certificates. With a key no certificate is ever loaded into the context: with one,
+// OpenSSL 3.0 completes the handshake for a wrong or missing key (measured). No tickets, no
+// resumption, no early data, no renegotiation, no KeyUpdate, no other TLS version.
 #pragma once
 
-#include <cstdint>
 #include <memory>
+#include <string>
 
+#include "common/net/certificate.h"
 #include "common/net/channel.h"
 #include "common/net/key.h"
-#include "common/wire/preface.h"
+#include "common/net/ktls.h"
+#include "common/net/suite.h"
 
 namespace zx {
 
-/// The suites a connector here offers, as preface bits: both where AES is fast, else only ChaCha20.
-uint8_t offered_suites();
+struct TlsSetup {
+  uint8_t suite = 0;  // one bit: no other is offered or taken
+  bool listener = false;
+  Role connector_role{};
+  Ktls ktls = Ktls::Auto;
+  // One of the two; not owned.
+  const Key* key = nullptr;
+  const CertificateFiles* certificates = nullptr;
+  std::string host;  // with certificates, connector: whom the listener's must be for
+};
 
-/// The suite a listener pins, of those the connector offers: what this CPU is fast at. 0 for none.
-uint8_t choose_suite(uint8_t offered_by_connector);
+struct TlsConnection {
+  std::unique_ptr<Channel> channel;
+  Key join_key;  // for further connections of the session; known to both sides only
+};
 
-/// Whether AES-128-GCM is fast here: a self-test of about 1 ms against ChaCha20-Poly1305, because
-/// CPU flags say neither what OpenSSL uses of them nor anything on other architectures.
-bool aes_is_fast();
+/// Runs the handshake under key.derive(...) or the certificates, as TLS client (connector) or
+/// server (listener). The socket's deadline applies. Blocking. Throws Error{Auth} when the peer
+/// does not authenticate, or with Ktls::On when the kernel does not take over; the peer has then
+/// been told by an alert. Error{Network|Timeout}.
+TlsConnection tls_handshake(Socket socket, const TlsSetup& setup);
 
-/// Runs the handshake with exactly one suite (a PrefaceSuite bit) under key.derive(...), as TLS
-/// client (connector) or server (listener), and returns the channel. The socket's deadline applies.
-/// Throws Error{Auth} when the peer has another key or none; the peer has then been told by an
-/// alert.
-std::unique_ptr<Channel> tls_psk_handshake(Socket socket, const Key& key, uint8_t suite,
-                                           bool listener, Role connector_role);
+/// The suites of `wanted` that can be used: with Ktls::On only those the kernel can do. Throws
+/// Error{Auth} with the kernel's reason when none is left.
+uint8_t usable_suites(uint8_t wanted, Ktls ktls);
 
 }  // namespace zx

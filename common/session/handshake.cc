@@ -9,7 +9,6 @@
 
 #include "common/base/error.h"
 #include "common/base/random.h"
-#include "common/net/tls.h"
 #include "common/wire/codec.h"
 
 namespace zx {
@@ -28,23 +27,35 @@ Preface my_preface(Role role, const Security& security) {
   p.mode = security.mode;
   p.role = role;
   p.no_auth = security.no_auth;
-  p.suites = security.mode == Mode::Plain ? 0 : offered_suites();
+  p.suites = security.mode == Mode::Plain ? 0 : security.suites;
   fill_random(p.random);
   return p;
 }
 
 const char* security_text(Mode mode) {
-  return mode == Mode::Plain ? "has --plain" : "asks for encryption";
+  switch (mode) {
+    case Mode::Plain:
+      return "has --plain";
+    case Mode::TlsCert:
+      return "asks for certificates";
+    case Mode::TlsPsk:
+      break;
+  }
+  return "asks for encryption";
 }
 
 // One wording for both sides; "this side" is the program that prints it.
 Error refusal(PrefaceCode code, const std::string& peer, Mode mine, Mode theirs, Role role,
               bool no_auth) {
   switch (code) {
-    case PrefaceCode::WrongMode:
-      return {ExitStatus::Refused, peer + ": refused: this side " + security_text(mine) +
-                                       ", the peer " + security_text(theirs) +
-                                       " (plaintext needs --plain on both ends)"};
+    case PrefaceCode::WrongMode: {
+      const bool plain = mine == Mode::Plain || theirs == Mode::Plain;
+      return {ExitStatus::Refused,
+              peer + ": refused: this side " + security_text(mine) + ", the peer " +
+                  security_text(theirs) + " (" +
+                  (plain ? "plaintext needs --plain" : "certificates need --tls-cert") +
+                  " on both ends)"};
+    }
     case PrefaceCode::WrongAuth:
       return {ExitStatus::Refused,
               peer + ": refused: " + (no_auth ? "only this side" : "only the peer") +
@@ -119,13 +130,39 @@ void listener_challenge(const Handshaken& h, const Key& key, Role connector_role
                 channel.socket().peer());
 }
 
+// From an accepted preface to a channel, for both roles.
+void authenticate(Socket socket, uint8_t suite, bool listener, Role connector_role,
+                  const Security& security, Handshaken* h) {
+  if (security.mode == Mode::Plain) {
+    h->channel = make_plain_channel(std::move(socket));
+    if (security.no_auth) return;
+    if (listener)
+      listener_challenge(*h, *security.key, connector_role);
+    else
+      connector_challenge(*h, *security.key, connector_role);
+    return;
+  }
+  TlsSetup setup;
+  setup.suite = suite;
+  setup.listener = listener;
+  setup.connector_role = connector_role;
+  setup.ktls = security.ktls;
+  if (security.mode == Mode::TlsPsk) setup.key = &*security.key;
+  if (security.mode == Mode::TlsCert) setup.certificates = &*security.certificates;
+  setup.host = security.host;
+  h->suite = suite;
+  TlsConnection connection = tls_handshake(std::move(socket), setup);
+  h->channel = std::move(connection.channel);
+  h->join_key = connection.join_key;
+}
+
 PrefaceCode judge(const Preface& request, const Preface& mine) {
   if (request.lowest_version > kProtocolVersion || request.highest_version < kProtocolVersion)
     return PrefaceCode::NoCommonVersion;
   if (request.role == mine.role) return PrefaceCode::SameRole;
   if (request.mode != mine.mode) return PrefaceCode::WrongMode;
   if (request.no_auth != mine.no_auth) return PrefaceCode::WrongAuth;
-  if (mine.mode != Mode::Plain && choose_suite(request.suites) == 0)
+  if (mine.mode != Mode::Plain && choose_suite(request.suites, mine.suites) == 0)
     return PrefaceCode::NoCommonSuite;
   return PrefaceCode::Accepted;
 }
@@ -162,13 +199,7 @@ Handshaken connector_handshake(Socket socket, Role role, const Security& securit
       answer.highest_version != kProtocolVersion || !suite_fits)
     throw Error(ExitStatus::Protocol, peer + ": the answer does not fit what was asked");
 
-  if (security.mode == Mode::Plain) {
-    h.channel = make_plain_channel(std::move(socket));
-    if (!security.no_auth) connector_challenge(h, *security.key, role);
-  } else {
-    h.channel = tls_psk_handshake(std::move(socket), *security.key, answer.suites,
-                                  /*listener=*/false, role);
-  }
+  authenticate(std::move(socket), answer.suites, /*listener=*/false, role, security, &h);
   return h;
 }
 
@@ -201,7 +232,7 @@ std::optional<Handshaken> listener_handshake(Socket socket, Role role, const Sec
 
   Preface answer = my_preface(role, security);
   answer.code = judge(request, answer);
-  answer.suites = security.mode == Mode::Plain ? 0 : choose_suite(request.suites);
+  answer.suites = choose_suite(request.suites, answer.suites);
   h.listener_preface = encode_preface(answer);
   socket.send_all(h.listener_preface, More::No);
   if (answer.code != PrefaceCode::Accepted) {
@@ -210,13 +241,7 @@ std::optional<Handshaken> listener_handshake(Socket socket, Role role, const Sec
     throw refusal(answer.code, peer, answer.mode, request.mode, role, answer.no_auth);
   }
 
-  if (security.mode == Mode::Plain) {
-    h.channel = make_plain_channel(std::move(socket));
-    if (!security.no_auth) listener_challenge(h, *security.key, other(role));
-  } else {
-    h.channel = tls_psk_handshake(std::move(socket), *security.key, answer.suites,
-                                  /*listener=*/true, other(role));
-  }
+  authenticate(std::move(socket), answer.suites, /*listener=*/true, other(role), security, &h);
   return h;
 }
 

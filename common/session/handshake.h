@@ -9,20 +9,33 @@
 
 #include "common/net/channel.h"
 #include "common/net/key.h"
+#include "common/net/tls.h"
 #include "common/wire/preface.h"
 
 namespace zx {
+
+/// One AES-GCM key is good for 2^24.5 records (RFC 8446, 5.5), 362 GiB in full ones. This leaves
+/// room for the block under way and for records of messages that are not full.
+constexpr uint64_t kKeyLimitBytes = uint64_t{255} << 30;
 
 /// What this side insists on.
 struct Security {
   Mode mode = Mode::TlsPsk;
   bool no_auth = false;    // only with Mode::Plain
-  std::optional<Key> key;  // present unless no_auth
+  std::optional<Key> key;  // present in Mode::TlsPsk, and in Mode::Plain unless no_auth
+  std::optional<CertificateFiles> certificates;  // present in Mode::TlsCert
+  std::string host;    // Mode::TlsCert, connector: whom the listener's certificate must be for
+  uint8_t suites = 0;  // the TLS suites this side takes, as preface bits
+  // Bytes after which a connection under AES-GCM is replaced, at the next block.
+  uint64_t key_limit_bytes = kKeyLimitBytes;
+  Ktls ktls = Ktls::Auto;
 };
 
 struct Handshaken {
   std::unique_ptr<Channel> channel;
   PrefaceBytes connector_preface{}, listener_preface{};
+  uint8_t suite = 0;            // the one in use, as a preface bit; 0 in Mode::Plain
+  std::optional<Key> join_key;  // for further connections of the session; not in Mode::Plain
 };
 
 /// Longest time from connection to authenticated, however busy the peer is.

@@ -32,12 +32,14 @@ void Link::queue(FrameType type, uint64_t entry, uint64_t offset, Bytes body) {
       encode_header({type, 0, static_cast<uint32_t>(payload.size()), entry, offset});
   queued_.insert(queued_.end(), header.begin(), header.end());
   queued_.insert(queued_.end(), payload.begin(), payload.end());
+  sent_bytes_ += header.size() + payload.size();
 }
 
 void Link::queue_data_header(uint64_t entry, uint64_t offset, uint32_t length, uint16_t flags) {
   in_payload_ = true;
   const auto header = encode_header({FrameType::Data, flags, length, entry, offset});
   queued_.insert(queued_.end(), header.begin(), header.end());
+  sent_bytes_ += header.size() + length;
 }
 
 void Link::flush() {
@@ -48,6 +50,17 @@ void Link::flush() {
 void Link::send(FrameType type, uint64_t entry, uint64_t offset, Bytes body) {
   queue(type, entry, offset, std::move(body));
   flush();
+}
+
+void Link::replace_channel(std::unique_ptr<Channel> channel) {
+  earlier_wire_bytes_ = wire_bytes();
+  channel_ = std::move(channel);
+  sent_bytes_ = 0;
+}
+
+WireBytes Link::wire_bytes() const {
+  const WireBytes now = zx::wire_bytes(channel_->socket().fd());
+  return {earlier_wire_bytes_.sent + now.sent, earlier_wire_bytes_.received + now.received};
 }
 
 Frame Link::read() {

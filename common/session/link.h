@@ -58,12 +58,27 @@ class Link {
   /// to the peer, and a lost connection gives way to the peer's own last word. Rethrows.
   void guard(const std::function<void()>& part);
 
+  /// Goes on over another connection. Nothing may be queued or half received. Channel references
+  /// end.
+  void replace_channel(std::unique_ptr<Channel> channel);
+  /// The channel, out of a link that ends here.
+  std::unique_ptr<Channel> take_channel() { return std::move(channel_); }
+  /// Payload bytes that went into the present channel, headers included: what its key has
+  /// protected.
+  uint64_t sent_bytes() const { return sent_bytes_; }
+  /// Bytes of all connections so far, as the kernel counts them.
+  WireBytes wire_bytes() const;
+
+  /// The present one: replace_channel() ends it.
   Channel& channel() { return *channel_; }
+  const Channel& channel() const { return *channel_; }
 
  private:
   std::optional<Frame> read_one();  // nothing for a frame that needs no answer
 
   std::unique_ptr<Channel> channel_;
+  WireBytes earlier_wire_bytes_;
+  uint64_t sent_bytes_ = 0;
   Bytes queued_;
   bool in_payload_ = false;
 };

@@ -36,11 +36,20 @@ Terms read_terms(Link& link, FrameType type) {
   return decode_terms(frame.body);
 }
 
-Handshaken meet(const Rendezvous& r, Role role, const Security& security,
-                const ListeningFn& on_listening) {
+Session meet(const Rendezvous& r, Role role, const Security& security,
+             const ListeningFn& on_listening) {
+  const auto make_session = [&](Handshaken h, std::unique_ptr<Joiner> joiner) {
+    const bool wears = h.suite != 0 && suite_of(h.suite).aes_gcm;
+    return Session(std::move(h), std::move(joiner), wears ? security.key_limit_bytes : UINT64_MAX);
+  };
   if (r.connect_to) {
     const auto wait = r.wait.value_or(std::chrono::seconds(0));
-    return connector_handshake(connect_to(*r.connect_to, r.family, wait, r.idle), role, security);
+    Handshaken h =
+        connector_handshake(connect_to(*r.connect_to, r.family, wait, r.idle), role, security);
+    // To the address that answered, not to the name: that may have several.
+    auto joiner = std::make_unique<Joiner>(parse_listen(h.channel->socket().peer()), role, security,
+                                           h, r.idle);
+    return make_session(std::move(h), std::move(joiner));
   }
   Listener listener(*r.listen_on, r.family);
   on_listening(listener.port());
@@ -50,8 +59,11 @@ Handshaken meet(const Rendezvous& r, Role role, const Security& security,
     if (!socket)
       throw Error(ExitStatus::Timeout,
                   "no connection within " + std::to_string(r.wait->count()) + " s");
-    if (auto h = listener_handshake(std::move(*socket), role, security, give_up))
-      return std::move(*h);
+    if (auto h = listener_handshake(std::move(*socket), role, security, give_up)) {
+      listener.pause();
+      auto joiner = std::make_unique<Joiner>(std::move(listener), role, security, *h, r.idle);
+      return make_session(std::move(*h), std::move(joiner));
+    }
   }
 }
 
@@ -74,39 +86,68 @@ Negotiated agree(const Terms& mine, const Terms& peers) {
   return n;
 }
 
-Session open_session(const Rendezvous& rendezvous, Role role, const Security& security, Terms terms,
-                     const ListeningFn& on_listening) {
-  Handshaken h = meet(rendezvous, role, security, on_listening);
-  terms.connector_preface = h.connector_preface;
-  terms.listener_preface = h.listener_preface;
-  terms.optional_features = random_optional_feature();
+Session::Session(Handshaken h, std::unique_ptr<Joiner> joiner, uint64_t key_limit_bytes)
+    : joiner_(std::move(joiner)),
+      cipher_(h.channel->cipher()),
+      connector_preface_(h.connector_preface),
+      listener_preface_(h.listener_preface),
+      key_limit_bytes_(key_limit_bytes) {
+  link_ = std::make_unique<Link>(std::move(h.channel));
+}
 
-  Session session;
-  session.cipher = h.channel->cipher();
-  const std::string peer = h.channel->socket().peer();
-  session.link = std::make_unique<Link>(std::move(h.channel));
-  Link& link = *session.link;
+void Session::exchange_terms(Terms terms, bool connector) {
+  terms.connector_preface = connector_preface_;
+  terms.listener_preface = listener_preface_;
+  terms.optional_features = random_optional_feature();
+  const std::string peer = link_->channel().socket().peer();
   Terms peers;
-  link.guard([&] {
-    if (rendezvous.connect_to) {
+  link_->guard([&] {
+    if (connector) {
       fill_random(terms.session);
-      link.send(FrameType::Hello, 0, 0, encode(terms));
-      peers = read_terms(link, FrameType::Welcome);
+      link_->send(FrameType::Hello, 0, 0, encode(terms));
+      peers = read_terms(*link_, FrameType::Welcome);
       check_terms(terms, peers, peer);
       if (!peers.path.empty())
         throw Error(ExitStatus::Protocol, peer + ": the listener's WELCOME has a path");
       if (peers.session != terms.session)
         throw Error(ExitStatus::Protocol, peer + ": the answer is for another session");
     } else {
-      peers = read_terms(link, FrameType::Hello);
+      peers = read_terms(*link_, FrameType::Hello);
       check_terms(terms, peers, peer);
       terms.session = peers.session;
       terms.path.clear();  // only the connector says where
-      link.send(FrameType::Welcome, 0, 0, encode(terms));
+      link_->send(FrameType::Welcome, 0, 0, encode(terms));
     }
   });
-  link.channel().socket().set_deadline(std::nullopt);
-  session.agreed = agree(terms, peers);
+  link_->channel().socket().set_deadline(std::nullopt);
+  joiner_->set_session(terms.session);
+  agreed_ = agree(terms, peers);
+}
+
+std::vector<Frame> Session::switch_connection(bool first) {
+  std::vector<Frame> late;
+  joiner_->prepare();
+  link_->send(FrameType::Switch, 0, 0, {});
+  Channel& old = link_->channel();
+  old.finish_sending();
+  while (first) {
+    Frame frame = link_->read();
+    if (frame.header.type == FrameType::Switch) break;
+    if (frame.header.type == FrameType::Data) unexpected_frame(frame.header, "before SWITCH");
+    late.push_back(std::move(frame));
+  }
+  // To its end: closing a socket with unread input is a reset, which could destroy our SWITCH.
+  std::byte scrap{};
+  if (old.recv_some({&scrap, 1}) != 0)
+    throw Error(ExitStatus::Protocol, "peer sent something after SWITCH");
+  link_->replace_channel(joiner_->join(++joined_));
+  return late;
+}
+
+Session open_session(const Rendezvous& rendezvous, Role role, const Security& security, Terms terms,
+                     const ListeningFn& on_listening) {
+  Session session = meet(rendezvous, role, security, on_listening);
+  session.exchange_terms(std::move(terms), rendezvous.connect_to.has_value());
   return session;
 }
 

@@ -6,8 +6,10 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "common/session/handshake.h"
+#include "common/session/joiner.h"
 #include "common/session/link.h"
 
 namespace zx {
@@ -37,17 +39,43 @@ struct Negotiated {
 /// Pure: what follows from both sides' terms. A wish may tighten the other side's, never loosen it.
 Negotiated agree(const Terms& mine, const Terms& peers);
 
-struct Session {
-  std::unique_ptr<Link> link;
-  Negotiated agreed;
-  std::string cipher;  // "" in plain mode
+class Session {
+ public:
+  Session(Handshaken h, std::unique_ptr<Joiner> joiner, uint64_t key_limit_bytes);
+
+  Link& link() { return *link_; }
+  const Negotiated& agreed() const { return agreed_; }
+  /// The TLS suite, "" in plain mode.
+  const std::string& cipher() const { return cipher_; }
+
+  /// Agrees on the terms. Throws Error{Protocol} for required features this version does not know.
+  void exchange_terms(Terms terms, bool connector);
+
+  /// True when the key of the present connection has protected as much as it should: before the
+  /// next block comes switch_connection().
+  bool key_is_worn() const { return link_->sent_bytes() >= key_limit_bytes_; }
+  /// Goes on over a new connection, between two frames: SWITCH both ways on the old one, which is
+  /// then read to its end, JOIN on the new one. `first`: this side begins (a sender whose key is
+  /// worn); else it answers the peer's SWITCH. Returns what the peer said between this side's
+  /// SWITCH and its own, to be dealt with now. References to the channel end. Blocking. Throws
+  /// Error.
+  std::vector<Frame> switch_connection(bool first);
+
+ private:
+  std::unique_ptr<Link> link_;
+  std::unique_ptr<Joiner> joiner_;
+  Negotiated agreed_;
+  std::string cipher_;
+  PrefaceBytes connector_preface_{}, listener_preface_{};
+  uint64_t key_limit_bytes_;
+  uint32_t joined_ = 0;
 };
 
 /// Called once when the listener is ready, with the port in use.
 using ListeningFn = std::function<void(uint16_t port)>;
 
 /// Blocking. `terms`: what this side wants; prefaces and session id are filled in here. Throws as
-/// the handshakes do, and Error{Protocol} for required features this version does not know.
+/// the handshakes and exchange_terms() do.
 Session open_session(const Rendezvous& rendezvous, Role role, const Security& security, Terms terms,
                      const ListeningFn& on_listening);
 

@@ -54,20 +54,21 @@ std::string known_words(const Words<T>& words) {
 
 // An option whose value is one of a list of words.
 template <typename T>
-void add_words(CLI::App& app, const std::string& name, const Words<T>& words, T* out,
-               const std::string& help) {
-  app.add_option_function<std::string>(
-         name,
-         [=](const std::string& value) {
-           for (const auto& [word, meaning] : words)
-             if (word == value) {
-               *out = meaning;
-               return;
-             }
-           throw Error(ExitStatus::Usage,
-                       name + "=" + escape(value) + ": not one of " + known_words(words));
-         },
-         help)
+CLI::Option* add_words(CLI::App& app, const std::string& name, const Words<T>& words, T* out,
+                       const std::string& help) {
+  return app
+      .add_option_function<std::string>(
+          name,
+          [=](const std::string& value) {
+            for (const auto& [word, meaning] : words)
+              if (word == value) {
+                *out = meaning;
+                return;
+              }
+            throw Error(ExitStatus::Usage,
+                        name + "=" + escape(value) + ": not one of " + known_words(words));
+          },
+          help)
       ->type_name(known_words(words));
 }
 
@@ -90,6 +91,12 @@ void check(const CommonOptions& o, bool four, bool six) {
   if (four && six) conflict("-4 and -6 exclude each other");
   if (o.no_auth && !o.plain) conflict("--no-auth goes only with --plain");
   if (o.no_auth && o.key_file) conflict("--no-auth and --key-file exclude each other");
+  if (o.plain && o.ktls == Ktls::On) conflict("--ktls=on and --plain exclude each other");
+  if (o.plain && o.certificates) conflict("--tls-cert and --plain exclude each other");
+  if (o.key_file && o.certificates) conflict("--tls-cert and --key-file exclude each other");
+  if (o.certificates && (o.certificates->certificate.empty() || o.certificates->key.empty() ||
+                         o.certificates->authority.empty()))
+    conflict("--tls-cert, --tls-key and --tls-ca go together");
 }
 
 }  // namespace
@@ -98,7 +105,8 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
                           const std::vector<std::pair<std::string, Engine>>& engines,
                           CommonOptions* o) {
   bool four = false, six = false;
-  std::string listen, block_size, buffer_size, ktls;
+  std::string listen, block_size, buffer_size, rekey_after;
+  CertificateFiles certificates;
   std::optional<std::chrono::seconds> timeout;
 
   app.allow_extras();  // the operands: as a list CLI11 would split "[a,b]"
@@ -115,8 +123,20 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
   app.add_option("--new-key", o->new_key, "make a key file and end")->type_name("FILE");
   app.add_flag("--plain", o->plain, "no encryption (both ends must say so)");
   app.add_flag("--no-auth", o->no_auth, "with --plain: no key either (both ends must say so)");
-  add_words<std::string>(app, "--ktls", {{"auto", "auto"}, {"off", "off"}}, &ktls,
-                         "kernel TLS; this version always uses TLS in user space");
+  app.add_option("--tls-cert", certificates.certificate,
+                 "mutual certificates instead of a key: this side's, PEM with its chain")
+      ->type_name("FILE");
+  app.add_option("--tls-key", certificates.key, "its private key")->type_name("FILE");
+  app.add_option("--tls-ca", certificates.authority, "the CAs of the peer's certificate")
+      ->type_name("FILE");
+  add_words<Ktls>(app, "--ktls", {{"auto", Ktls::Auto}, {"on", Ktls::On}, {"off", Ktls::Off}},
+                  &o->ktls, "TLS records by the kernel; on: or fail (auto)");
+  // For tests: not in --help.
+  Words<std::optional<uint8_t>> suites;
+  for (const char* word : {"aes128", "aes256", "chacha20"})
+    suites.emplace_back(word, suite_bit(word));
+  add_words(app, "--tls-cipher", suites, &o->suite, "")->group("");
+  app.add_option("--rekey-after", rekey_after)->group("");
   Words<std::optional<Engine>> engine_words{{"auto", std::nullopt}};
   for (const auto& [word, engine] : engines) engine_words.emplace_back(word, engine);
   add_words<std::optional<Engine>>(app, "--engine", engine_words, &o->engine.asked,
@@ -176,6 +196,14 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
       throw Error(ExitStatus::Usage, "--block-size " + escape(block_size) + ": from 1M to 16M");
     o->block_bytes = static_cast<uint32_t>(*size);
   }
+  if (!rekey_after.empty()) {
+    const auto size = parse_size(rekey_after);
+    if (!size || *size < kMinBlockBytes || *size > kKeyLimitBytes)
+      throw Error(ExitStatus::Usage, "--rekey-after " + escape(rekey_after) + ": from 1M to 255G");
+    o->key_limit_bytes = *size;
+  }
+  if (!(certificates.certificate + certificates.key + certificates.authority).empty())
+    o->certificates = certificates;
   if (!buffer_size.empty()) {
     const auto size = parse_size(buffer_size);
     if (!size || *size < kMinBufferBytes || *size > kMaxBufferBytes ||
@@ -193,13 +221,24 @@ std::string make_key_file(const std::string& path) {
   return "wrote a new key to " + quote(path) + "; copy it to the other machine and keep it private";
 }
 
-Security make_security(const CommonOptions& options, const char* program, std::string* one_time) {
+Security make_security(const CommonOptions& options, const std::optional<DirectEndpoint>& remote,
+                       const char* program, std::string* one_time) {
   Security security;
-  security.mode = options.plain ? Mode::Plain : Mode::TlsPsk;
+  security.mode = options.plain ? Mode::Plain : options.certificates ? Mode::TlsCert : Mode::TlsPsk;
   security.no_auth = options.no_auth;
+  security.ktls = options.ktls;
+  security.key_limit_bytes = options.key_limit_bytes;
   // Taken out of the environment in any case: nothing that is started from here shall see it.
   auto from_environment = take_key_from_environment();
   if (options.no_auth) return security;
+  if (!options.plain)
+    security.suites = usable_suites(options.suite.value_or(suites_fast_here()), options.ktls);
+  if (options.certificates) {
+    check_certificates(*options.certificates);
+    security.certificates = options.certificates;
+    if (remote) security.host = remote->address.host;
+    return security;
+  }
   if (options.key_file) {
     security.key = read_key_file(*options.key_file);
   } else if (from_environment) {

@@ -17,13 +17,17 @@ namespace zx {
 
 struct CommonOptions {
   ConsoleOptions console;
-  Family family = Family::Any;          // -4, -6
-  std::optional<HostPort> listen;       // --listen
-  std::optional<std::string> key_file;  // --key-file
-  std::optional<std::string> new_key;   // --new-key: make this file and end
-  bool plain = false;                   // --plain
-  bool no_auth = false;                 // --no-auth
-  EngineOptions engine;                 // --engine, --buffer-size
+  Family family = Family::Any;                   // -4, -6
+  std::optional<HostPort> listen;                // --listen
+  std::optional<std::string> key_file;           // --key-file
+  std::optional<std::string> new_key;            // --new-key: make this file and end
+  bool plain = false;                            // --plain
+  bool no_auth = false;                          // --no-auth
+  std::optional<CertificateFiles> certificates;  // --tls-cert, --tls-key, --tls-ca
+  Ktls ktls = Ktls::Auto;                        // --ktls
+  std::optional<uint8_t> suite;                  // --tls-cipher (not in --help)
+  uint64_t key_limit_bytes = kKeyLimitBytes;     // --rekey-after (not in --help)
+  EngineOptions engine;                          // --engine, --buffer-size
   uint32_t block_bytes = kDefaultBlockBytes;
   std::chrono::seconds timeout{60};  // --timeout: longest wait for the peer
   std::optional<std::chrono::seconds> wait;
@@ -44,9 +48,11 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
 std::string make_key_file(const std::string& path);
 
 /// What this side insists on, with the key from --key-file, ZXFER_KEY or, for a connector, the
-/// terminal. A listener without a key gets a new one; *one_time is then its text, else empty.
-/// Throws Error{Auth} when a connector has no key.
-Security make_security(const CommonOptions& options, const char* program, std::string* one_time);
+/// terminal; or with certificates. `remote`: whom a connector connects to. A listener without a key
+/// gets a new one; *one_time is then its text, else empty. Throws Error{Auth} when a connector has
+/// no key, a certificate cannot be used, or --ktls=on is not possible here.
+Security make_security(const CommonOptions& options, const std::optional<DirectEndpoint>& remote,
+                       const char* program, std::string* one_time);
 
 /// This side's terms as far as the options say them.
 Terms make_terms(const CommonOptions& options, const char* program);

@@ -76,10 +76,6 @@ size_t terminal_columns() {
   return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
-JsonObject event(const char* name) {
-  return JsonObject().number("v", 1).text("event", name);
-}
-
 // The line format of xxhsum and coreutils: names with a newline or backslash are escaped and the
 // line begins with a backslash.
 std::string digest_line(const Digest& digest, const std::string& name) {
@@ -136,7 +132,7 @@ void Console::write_json(const std::string& line) {
 void Console::listening(const std::string& host, uint16_t port, const std::string& key_text,
                         const std::string& command) {
   const std::lock_guard lock(mutex_);
-  JsonObject json = event("listening");
+  JsonObject json = json_event("listening");
   json.text("host", host).number("port", port);
   if (!key_text.empty()) json.text("key", key_text);
   write_json(json.str());
@@ -147,17 +143,24 @@ void Console::listening(const std::string& host, uint16_t port, const std::strin
     print(program_ + ": listening on port " + std::to_string(port));
 }
 
-void Console::connected(const std::string& peer, const std::string& cipher,
-                        const std::string& peer_build) {
+void Console::connected(const Channel& channel, const std::string& peer_build) {
   const std::lock_guard lock(mutex_);
-  write_json(event("connected")
+  const std::string& peer = channel.socket().peer();
+  const std::string why = channel.tls_why();
+  summary_.tls = channel.tls_form();
+  summary_.cipher = channel.cipher();
+  if (!why.empty()) summary_.why = {program_ + ": TLS in user space: " + why};
+  write_json(json_event("connected")
                  .text("peer", peer)
-                 .text("cipher", cipher)
+                 .text("cipher", summary_.cipher)
+                 .text("tls", summary_.tls)
                  .text("peer_build", peer_build)
                  .str());
-  if (options_.verbose > 0)
-    print(program_ + ": connected to " + peer + " (" + quote_peer_text(peer_build) + "), " +
-          (cipher.empty() ? "PLAIN TEXT" : cipher));
+  if (options_.verbose == 0) return;
+  print(program_ + ": connected to " + peer + " (" + quote_peer_text(peer_build) + "), " +
+        (summary_.cipher.empty() ? "PLAIN TEXT" : summary_.cipher) +
+        (summary_.tls == "ktls" ? ", kernel TLS" : ""));
+  for (const std::string& reason : summary_.why) print(reason);
 }
 
 void Console::begin_transfer(uint64_t total_bytes) {
@@ -181,7 +184,7 @@ void Console::begin_transfer(uint64_t total_bytes) {
                              if (!lock || now - last_json_ < kJsonProgress) return;
                              if (json_fd_ < 0 || !takes_a_line(json_fd_)) return;
                              last_json_ = now;
-                             write_json(event("progress")
+                             write_json(json_event("progress")
                                             .number("bytes", moved_)
                                             .number("total", total_)
                                             .real("seconds", seconds())
@@ -255,7 +258,7 @@ void Console::end_progress() {
 }
 
 void Console::warn(const std::string& text) {
-  write_json(event("warning").text("text", text).str());
+  write_json(json_event("warning").text("text", text).str());
   if (!options_.quiet) print(program_ + ": warning: " + text);
 }
 
@@ -275,86 +278,6 @@ void Console::write_digest(const EntryOutcome& o) {
   if (!write_all(digest_fd_, isatty(digest_fd_) == 1 ? to_hex(o.digest) + "  " + escape(name) + "\n"
                                                      : digest_line(o.digest, name)))
     digest_lost_ = true;
-}
-
-void Console::report_entry(const EntryOutcome& o) {
-  JsonObject json = event("entry");
-  json.text("name", o.name).number("bytes", o.bytes).text("status", status_name(o.status));
-  if (!o.output_name.empty()) json.text("output", o.output_name);
-  if (o.changed) json.boolean("changed", true);
-  if (o.skipped) json.boolean("skipped", true);
-  if (!o.reason.empty()) json.text("reason", o.reason);
-  if (o.has_digest) json.text("digest", to_hex(o.digest));
-  write_json(json.str());
-  if (o.status != ExitStatus::Ok) return print(program_ + ": error: " + o.reason);
-  if (o.skipped && !options_.quiet)
-    print(program_ + ": " + quote(o.name) + ": skipped: " + o.reason);
-  if (o.changed) warn(quote(o.name) + " changed while it was sent; what was sent is committed");
-  if (o.has_digest && digest_fd_ >= 0) write_digest(o);
-}
-
-ExitStatus Console::finish(ExitStatus status, const std::string& error, const Ledger& ledger) {
-  finish_with(static_cast<int>(status), status_name(status), error, ledger);
-  if (!digest_lost_) return status;
-  // Known only after the summary was due; the exit status tells it.
-  print(program_ + ": error: " + quote(*options_.digest) + ": the digests could not be written");
-  return more_severe(status, ExitStatus::FileIo);
-}
-
-void Console::finish_interrupted(int signal, const Ledger& ledger) {
-  finish_with(128 + signal, "interrupted", std::string("interrupted by SIG") + sigabbrev_np(signal),
-              ledger);
-}
-
-void Console::finish_with(int exit, std::string_view status, const std::string& error,
-                          const Ledger& ledger) {
-  end_progress();
-  const std::lock_guard lock(mutex_);
-  // Without the commit nothing counts as sent or received; what failed did so all the same.
-  for (const EntryOutcome& outcome : ledger.outcomes())
-    if (ledger.confirmed() || outcome.status != ExitStatus::Ok) report_entry(outcome);
-  const auto exit_number = static_cast<uint64_t>(exit);
-  if (!error.empty()) {
-    write_json(event("error")
-                   .number("exit", exit_number)
-                   .text("status", status)
-                   .text("text", error)
-                   .str());
-    print(program_ + ": error: " + error);
-  }
-  const Totals totals = ledger.confirmed() ? ledger.totals() : Totals{};
-  const double time = seconds();
-  JsonObject path;
-  path.text("tx", summary_.tx).text("rx", summary_.rx).text("tls", summary_.tls);
-  path.text("cipher", summary_.cipher).list("why", summary_.why);
-  JsonObject json = event("summary");
-  json.number("exit", exit_number).text("status", status);
-  json.number("files", totals.entries).number("bytes", totals.bytes);
-  json.number("wire_bytes", summary_.wire_bytes).real("seconds", time);
-  json.number("retransmitted_blocks", totals.retransmitted_blocks).number("resumed_bytes", 0);
-  json.boolean("durable", summary_.durable).object("path", path);
-  if (totals.entries == 1 && ledger.outcomes().size() == 1 && ledger.outcomes()[0].has_digest)
-    json.text("digest", to_hex(ledger.outcomes()[0].digest));
-  write_json(json.str());
-
-  const bool wanted = options_.verbose > 0 || isatty(STDERR_FILENO) == 1;
-  if (!options_.quiet && wanted && totals.entries > 0 && error.empty()) print_summary(totals, time);
-}
-
-void Console::print_summary(const Totals& totals, double time) {
-  const auto bytes = static_cast<double>(totals.bytes);
-  std::array<char, 64> took{};
-  std::snprintf(took.data(), took.size(), "%.3f s (%.2f GB/s)", time,
-                time > 0 ? bytes / time / 1e9 : 0.0);
-  const std::string files =
-      totals.entries == 1 ? "1 file" : std::to_string(totals.entries) + " files";
-  const std::string security =
-      summary_.cipher.empty() ? "plain text" : summary_.cipher + " (" + summary_.tls + ")";
-  print(program_ + ": " + files + ", " + human_bytes(bytes) + " in " + took.data() + ", path " +
-        summary_.tx + " -> " + summary_.rx + ", " + security + ", verified XXH3-128, " +
-        (summary_.durable ? "durable" : "not durable"));
-  if (options_.verbose > 0)
-    for (const std::string& reason : summary_.why) print(program_ + ": " + reason);
 }
 
 }  // namespace zx

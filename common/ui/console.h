@@ -15,7 +15,9 @@
 
 #include "common/base/stop.h"
 #include "common/base/unique_fd.h"
+#include "common/net/channel.h"
 #include "common/session/ledger.h"
+#include "common/wire/message.h"
 
 namespace zx {
 
@@ -33,10 +35,13 @@ struct ConsoleOptions {
 struct Summary {
   uint64_t wire_bytes = 0;
   bool durable = false;
-  std::string tx, rx;        // engines
-  std::string tls = "none";  // this side's record layer
+  std::string tx, rx;                           // engines
+  std::string tls = "none", tls_peer = "none";  // this side's record layer and the peer's
   std::string cipher;
   std::vector<std::string> why;  // reasons for the paths taken
+
+  /// What carried the data, as both sides tell it. The peer's texts are quoted here.
+  void set_path(Role role, const PathReport& mine, const PathReport& peers);
 };
 
 class Console {
@@ -53,7 +58,8 @@ class Console {
   /// printed, even with -q, because nothing can be received without it.
   void listening(const std::string& host, uint16_t port, const std::string& key_text,
                  const std::string& command);
-  void connected(const std::string& peer, const std::string& cipher, const std::string& peer_build);
+  /// The peer is authenticated. Notes the channel's TLS for the summary too.
+  void connected(const Channel& channel, const std::string& peer_build);
   /// Progress begins; total is 0 when unknown.
   void begin_transfer(uint64_t total_bytes);
   void add_bytes(uint64_t bytes) { moved_.fetch_add(bytes, std::memory_order_relaxed); }

@@ -57,6 +57,10 @@ std::string base64(std::string_view bytes) {
   return out;
 }
 
+JsonObject json_event(const char* name) {
+  return JsonObject().number("v", 1).text("event", name);
+}
+
 JsonObject& JsonObject::raw(std::string_view key, std::string_view value) {
   if (!members_.empty()) members_ += ',';
   members_ += json_string(key);

@@ -26,6 +26,9 @@ class JsonObject {
   std::string members_;
 };
 
+/// The begin of every line of --json: version and event.
+JsonObject json_event(const char* name);
+
 /// With quotation marks; only valid UTF-8 comes out, controls escaped.
 std::string json_string(std::string_view bytes);
 std::string base64(std::string_view bytes);

@@ -22,6 +22,8 @@ struct Row {
 constexpr Row kTypes[] = {
     {FrameType::Hello, "HELLO"},
     {FrameType::Welcome, "WELCOME"},
+    {FrameType::Join, "JOIN"},
+    {FrameType::Switch, "SWITCH"},
     {FrameType::Entry, "ENTRY"},
     {FrameType::Data, "DATA"},
     {FrameType::DataDigest, "DIGEST"},

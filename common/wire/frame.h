@@ -22,6 +22,8 @@ enum class FrameType : uint16_t {
   // both ways, first
   Hello = 0x8001,
   Welcome = 0x8002,
+  Join = 0x8003,    // instead of them on a further connection of a session
+  Switch = 0x8004,  // the last frame on a connection that is replaced
   // sender to receiver
   Entry = 0x8010,
   Data = 0x8011,

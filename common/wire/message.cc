@@ -55,6 +55,7 @@ void put_text(Encoder& e, const std::string& text) {
 void put_path_report(Encoder& e, const PathReport& p) {
   e.text(p.engine).text(p.tls);
   put_text(e, p.why);
+  put_text(e, p.tls_why);
 }
 
 PathReport get_path_report(Decoder& d) {
@@ -62,6 +63,7 @@ PathReport get_path_report(Decoder& d) {
   p.engine = d.text(kMaxEngineBytes, "engine");
   p.tls = d.text(kMaxEngineBytes, "tls");
   p.why = d.text(kMaxTextBytes, "why");
+  p.tls_why = d.text(kMaxTextBytes, "tls why");
   return p;
 }
 
@@ -101,6 +103,23 @@ Terms decode_terms(ByteView bytes) {
   m.sources = d.u32("sources");
   m.path = d.name_list(kMaxPathComponents, kMaxNameBytes, kMaxPathBytes, "path");
   m.build = d.text(kMaxBuildBytes, "build");
+  d.finish();
+  return m;
+}
+
+Bytes encode(const Join& m) {
+  Encoder e;
+  e.raw(m.connector_preface).raw(m.listener_preface).raw(m.session).u32(m.index);
+  return e.take();
+}
+
+Join decode_join(ByteView bytes) {
+  Decoder d(bytes, "JOIN");
+  Join m;
+  m.connector_preface = d.array<kPrefaceBytes>("connector's preface");
+  m.listener_preface = d.array<kPrefaceBytes>("listener's preface");
+  m.session = d.array<16>("session id");
+  m.index = d.u32("index");
   d.finish();
   return m;
 }

@@ -42,6 +42,13 @@ struct Terms {
   std::string build;                 // program and version, for messages
 };
 
+/// JOIN, both ways: this connection belongs to that session.
+struct Join {
+  PrefaceBytes connector_preface{}, listener_preface{};  // as this side wrote or read them
+  SessionId session{};
+  uint32_t index = 0;  // 1 for the first further connection, then counting up
+};
+
 constexpr uint8_t kEntryRegularFile = 1;
 
 /// ENTRY: announces a file. The size is what it was when it was opened; END has the actual one.
@@ -70,9 +77,10 @@ struct EntryEnd {
 
 /// Which data path ran at one end.
 struct PathReport {
-  std::string engine;  // "sendfile", "splice", "readwrite"
-  std::string tls;     // "ktls", "user", "none"
-  std::string why;     // why not a better one; empty when it was the best
+  std::string engine;   // "sendfile", "splice", "readwrite"
+  std::string tls;      // "ktls", "user", "none"
+  std::string why;      // why not a better engine; empty when it was the best
+  std::string tls_why;  // why the record layer is not in the kernel
 };
 
 struct Fin {
@@ -103,6 +111,7 @@ struct ErrorMessage {
 };
 
 Bytes encode(const Terms&);
+Bytes encode(const Join&);
 Bytes encode(const EntryInfo&);
 Bytes encode(const BlockDigest&);
 Bytes encode(const EntryEnd&);
@@ -115,6 +124,7 @@ Bytes encode_retry(uint32_t length);
 Bytes encode_bye(ExitStatus status);
 
 Terms decode_terms(ByteView);
+Join decode_join(ByteView);
 EntryInfo decode_entry(ByteView);
 BlockDigest decode_block_digest(ByteView);
 EntryEnd decode_entry_end(ByteView);

@@ -26,7 +26,11 @@ enum class Mode : uint8_t { TlsPsk = 1, TlsCert = 2, Plain = 3 };
 enum class Role : uint8_t { Sender = 1, Receiver = 2 };
 
 /// TLS 1.3 suites as bits of the preface.
-enum PrefaceSuite : uint8_t { kSuiteAes128Gcm = 1, kSuiteChaCha20Poly1305 = 2 };
+enum PrefaceSuite : uint8_t {
+  kSuiteAes128Gcm = 1,
+  kSuiteChaCha20Poly1305 = 2,
+  kSuiteAes256Gcm = 4,
+};
 
 enum class PrefaceCode : uint8_t {
   Accepted = 0,

@@ -1,9 +1,13 @@
-# cmake --install puts programs and manuals where they belong, and the installed pair works.
+# cmake --install puts programs, manuals and the request for the module where they belong, and the
+# installed pair works.
 . "$(dirname "$0")/lib.sh"
 build=$(dirname "$(dirname "$ZSEND")")
 cmake --install "$build" --prefix "$t/usr" >"$t/out" || fail "cmake --install"
 for f in bin/zsend bin/zrecv share/man/man1/zsend.1 share/man/man1/zrecv.1 share/man/man7/zsend-protocol.7; do
   [ -s "$t/usr/$f" ] || fail "$f was not installed"
 done
+# Lines that begin with # or ; are comments (modules-load.d(5)): what is left are names of modules.
+modules=$(grep -v '^[[:space:]]*[#;]' "$t/usr/lib/modules-load.d/zsend.conf") || fail "no request for the module"
+[ "$modules" = tls ] || fail "modules-load.d/zsend.conf asks for: $modules"
 ZSEND=$t/usr/bin/zsend ZRECV=$t/usr/bin/zrecv; mkdir "$t/d"; random_file "$t/f" 5000
 start_recv -q "$t/d"; "$ZSEND" -q "$t/f" "zs://127.0.0.1:$port"; wait "$recv"; expect_same "$t/f" "$t/d/f"

@@ -178,8 +178,8 @@ def end(entry_id, size, block_sum=bytes(16), file_digest=None, changed=False, fa
                    text(reason), entry_id, size)
 
 
-def path_report(engine=b"speaker", tls=b"none", why=b""):
-    return text(engine) + text(tls) + text(why)
+def path_report(engine=b"speaker", tls=b"none", why=b"", tls_why=b""):
+    return text(engine) + text(tls) + text(why) + text(tls_why)
 
 
 def fin(entries, size, root, path=None):
@@ -269,7 +269,7 @@ def read_totals(body, is_verdict):
     out.update(entries=r.number(8), bytes=r.number(8), root=r.take(16))
     if is_verdict:
         out["retransmitted"] = r.number(8)
-    out.update(engine=r.text(), tls=r.text(), why=r.text())
+    out.update(engine=r.text(), tls=r.text(), why=r.text(), tls_why=r.text())
     r.done()
     return out
 

@@ -22,10 +22,11 @@ std::string outcome(F&& f) {
 }
 
 constexpr FrameType kAllTypes[] = {
-    FrameType::Hello,      FrameType::Welcome,     FrameType::Entry,     FrameType::Data,
-    FrameType::DataDigest, FrameType::Hole,        FrameType::End,       FrameType::Fin,
-    FrameType::Bye,        FrameType::Ack,         FrameType::Retry,     FrameType::Result,
-    FrameType::Verdict,    FrameType::ErrorReport, FrameType::Heartbeat,
+    FrameType::Hello,     FrameType::Welcome, FrameType::Join,       FrameType::Switch,
+    FrameType::Entry,     FrameType::Data,    FrameType::DataDigest, FrameType::Hole,
+    FrameType::End,       FrameType::Fin,     FrameType::Bye,        FrameType::Ack,
+    FrameType::Retry,     FrameType::Result,  FrameType::Verdict,    FrameType::ErrorReport,
+    FrameType::Heartbeat,
 };
 
 std::string outcome_of_length(FrameType type, uint32_t length) {

@@ -200,9 +200,20 @@ TEST_CASE("golden: END") {
   CHECK(n.reason == "read error");
 }
 
+TEST_CASE("golden: JOIN") {
+  const Bytes bytes = golden("join");
+  const Join m{encode_preface(request()), encode_preface(answer()), counting<16>(0xa0), 258};
+  CHECK(to_hex(encode(m)) == to_hex(bytes));
+  const Join n = decode_join(bytes);
+  CHECK(to_hex(n.connector_preface) == to_hex(m.connector_preface));
+  CHECK(to_hex(n.listener_preface) == to_hex(m.listener_preface));
+  CHECK(to_hex(n.session) == to_hex(m.session));
+  CHECK(n.index == 258);
+}
+
 TEST_CASE("golden: FIN") {
   const Bytes bytes = golden("fin");
-  const Fin m{2, 5368709121, counting<16>(0x40), {"sendfile", "none", "asked for"}};
+  const Fin m{2, 5368709121, counting<16>(0x40), {"sendfile", "none", "asked for", "--ktls=off"}};
   CHECK(to_hex(encode(m)) == to_hex(bytes));
   const Fin n = decode_fin(bytes);
   CHECK(n.entries == 2);
@@ -211,12 +222,18 @@ TEST_CASE("golden: FIN") {
   CHECK(n.path.engine == "sendfile");
   CHECK(n.path.tls == "none");
   CHECK(n.path.why == "asked for");
+  CHECK(n.path.tls_why == "--ktls=off");
 }
 
 TEST_CASE("golden: VERDICT") {
   const Bytes bytes = golden("verdict");
-  const Verdict m{ExitStatus::Partial,   true, 2, 5368709121, counting<16>(0x40), 3,
-                  {"splice", "user", ""}};
+  const Verdict m{ExitStatus::Partial,
+                  true,
+                  2,
+                  5368709121,
+                  counting<16>(0x40),
+                  3,
+                  {"splice", "user", "", "no module"}};
   CHECK(to_hex(encode(m)) == to_hex(bytes));
   const Verdict n = decode_verdict(bytes);
   CHECK(n.status == ExitStatus::Partial);
@@ -228,6 +245,7 @@ TEST_CASE("golden: VERDICT") {
   CHECK(n.path.engine == "splice");
   CHECK(n.path.tls == "user");
   CHECK(n.path.why.empty());
+  CHECK(n.path.tls_why == "no module");
 }
 
 TEST_CASE("golden: RESULT") {
@@ -262,22 +280,10 @@ TEST_CASE("golden: HOLE and RETRY and BYE") {
 }
 
 TEST_CASE("golden: no file that no test reads") {
-  const std::set<std::string> read{"preface_request",
-                                   "preface_answer",
-                                   "frame_header",
-                                   "hello",
-                                   "welcome",
-                                   "entry",
-                                   "digest",
-                                   "end",
-                                   "fin",
-                                   "verdict",
-                                   "result",
-                                   "error",
-                                   "sealed",
-                                   "hole",
-                                   "retry",
-                                   "bye"};
+  const std::set<std::string> read{
+      "preface_request", "preface_answer", "frame_header", "hello", "welcome", "join",
+      "entry",           "digest",         "end",          "fin",   "verdict", "result",
+      "error",           "sealed",         "hole",         "retry", "bye"};
   std::set<std::string> there;
   for (const auto& file : std::filesystem::directory_iterator(ZX_SOURCE_DIR "/tests/golden"))
     there.insert(file.path().stem().string());

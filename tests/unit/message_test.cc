@@ -62,7 +62,7 @@ EntryEnd some_end() {
 }
 
 PathReport some_path() {
-  return {"sendfile", "user", "because"};
+  return {"sendfile", "user", "because", "no module"};
 }
 
 Fin some_fin() {
@@ -82,6 +82,8 @@ struct Case {
 std::vector<Case> all_messages() {
   return {
       {"HELLO", encode(some_terms()), [](ByteView b) { decode_terms(b); }},
+      {"JOIN", encode(Join{counting<24>(1), counting<24>(50), counting<16>(100), 3}),
+       [](ByteView b) { decode_join(b); }},
       {"ENTRY", encode(some_entry()), [](ByteView b) { decode_entry(b); }},
       {"DIGEST", encode(BlockDigest{77, counting<16>(3)}),
        [](ByteView b) { decode_block_digest(b); }},
@@ -314,6 +316,7 @@ TEST_CASE("FIN: every field survives a round trip") {
   CHECK(n.path.engine == m.path.engine);
   CHECK(n.path.tls == m.path.tls);
   CHECK(n.path.why == m.path.why);
+  CHECK(n.path.tls_why == m.path.tls_why);
 }
 
 TEST_CASE("VERDICT: every field survives a round trip") {

@@ -277,8 +277,15 @@ TEST_CASE("options: every word of a list means what it says") {
   for (const auto& o : both({"--progress=always"}))
     CHECK(o.console.progress == ProgressMode::Always);
   for (const auto& o : both({"--progress=never"})) CHECK(o.console.progress == ProgressMode::Never);
-  for (const auto& o : both({"--ktls=auto"})) CHECK_FALSE(o.plain);
-  for (const auto& o : both({"--ktls=off"})) CHECK_FALSE(o.plain);
+  for (const auto& o : both({})) CHECK((o.ktls == Ktls::Auto));
+  for (const auto& o : both({"--ktls=auto"})) CHECK((o.ktls == Ktls::Auto));
+  for (const auto& o : both({"--ktls=on"})) CHECK((o.ktls == Ktls::On));
+  for (const auto& o : both({"--ktls", "off"})) CHECK((o.ktls == Ktls::Off));
+  for (const auto& o : both({"--tls-cipher=aes256"})) CHECK(o.suite == kSuiteAes256Gcm);
+  for (const auto& o : both({"--tls-cipher=aes128"})) CHECK(o.suite == kSuiteAes128Gcm);
+  for (const auto& o : both({"--tls-cipher=chacha20"})) CHECK(o.suite == kSuiteChaCha20Poly1305);
+  for (const auto& o : both({})) CHECK(o.key_limit_bytes == kKeyLimitBytes);
+  for (const auto& o : both({"--rekey-after=4M"})) CHECK(o.key_limit_bytes == 4 << 20);
   for (const auto& o : both({"--engine=auto"})) CHECK_FALSE(o.engine.asked);
   for (const auto& o : both({"--engine=readwrite"})) CHECK((o.engine.asked == Engine::ReadWrite));
 }
@@ -385,11 +392,8 @@ TEST_CASE("options: those of later versions are usage errors and never accepted"
            Words{"-o", "Opt=1"},
            Words{"-S", "ssh"},
            Words{"--tls-cert=f"},
-           Words{"--tls-cert", "f"},
            Words{"--tls-key=f"},
            Words{"--tls-ca=f"},
-           Words{"--ktls=on"},
-           Words{"--ktls", "on"},
            Words{"--ktls"},
            Words{"--streams=4"},
            Words{"--streams", "4"},
@@ -517,7 +521,8 @@ TEST_CASE("make_terms: this side's wishes") {
 TEST_CASE("make_security: where the key comes from") {
   unsetenv("ZXFER_KEY");
   std::string one_time;
-  const Security listening = make_security(recv({"--listen", "0"}).common, "zrecv", &one_time);
+  const Security listening =
+      make_security(recv({"--listen", "0"}).common, std::nullopt, "zrecv", &one_time);
   CHECK(listening.mode == Mode::TlsPsk);
   REQUIRE(listening.key);
   CHECK(listening.key->text() == one_time);
@@ -525,24 +530,60 @@ TEST_CASE("make_security: where the key comes from") {
   const Key key = Key::generate();
   REQUIRE(setenv("ZXFER_KEY", key.text().c_str(), 1) == 0);
   one_time.clear();
-  const Security given = make_security(recv({"--listen", "0"}).common, "zrecv", &one_time);
+  const Security given =
+      make_security(recv({"--listen", "0"}).common, std::nullopt, "zrecv", &one_time);
   REQUIRE(given.key);
   CHECK(given.key->text() == key.text());
   CHECK(one_time.empty());
   CHECK(getenv("ZXFER_KEY") == nullptr);
 
   REQUIRE(setenv("ZXFER_KEY", key.text().c_str(), 1) == 0);
-  const Security open = make_security(both({"--plain", "--no-auth"})[0], "zsend", &one_time);
+  const Security open =
+      make_security(both({"--plain", "--no-auth"})[0], std::nullopt, "zsend", &one_time);
   CHECK(open.mode == Mode::Plain);
   CHECK(open.no_auth);
   CHECK_FALSE(open.key);
   CHECK(getenv("ZXFER_KEY") == nullptr);  // taken out also when it is not needed
 
   REQUIRE(setenv("ZXFER_KEY", key.text().c_str(), 1) == 0);
-  const Security plain = make_security(both({"--plain"})[0], "zsend", &one_time);
+  const Security plain = make_security(both({"--plain"})[0], std::nullopt, "zsend", &one_time);
   CHECK(plain.mode == Mode::Plain);
   CHECK_FALSE(plain.no_auth);
   REQUIRE(plain.key);
+}
+
+TEST_CASE("certificates: the three files go together, and with neither key nor --plain") {
+  for (const auto& o : both({"--tls-cert=c", "--tls-key=k", "--tls-ca=a"})) {
+    REQUIRE(o.certificates);
+    CHECK(o.certificates->certificate == "c");
+    CHECK(o.certificates->key == "k");
+    CHECK(o.certificates->authority == "a");
+  }
+  for (const Words& words :
+       {Words{"--tls-cert=c"}, Words{"--tls-cert=c", "--tls-key=k"}, Words{"--tls-ca=a"},
+        Words{"--tls-cert=c", "--tls-key=k", "--tls-ca=a", "--plain"},
+        Words{"--tls-cert=c", "--tls-key=k", "--tls-ca=a", "--key-file=f"},
+        Words{"--ktls=on", "--plain"}, Words{"--rekey-after=1"}, Words{"--rekey-after=256G"},
+        Words{"--tls-cipher=rc4"}}) {
+    SendOptions sent;
+    RecvOptions received;
+    INFO(words.front());
+    CHECK(outcome(with_operands(words, true), &sent) == "usage");
+    CHECK(outcome(with_operands(words, false), &received) == "usage");
+  }
+}
+
+TEST_CASE("make_security: --ktls=on is refused where the kernel cannot") {
+  std::string one_time;
+  setenv("ZXFER_KEY", Key::generate().text().c_str(), 1);
+  const CommonOptions options = both({"--ktls=on"})[0];
+  const bool possible = ktls_obstacle(suite_of(kSuiteAes128Gcm), Ktls::On).empty();
+  if (possible)
+    CHECK(make_security(options, std::nullopt, "zsend", &one_time).ktls == Ktls::On);
+  else
+    CHECK_THROWS_WITH(make_security(options, std::nullopt, "zsend", &one_time),
+                      Catch::Contains("--ktls=on: "));
+  unsetenv("ZXFER_KEY");
 }
 
 }  // namespace

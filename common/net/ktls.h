@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// Kernel TLS: the kernel's record layer on a connection whose TLS 1.3 handshake OpenSSL has made.
+// Both directions are installed by hand from the traffic secrets, the same way with every OpenSSL:
+// 3.0 cannot hand over receiving in TLS 1.3, and it hands over sending only to a socket of its own,
+// whose time-outs and errors would then be out of our hands.
+//
+// What this relies on: nothing was protected under the application keys yet (no tickets), so both
+// record numbers are 0; nobody sends a KeyUpdate (kernels before 6.14 take no second key).
+// Kernel: TLS 1.3 and AES-256-GCM since 5.1, ChaCha20-Poly1305 since 5.11
+// (Documentation/networking/tls.rst).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "common/net/channel.h"
+#include "common/net/suite.h"
+
+namespace zx {
+
+/// --ktls. Auto: when it can be had and the kernel's AES is not the generic C code.
+enum class Ktls { Auto, On, Off };
+
+/// CLIENT_TRAFFIC_SECRET_0 and SERVER_TRAFFIC_SECRET_0 of a connection (RFC 8446, 7.1). Wiped when
+/// destroyed.
+struct TrafficSecrets {
+  std::array<std::byte, 48> client{}, server{};
+  size_t client_bytes = 0, server_bytes = 0;  // 32 or 48, by the suite's hash; 0: not known
+
+  TrafficSecrets() = default;
+  TrafficSecrets(const TrafficSecrets&) = delete;
+  TrafficSecrets& operator=(const TrafficSecrets&) = delete;
+  ~TrafficSecrets();
+};
+
+/// Why the kernel shall not do the record layer of this suite, "" when it shall. Tries it on a
+/// throw-away loopback connection and reads the state back, once for each suite and run. Not
+/// thread-safe.
+std::string ktls_obstacle(const Suite& suite, Ktls asked);
+
+/// Gives both directions to the kernel and reads back from the socket that they are in force.
+/// Returns "" then; else why not, and the connection is as it was. Throws Error{Network} when the
+/// kernel has taken one direction and not the other: that connection can serve nobody.
+std::string install_ktls(int fd, const Suite& suite, const TrafficSecrets& secrets, bool is_client);
+
+/// The channel over a socket on which install_ktls() has returned "".
+std::unique_ptr<Channel> make_ktls_channel(Socket socket, const Suite& suite);
+
+/// Whether the kernel's best gcm(aes) is the generic C code, from the text of /proc/crypto. (It is
+/// listed only once something uses it.)
+bool generic_gcm(std::string_view proc_crypto);
+
+}  // namespace zx

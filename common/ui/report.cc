@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+// The end of a run: entries and summary. The rest of Console is in console.cc.
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <cstring>
+
+#include "common/base/error.h"
+#include "common/base/quote.h"
+#include "common/ui/console.h"
+#include "common/ui/json.h"
+#include "common/ui/units.h"
+
+namespace zx {
+
+void Summary::set_path(Role role, const PathReport& mine, const PathReport& peers) {
+  const bool sends = role == Role::Sender;
+  const PathReport& sender = sends ? mine : peers;
+  const PathReport& receiver = sends ? peers : mine;
+  tx = escape(sender.engine);
+  rx = escape(receiver.engine);
+  tls = mine.tls;
+  tls_peer = escape(peers.tls);
+  why.clear();
+  const auto add = [&](const char* program, const std::string& what, const std::string& text) {
+    if (!text.empty())
+      why.push_back(std::string(program) + ": " + what + ": " + quote_peer_text(text));
+  };
+  add("zsend", tx, sender.why);
+  add("zsend", "TLS in user space", sender.tls_why);
+  add("zrecv", rx, receiver.why);
+  add("zrecv", "TLS in user space", receiver.tls_why);
+}
+
+void Console::report_entry(const EntryOutcome& o) {
+  JsonObject json = json_event("entry");
+  json.text("name", o.name).number("bytes", o.bytes).text("status", status_name(o.status));
+  if (!o.output_name.empty()) json.text("output", o.output_name);
+  if (o.changed) json.boolean("changed", true);
+  if (o.skipped) json.boolean("skipped", true);
+  if (!o.reason.empty()) json.text("reason", o.reason);
+  if (o.has_digest) json.text("digest", to_hex(o.digest));
+  write_json(json.str());
+  if (o.status != ExitStatus::Ok) return print(program_ + ": error: " + o.reason);
+  if (o.skipped && !options_.quiet)
+    print(program_ + ": " + quote(o.name) + ": skipped: " + o.reason);
+  if (o.changed) warn(quote(o.name) + " changed while it was sent; what was sent is committed");
+  if (o.has_digest && digest_fd_ >= 0) write_digest(o);
+}
+
+ExitStatus Console::finish(ExitStatus status, const std::string& error, const Ledger& ledger) {
+  finish_with(static_cast<int>(status), status_name(status), error, ledger);
+  if (!digest_lost_) return status;
+  // Known only after the summary was due; the exit status tells it.
+  print(program_ + ": error: " + quote(*options_.digest) + ": the digests could not be written");
+  return more_severe(status, ExitStatus::FileIo);
+}
+
+void Console::finish_interrupted(int signal, const Ledger& ledger) {
+  finish_with(128 + signal, "interrupted", std::string("interrupted by SIG") + sigabbrev_np(signal),
+              ledger);
+}
+
+void Console::finish_with(int exit, std::string_view status, const std::string& error,
+                          const Ledger& ledger) {
+  end_progress();
+  const std::lock_guard lock(mutex_);
+  // Without the commit nothing counts as sent or received; what failed did so all the same.
+  for (const EntryOutcome& outcome : ledger.outcomes())
+    if (ledger.confirmed() || outcome.status != ExitStatus::Ok) report_entry(outcome);
+  const auto exit_number = static_cast<uint64_t>(exit);
+  if (!error.empty()) {
+    write_json(json_event("error")
+                   .number("exit", exit_number)
+                   .text("status", status)
+                   .text("text", error)
+                   .str());
+    print(program_ + ": error: " + error);
+  }
+  const Totals totals = ledger.confirmed() ? ledger.totals() : Totals{};
+  const double time = seconds();
+  JsonObject path;
+  path.text("tx", summary_.tx).text("rx", summary_.rx).text("tls", summary_.tls);
+  path.text("tls_peer", summary_.tls_peer)
+      .text("cipher", summary_.cipher)
+      .list("why", summary_.why);
+  JsonObject json = json_event("summary");
+  json.number("exit", exit_number).text("status", status);
+  json.number("files", totals.entries).number("bytes", totals.bytes);
+  json.number("wire_bytes", summary_.wire_bytes).real("seconds", time);
+  json.number("retransmitted_blocks", totals.retransmitted_blocks).number("resumed_bytes", 0);
+  json.boolean("durable", summary_.durable).object("path", path);
+  if (totals.entries == 1 && ledger.outcomes().size() == 1 && ledger.outcomes()[0].has_digest)
+    json.text("digest", to_hex(ledger.outcomes()[0].digest));
+  write_json(json.str());
+
+  const bool wanted = options_.verbose > 0 || isatty(STDERR_FILENO) == 1;
+  if (!options_.quiet && wanted && totals.entries > 0 && error.empty()) print_summary(totals, time);
+}
+
+void Console::print_summary(const Totals& totals, double time) {
+  const auto bytes = static_cast<double>(totals.bytes);
+  std::array<char, 64> took{};
+  std::snprintf(took.data(), took.size(), "%.3f s (%.2f GB/s)", time,
+                time > 0 ? bytes / time / 1e9 : 0.0);
+  const std::string files =
+      totals.entries == 1 ? "1 file" : std::to_string(totals.entries) + " files";
+  const std::string security = summary_.cipher.empty() ? "plain text"
+                                                       : summary_.cipher + " (" + summary_.tls +
+                                                             ", peer " + summary_.tls_peer + ")";
+  print(program_ + ": " + files + ", " + human_bytes(bytes) + " in " + took.data() + ", path " +
+        summary_.tx + " -> " + summary_.rx + ", " + security + ", verified XXH3-128, " +
+        (summary_.durable ? "durable" : "not durable"));
+  if (options_.verbose > 0)
+    for (const std::string& reason : summary_.why) print(reason);
+}
+
+}  // namespace zx

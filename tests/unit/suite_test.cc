@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// Which TLS suite is used, and when the kernel's AES counts as slow.
+#include "common/net/suite.h"
+
+#include <catch2/catch.hpp>
+
+#include "common/base/error.h"
+#include "common/net/ktls.h"
+
+namespace zx {
+namespace {
+
+constexpr uint8_t k128 = kSuiteAes128Gcm, kChaCha = kSuiteChaCha20Poly1305, k256 = kSuiteAes256Gcm;
+
+TEST_CASE("choose_suite: one that both sides take, in the order of preference") {
+  struct {
+    uint8_t offered, taken, result;
+  } const rows[] = {
+      {k128 | kChaCha | k256, k128 | kChaCha | k256, k128},
+      {kChaCha | k256, k128 | kChaCha | k256, kChaCha},
+      {k256, k128 | kChaCha | k256, k256},
+      {k128 | kChaCha | k256, k256, k256},
+      {k128 | kChaCha | k256, kChaCha, kChaCha},
+      {k128, kChaCha, 0},
+      {0, k128 | kChaCha | k256, 0},
+      {0xf8, k128 | kChaCha | k256, 0},
+  };
+  for (const auto& row : rows) {
+    INFO(int{row.offered} << " and " << int{row.taken});
+    CHECK(choose_suite(row.offered, row.taken) == row.result);
+  }
+}
+
+TEST_CASE("suite_of: exactly one known bit") {
+  for (int bits = 0; bits < 256; ++bits) {
+    const auto b = static_cast<uint8_t>(bits);
+    INFO(bits);
+    if (b == k128 || b == kChaCha || b == k256)
+      CHECK(suite_of(b).bit == b);
+    else
+      CHECK_THROWS_AS(suite_of(b), Error);
+  }
+  CHECK(suite_of(k256).sha384);
+  CHECK_FALSE(suite_of(kChaCha).aes_gcm);
+}
+
+std::string crypto_entry(const std::string& name, const std::string& driver, int priority) {
+  return "name         : " + name + "\ndriver       : " + driver +
+         "\nmodule       : kernel\npriority     : " + std::to_string(priority) +
+         "\nrefcnt       : 1\n\n";
+}
+
+TEST_CASE("generic_gcm: the driver with the highest priority of gcm(aes) counts") {
+  const std::string generic =
+      crypto_entry("gcm(aes)", "gcm_base(ctr(aes-generic),ghash-generic)", 100);
+  const std::string ghash = crypto_entry("gcm(aes)", "gcm_base(ctr-aes-aesni,ghash-generic)", 200);
+  const std::string aesni = crypto_entry("gcm(aes)", "generic-gcm-aesni", 400);
+  const std::string arm = crypto_entry("gcm(aes)", "gcm-aes-ce", 300);
+  const std::string other = crypto_entry("aes", "aes-generic", 900);
+  CHECK(generic_gcm(generic));
+  CHECK(generic_gcm(other + generic));
+  CHECK(generic_gcm(ghash + generic));
+  CHECK_FALSE(generic_gcm(aesni));
+  CHECK_FALSE(generic_gcm(generic + aesni));
+  CHECK_FALSE(generic_gcm(aesni + generic));
+  CHECK_FALSE(generic_gcm(arm + other));
+  CHECK_FALSE(generic_gcm(other));
+  CHECK_FALSE(generic_gcm(""));
+}
+
+TEST_CASE("ktls_obstacle: off is a reason of its own") {
+  CHECK(ktls_obstacle(suite_of(k128), Ktls::Off) == "--ktls=off");
+}
+
+}  // namespace
+}  // namespace zx
