@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "common/net/certificate.h"
 
+#include <fcntl.h>
 #include <openssl/bio.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -43,6 +44,9 @@ void use_private_key(SSL_CTX* context, const std::string& path) {
 }  // namespace
 
 void use_certificates(SSL_CTX* context, const CertificateFiles& files) {
+  // OpenSSL's own words for a file that cannot be opened are "unknown; system lib".
+  (void)open_operator_file(files.certificate, O_RDONLY, 0, "--tls-cert", ExitStatus::Auth);
+  (void)open_operator_file(files.authority, O_RDONLY, 0, "--tls-ca", ExitStatus::Auth);
   if (SSL_CTX_use_certificate_chain_file(context, files.certificate.c_str()) != 1)
     fail("--tls-cert", files.certificate, openssl_errors());
   use_private_key(context, files.key);

@@ -183,6 +183,10 @@ void Socket::drain(milliseconds limit) {
   }
 }
 
+void pause_for(milliseconds time) {
+  (void)poll_until(-1, 0, Clock::now() + time);
+}
+
 Socket connect_to(const HostPort& address, Family family, seconds wait, seconds idle) {
   const auto give_up = Clock::now() + wait;
   for (;;) {
@@ -196,7 +200,7 @@ Socket connect_to(const HostPort& address, Family family, seconds wait, seconds 
     if (Clock::now() + kRetryPause >= give_up)
       throw_errno(error == ETIMEDOUT ? ExitStatus::Timeout : ExitStatus::Network,
                   to_text(address) + ": connect", error);
-    (void)poll_until(-1, 0, Clock::now() + kRetryPause);
+    pause_for(kRetryPause);
   }
 }
 

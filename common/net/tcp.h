@@ -81,6 +81,9 @@ struct WireBytes {
 };
 WireBytes wire_bytes(int fd);
 
+/// Waits; a stop signal ends it with Interrupted.
+void pause_for(std::chrono::milliseconds time);
+
 /// Connects to the first address that answers, each with up to 10 s. While `wait` has not passed,
 /// refused or unreachable addresses are tried again every 0.2 s. Throws Error{Network|Timeout}.
 Socket connect_to(const HostPort& address, Family family, std::chrono::seconds wait,

@@ -8,6 +8,8 @@
 namespace zx {
 namespace {
 
+constexpr std::chrono::milliseconds kRetryPause{200};
+
 Security further_security(const Security& first, const Handshaken& h) {
   Security s;
   s.mode = first.mode == Mode::Plain ? Mode::Plain : Mode::TlsPsk;
@@ -59,7 +61,8 @@ std::unique_ptr<Channel> Joiner::connect(uint32_t index, Clock::time_point give_
       Socket socket = connect_to(*address_, Family::Any, left, idle_);
       return exchange_join(connector_handshake(std::move(socket), role_, security_), index, true);
     } catch (const Error& error) {
-      if (!may_pass(error) || Clock::now() >= give_up) throw;
+      if (!may_pass(error) || Clock::now() + kRetryPause >= give_up) throw;
+      pause_for(kRetryPause);
     }
   }
 }

@@ -10,6 +10,8 @@ namespace zx {
 namespace {
 
 constexpr uint64_t kKnownFeatures = 0;
+// Frames between the two SWITCHes: a RESULT, RETRYs and ACKs for each open entry.
+constexpr size_t kMaxLateFrames = kMaxOpenEntries * (2 + kMaxDamagedBlocks);
 // A time no run will see, that clock arithmetic still can hold.
 constexpr std::chrono::seconds kForEver = std::chrono::hours(24 * 365 * 100);
 
@@ -134,6 +136,9 @@ std::vector<Frame> Session::switch_connection(bool first) {
     Frame frame = link_->read();
     if (frame.header.type == FrameType::Switch) break;
     if (frame.header.type == FrameType::Data) unexpected_frame(frame.header, "before SWITCH");
+    // More than there can be answers under way for what was sent.
+    if (late.size() >= kMaxLateFrames)
+      throw Error(ExitStatus::Protocol, "peer goes on answering instead of SWITCH");
     late.push_back(std::move(frame));
   }
   // To its end: closing a socket with unread input is a reset, which could destroy our SWITCH.

@@ -21,7 +21,7 @@ TLS_PSK, TLS_CERT, PLAIN = 1, 2, 3
 SENDER, RECEIVER = 1, 2
 ROLE_NAME = {SENDER: "sender", RECEIVER: "receiver"}
 
-HELLO, WELCOME = 0x8001, 0x8002
+HELLO, WELCOME, JOIN, SWITCH = 0x8001, 0x8002, 0x8003, 0x8004
 ENTRY, DATA, DIGEST, HOLE, END, FIN, BYE = 0x8010, 0x8011, 0x8012, 0x8013, 0x8014, 0x8018, 0x8019
 ACK, RETRY, RESULT, VERDICT = 0x8020, 0x8021, 0x8022, 0x8023
 ERROR, HEARTBEAT = 0x8030, 0x0031
@@ -144,6 +144,14 @@ def terms(prefaces, required=0, optional=0, session=b"", block=8 * MIB, durabili
     return (b"".join(prefaces) + struct.pack(">QQ", required, optional) + session.ljust(16, b"\0") +
             struct.pack(">IBBBI", block, durability, overwrite, flags, sources) + text_list(path) +
             text(build))
+
+
+def join(prefaces, session, index):
+    return message(JOIN, b"".join(prefaces) + session + struct.pack(">I", index))
+
+
+def switch(body=b""):
+    return message(SWITCH, body)
 
 
 def entry(entry_id, name, size, mtime=1_600_000_000, nsec=5, mode=0o644, sparse=False, kind=1,
@@ -439,6 +447,35 @@ class Peer:
         if key is not None:
             assert self.authenticate(key), "the program has another key"
         return self.agree(**mine)
+
+
+    # a connection that is replaced
+
+    def end_by_switch(self):
+        """SWITCH both ways and the end; returns what the program said before its own."""
+        self.send(switch())
+        self.end_sending()
+        late = []
+        while (frame := self.read()).kind != SWITCH:
+            late.append(frame)
+        assert frame.body == b"" and self.hear() == [], "something after SWITCH"
+        self.close()
+        return late
+
+    def join(self, session, index, key=None):
+        """The further connection, which this one is, up to JOIN both ways."""
+        answer = self.exchange_prefaces(no_auth=key is None)
+        assert answer[:8] == MAGIC and answer[14] == 0, f"refused with code {answer[14]}"
+        if key is not None:
+            assert self.authenticate(key), "the program has another key"
+        mine = join(self.prefaces, session, index)
+        if self.connector:
+            self.send(mine)
+        theirs = self.expect(JOIN)
+        assert message(JOIN, theirs.body) == mine, "JOIN differs"
+        if not self.connector:
+            self.send(mine)
+        return self
 
 
 def connect(port, role, **options):
