@@ -9,6 +9,15 @@
 
 namespace zx {
 
+struct DirectReceiver::Drained {
+  AsyncIo& io;
+  std::vector<Slot>& slots;
+  ~Drained() {
+    io.drain();
+    for (Slot& slot : slots) slot.busy = false;
+  }
+};
+
 DirectReceiver::DirectReceiver(Channel& channel, std::string why, std::unique_ptr<AsyncIo> io)
     : channel_(channel), why_(std::move(why)), io_(std::move(io)), slots_(io_->slots()) {}
 
@@ -20,8 +29,9 @@ int DirectReceiver::receive(int file, uint64_t offset, uint32_t length, const Fr
   if (!buffered_ && direct.align > io_->slot_bytes()) give_up(EOPNOTSUPP);
   if (buffered_) return buffered_->receive(file, offset, length, fresh);
 
-  io_->drain();  // what a block that ended in an exception has left
-  for (Slot& slot : slots_) slot.busy = false;
+  // When the channel throws: before `direct` is closed, since another file may get its number while
+  // a thread still has a request for it.
+  const Drained drained{*io_, slots_};
   const uint64_t end = offset + length;
   uint64_t at = offset;
   int error = 0;

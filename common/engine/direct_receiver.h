@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/engine/async_io.h"
 #include "common/engine/block_receiver.h"
@@ -29,6 +30,7 @@ class DirectReceiver final : public BlockReceiver {
     size_t bytes = 0;
     bool busy = false;
   };
+  struct Drained;  // nothing in flight when it goes
 
   size_t free_slot(int file, int* error);
   void reap(int file, int* error);

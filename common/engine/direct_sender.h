@@ -19,6 +19,10 @@ namespace zx {
 class DirectReader {
  public:
   explicit DirectReader(std::unique_ptr<AsyncIo> io);
+  /// Waits for what is in flight: the descriptor must not be closed before.
+  ~DirectReader() { io_->drain(); }
+  DirectReader(const DirectReader&) = delete;
+  DirectReader& operator=(const DirectReader&) = delete;
 
   /// From here on next() gives the bytes at `offset` of this file. Free when that is where it is
   /// already. Returns 0 or the errno of opening the file with O_DIRECT.

@@ -49,7 +49,8 @@ SourceFacts SendEngines::look_at(const SourceFile& file) const {
 }
 
 Choice SendEngines::choose(const SourceFacts& source) const {
-  return choose_send_engine({channel_->send_fd() >= 0, options_.asked, source, pipe_bytes_});
+  return choose_send_engine(
+      {channel_->send_fd() >= 0, options_.asked, source, pipe_bytes_, options_.buffer_bytes != 0});
 }
 
 std::unique_ptr<BlockSender> SendEngines::make(const Choice& choice) const {
@@ -90,7 +91,8 @@ SinkFacts RecvEngines::look_at(int file, uint64_t size, bool synced) const {
 }
 
 Choice RecvEngines::choose(const SinkFacts& sink) const {
-  return choose_recv_engine({channel_->recv_fd() >= 0, pipe_bytes_, options_.asked, sink});
+  return choose_recv_engine(
+      {channel_->recv_fd() >= 0, pipe_bytes_, options_.asked, sink, options_.buffer_bytes != 0});
 }
 
 std::unique_ptr<BlockReceiver> RecvEngines::make(const Choice& choice) {

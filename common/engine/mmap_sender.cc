@@ -79,7 +79,11 @@ uint32_t MmapSender::send_mapped(std::span<const std::byte> mapped, const Progre
     });
     if (n < 0 && errno == EFAULT) break;
     if (n < 0) channel_.socket().fail("send", errno);
-    if (static_cast<size_t>(n) == piece.size()) piece_.took(Clock::now() - start);
+    // As for sendfile: a reset under kernel TLS shows once, as a short count.
+    if (static_cast<size_t>(n) == piece.size())
+      piece_.took(Clock::now() - start);
+    else
+      channel_.socket().require_connected();
     sent += static_cast<size_t>(n);
     progress(static_cast<uint64_t>(n));
   }

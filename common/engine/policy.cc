@@ -69,37 +69,37 @@ const char* engine_name(Engine engine) {
 
 Choice choose_send_engine(const SendFacts& f) {
   const std::string reason = keep_out(f.source);
-  const bool uncached = !reason.empty();
+  const bool past_cache = !reason.empty(), uncached = past_cache && !f.fixed_buffer;
   if (f.asked == Engine::ReadWrite) return {Engine::ReadWrite, kAsked, uncached};
   if (f.asked == Engine::Mmap) return {Engine::Mmap, kAsked};
   if (f.asked == Engine::Direct) {
     if (f.source.direct_error == 0) return {Engine::Direct, kAsked};
     return buffered(f.asked, direct_refused(f.source.direct_error), uncached);
   }
-  if (!f.asked && uncached && f.source.direct_error == 0) return {Engine::Direct, reason};
+  if (!f.asked && past_cache && f.source.direct_error == 0) return {Engine::Direct, reason};
   if (!f.channel_has_descriptor) return buffered(f.asked, kUserTls, uncached);
   if (f.asked == Engine::Splice) {
     if (f.pipe_bytes == 0) return buffered(f.asked, pipe_too_small(0), uncached);
     return {Engine::Splice, kAsked};
   }
-  if (!f.asked && uncached)
+  if (!f.asked && past_cache)
     return {Engine::Sendfile, reason + ", but " + direct_refused(f.source.direct_error)};
   return {Engine::Sendfile, ""};
 }
 
 Choice choose_recv_engine(const RecvFacts& f) {
   const std::string reason = keep_out(f.sink);
-  const bool uncached = !reason.empty();
+  const bool past_cache = !reason.empty(), uncached = past_cache && !f.fixed_buffer;
   if (f.asked == Engine::ReadWrite) return {Engine::ReadWrite, kAsked, uncached};
   if (f.asked == Engine::Direct) {
     if (f.sink.direct_error == 0) return {Engine::Direct, kAsked};
     return buffered(f.asked, direct_refused(f.sink.direct_error), uncached);
   }
-  if (!f.asked && uncached && f.sink.direct_error == 0) return {Engine::Direct, reason};
+  if (!f.asked && past_cache && f.sink.direct_error == 0) return {Engine::Direct, reason};
   if (!f.channel_has_descriptor) return buffered(f.asked, kUserTls, uncached);
   if (f.pipe_bytes < kMinSplicePipeBytes)
     return buffered(f.asked, pipe_too_small(f.pipe_bytes), uncached);
-  if (!f.asked && uncached)
+  if (!f.asked && past_cache)
     return {Engine::Splice, reason + ", but " + direct_refused(f.sink.direct_error)};
   return {Engine::Splice, ""};
 }

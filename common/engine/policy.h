@@ -60,7 +60,8 @@ struct SendFacts {
   bool channel_has_descriptor = false;  // Channel::send_fd() >= 0
   std::optional<Engine> asked;          // --engine; nothing for auto
   SourceFacts source = {};
-  size_t pipe_bytes = 0;  // of a pipe for Splice, as read back; 0 when none could be made
+  size_t pipe_bytes = 0;      // of a pipe for Splice, as read back; 0 when none could be made
+  bool fixed_buffer = false;  // --buffer-size: calls of that size and nothing cleverer
 };
 
 /// What is known about one file to be written.
@@ -77,6 +78,7 @@ struct RecvFacts {
   size_t pipe_bytes = 0;                // as read back; 0 when no pipe could be made
   std::optional<Engine> asked;
   SinkFacts sink = {};
+  bool fixed_buffer = false;  // as in SendFacts
 };
 
 Choice choose_send_engine(const SendFacts& facts);

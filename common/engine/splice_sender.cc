@@ -55,6 +55,8 @@ void SpliceSender::empty_pipe(size_t bytes, const ProgressFn& progress) {
                     SPLICE_F_MOVE | SPLICE_F_MORE);
     });
     if (n <= 0) channel_.socket().fail("send", n == 0 ? EIO : errno);
+    // Kernel TLS says a reset once, as a short count, and then takes everything.
+    if (static_cast<size_t>(n) < bytes) channel_.socket().require_connected();
     bytes -= static_cast<size_t>(n);
     progress(static_cast<uint64_t>(n));
   }

@@ -26,7 +26,7 @@ DirectFile open_direct(int fd, DirectAccess access) {
   }
   out.align = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   struct statx st {};
-  if (statx(out.fd.get(), "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) != 0 ||
+  if (statx(out.fd.get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_DIOALIGN, &st) != 0 ||
       (st.stx_mask & STATX_DIOALIGN) == 0)
     return out;
   // 0: a kernel that accepts the flag and then goes through the cache all the same. A buffer of

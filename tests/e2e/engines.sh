@@ -12,21 +12,25 @@ one() {  # SEND-ENGINE RECV-ENGINE OPTIONS...
   expect_same "$t/f" "$t/d/f"
   [ "$(cut -d' ' -f1 "$t/xxh")" = "$sum" ] || fail "another digest: $tx -> $rx $*"
   # Without a descriptor for plain bytes there is no sendfile and no splice.
-  case " $* " in *" --plain "*) ;; *)
+  if [ "$(field "$t/send.json" tls)" = user ]; then
     case $tx in sendfile | splice) tx=readwrite; expect_in "$t/send.json" "was asked for, but" ;; esac
-    case $rx in splice) rx=readwrite ;; esac ;;
-  esac
+  fi
+  [ "$(field "$t/recv.json" tls)" != user ] || [ $rx != splice ] || rx=readwrite
   for json in "$t/send.json" "$t/recv.json"; do
     grep -q "\"event\":\"summary\".*\"tx\":\"$tx\",\"rx\":\"$rx\"" "$json" ||
       fail "not $tx -> $rx $*: $(tail -1 "$json")"
   done
 }
+# Kernel TLS where there is some: it has a descriptor.
+printf x >"$t/f"; sum=$(xxhsum -H2 "$t/f" | cut -d' ' -f1); one direct direct
+in_kernel=yes; [ "$(field "$t/send.json" tls)" = ktls ] || in_kernel=no
 for size in 1 $((3 * 1048576 + 4097)); do
   random_file "$t/f" "$size"; sum=$(xxhsum -H2 "$t/f" | cut -d' ' -f1)
   for tx in sendfile splice mmap readwrite direct; do
     for rx in splice readwrite direct; do
       one $tx $rx --plain --no-auth
-      one $tx $rx
+      one $tx $rx --ktls=off
+      [ "$in_kernel" = no ] || one $tx $rx
     done
   done
 done

@@ -290,14 +290,25 @@ TEST_CASE("DirectReceiver: a write that fails is returned and the frames stay in
   std::signal(SIGXFSZ, old);
 }
 
-TEST_CASE("DirectReceiver: a stream that ends inside a block is an error, and nothing is in flight") {
+TEST_CASE(
+    "DirectReceiver: a stream that ends inside a block is an error; the next block is whole") {
   const Buffer data = pattern(kMiB);
-  const Scratch file;
-  Connection c = connect_here();
-  DirectReceiver receiver(*c.receiver, "", few_slots(false));
-  c.sender->send(std::span(data).first(500000), More::No);
-  c.sender->finish_sending();
-  CHECK_THROWS_AS(receiver.receive(file.fd(), 0, kMiB, [](uint64_t, auto) {}), Error);
+  for (bool threads : {false, true}) {
+    const Scratch file, other;
+    const Connection c = connect_here();
+    HiddenChannel in(*c.receiver);
+    DirectReceiver receiver(in, "", few_slots(threads));
+    in.fail_after = 500000;
+    auto sending = std::async(std::launch::async, [&] {
+      c.sender->send(std::span(data).first(500000), More::Yes);
+      c.sender->send(data, More::No);
+    });
+    CHECK_THROWS_AS(receiver.receive(file.fd(), 0, kMiB, [](uint64_t, auto) {}), Error);
+    in.fail_after = SIZE_MAX;
+    CHECK(receiver.receive(other.fd(), 0, kMiB, [](uint64_t, auto) {}) == 0);
+    sending.get();
+    CHECK((other.content() == data));
+  }
 }
 
 TEST_CASE("DirectReceiver: a destination that refuses O_DIRECT goes through a buffer") {

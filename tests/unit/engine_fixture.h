@@ -121,12 +121,19 @@ class HiddenChannel final : public Channel {
   void send(std::span<const std::byte> bytes, More more) override {
     socket().send_all(bytes, more);
   }
-  size_t recv_some(std::span<std::byte> buffer) override { return socket().recv_some(buffer); }
+  size_t recv_some(std::span<std::byte> buffer) override {
+    if (fail_after == 0) ended_early();
+    const size_t n = socket().recv_some(buffer.first(std::min(buffer.size(), fail_after)));
+    if (fail_after != SIZE_MAX) fail_after -= n;
+    return n;
+  }
   bool readable_now() override { return socket().readable_now(); }
   bool wait_readable(std::chrono::milliseconds wait) override {
     return socket().wait_readable(wait);
   }
   void finish_sending() override { socket().shutdown_send(); }
+
+  size_t fail_after = SIZE_MAX;  // bytes that can be received; then the stream has ended
 };
 
 }  // namespace zx

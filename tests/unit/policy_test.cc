@@ -92,6 +92,18 @@ TEST_CASE("policy of the sender: what was asked for, and what is possible") {
   check_why(no_pipe.why, "splice was asked for, but a pipe");
 }
 
+TEST_CASE("policy: a buffer of a given size is the plain one, whatever the file") {
+  SendFacts send{true, Engine::ReadWrite, kCold, kPipe, true};
+  CHECK_FALSE(choose_send_engine(send).uncached);
+  send.asked.reset();
+  CHECK((choose_send_engine(send).engine == Engine::Direct));
+  send.channel_has_descriptor = false;
+  send.source = kColdRefused;
+  CHECK((choose_send_engine(send).engine == Engine::ReadWrite));
+  CHECK_FALSE(choose_send_engine(send).uncached);
+  CHECK_FALSE(choose_recv_engine({true, kPipe, Engine::ReadWrite, kLargeSink, true}).uncached);
+}
+
 TEST_CASE("policy of the sender: where auto reads past the page cache") {
   const uint64_t large = kColdDirectBytes;
   struct {
