@@ -41,6 +41,14 @@ class Socket {
   /// recvmsg(2), for who needs control messages: its result, errno when negative. Blocking, unless
   /// MSG_DONTWAIT is in flags. Throws Error{Timeout} at the deadline.
   ssize_t receive(msghdr* message, int flags);
+  /// Sends no faster than so many bytes of the TCP stream a second, TLS records included; the
+  /// kernel spaces them (SO_MAX_PACING_RATE), whatever call hands them over. Of what is handed over
+  /// about a quarter of a second's worth waits in the socket, so that cancelling and messages stay
+  /// prompt. The first ten segments are not paced. Throws Error{Network} when the kernel refuses.
+  void limit_rate(uint64_t bytes_per_second);
+  /// Waits for the peer longer than the idle time-out by so much, from here on.
+  void extend_idle(std::chrono::seconds by);
+
   /// All of it. Blocking. Throws Error{Network|Timeout}.
   void send_all(std::span<const std::byte> bytes, More more);
   /// Throws Error{Network} when the connection is no longer there. To be asked after a send that
@@ -68,6 +76,7 @@ class Socket {
 
  private:
   void wait_until_deadline(short events);
+  void apply_idle();
 
   UniqueFd fd_;
   std::string peer_;

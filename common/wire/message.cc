@@ -77,7 +77,7 @@ Bytes encode(const Terms& m) {
   e.u8(static_cast<uint8_t>(
       bit(m.file_digest, kWantsFileDigest) | bit(m.no_target_directory, kNoTargetDirectory) |
       bit(m.preserve, kPreserve) | bit(m.path_is_directory, kPathIsDirectory)));
-  e.u32(m.sources).name_list(m.path).text(m.build);
+  e.u32(m.sources).u64(m.rate_limit).name_list(m.path).text(m.build);
   return e.take();
 }
 
@@ -101,6 +101,8 @@ Terms decode_terms(ByteView bytes) {
   m.preserve = (flags & kPreserve) != 0;
   m.path_is_directory = (flags & kPathIsDirectory) != 0;
   m.sources = d.u32("sources");
+  m.rate_limit = d.u64("rate limit");
+  if (m.rate_limit != 0 && m.rate_limit < kMinRateLimit) d.fail("rate limit", "below 1 KiB/s");
   m.path = d.name_list(kMaxPathComponents, kMaxNameBytes, kMaxPathBytes, "path");
   m.build = d.text(kMaxBuildBytes, "build");
   d.finish();

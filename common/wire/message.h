@@ -38,6 +38,7 @@ struct Terms {
   bool preserve = false;             // -p: keep mode and times
   bool path_is_directory = false;    // the path was written with a trailing slash
   uint32_t sources = 0;              // entries the sender means to send; 0 from a receiver
+  uint64_t rate_limit = 0;           // bytes/s on the wire from the sender; 0: no wish
   std::vector<std::string> path;     // from the connector: where, below the listener's root
   std::string build;                 // program and version, for messages
 };

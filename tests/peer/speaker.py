@@ -140,10 +140,10 @@ def message(kind, body=b"", entry=0, offset=0, flags=0):
 
 
 def terms(prefaces, required=0, optional=0, session=b"", block=8 * MIB, durability=0, overwrite=0,
-          flags=0, sources=0, path=(), build=b"speaker 1"):
+          flags=0, sources=0, path=(), rate_limit=0, build=b"speaker 1"):
     return (b"".join(prefaces) + struct.pack(">QQ", required, optional) + session.ljust(16, b"\0") +
-            struct.pack(">IBBBI", block, durability, overwrite, flags, sources) + text_list(path) +
-            text(build))
+            struct.pack(">IBBBIQ", block, durability, overwrite, flags, sources, rate_limit) +
+            text_list(path) + text(build))
 
 
 def entry(entry_id, name, size, mtime=1_600_000_000, nsec=5, mode=0o644, sparse=False, kind=1,
@@ -236,7 +236,8 @@ def read_terms(body):
     r = Reader(body)
     out = {"prefaces": [r.take(24), r.take(24)], "required": r.number(8), "optional": r.number(8),
            "session": r.take(16), "block": r.number(4), "durability": r.number(1),
-           "overwrite": r.number(1), "flags": r.number(1), "sources": r.number(4)}
+           "overwrite": r.number(1), "flags": r.number(1), "sources": r.number(4),
+           "rate_limit": r.number(8)}
     out["path"] = [r.text() for _ in range(r.number(2))]
     out["build"] = r.text()
     r.done()

@@ -118,6 +118,7 @@ TEST_CASE("golden: HELLO") {
   m.overwrite = Overwrite::Older;
   m.file_digest = m.preserve = true;
   m.sources = 2;
+  m.rate_limit = 10'000'000;
   m.path = {"dir", "name"};
   m.build = "zsend 0.1.0";
   CHECK(to_hex(encode(m)) == to_hex(bytes));
@@ -135,6 +136,7 @@ TEST_CASE("golden: HELLO") {
   CHECK_FALSE(n.no_target_directory);
   CHECK_FALSE(n.path_is_directory);
   CHECK(n.sources == 2);
+  CHECK(n.rate_limit == 10'000'000);
   CHECK(n.path == m.path);
   CHECK(n.build == m.build);
 }
@@ -151,6 +153,7 @@ TEST_CASE("golden: WELCOME") {
   const Terms n = decode_terms(bytes);
   CHECK(n.durability == Durability::Unset);
   CHECK(n.overwrite == Overwrite::Never);
+  CHECK(n.rate_limit == 0);
   CHECK(n.no_target_directory);
   CHECK(n.path_is_directory);
   CHECK_FALSE(n.file_digest);
