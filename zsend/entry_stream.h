@@ -32,7 +32,7 @@ class EntryStream {
   /// What carried the data, on the present connection.
   PathReport path_report() const;
   /// FIN, wait for the verdict, compare, BYE. Throws Error{Integrity} when the totals differ.
-  Verdict conclude(const PathReport& path);
+  Verdict conclude(const PathReport& path, const SideFigures& figures);
 
  private:
   // An entry that has no result yet. Its file stays open: blocks may be asked for again.

@@ -84,12 +84,6 @@ class Socket {
   std::optional<Clock::time_point> deadline_;
 };
 
-/// Payload bytes of a TCP connection so far, both directions, as the kernel counts them (TCP_INFO).
-struct WireBytes {
-  uint64_t sent = 0, received = 0;
-};
-WireBytes wire_bytes(int fd);
-
 /// Connects to the first address that answers, each with up to 10 s. While `wait` has not passed,
 /// refused or unreachable addresses are tried again every 0.2 s. Throws Error{Network|Timeout}.
 Socket connect_to(const HostPort& address, Family family, std::chrono::seconds wait,

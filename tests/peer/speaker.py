@@ -182,8 +182,13 @@ def path_report(engine=b"speaker", tls=b"none", why=b"", tls_why=b""):
     return text(engine) + text(tls) + text(why) + text(tls_why)
 
 
+def figures():
+    return bytes(5 * 8 + 2 * 4)
+
+
 def fin(entries, size, root, path=None):
-    return message(FIN, struct.pack(">QQ", entries, size) + root + (path or path_report()))
+    return message(FIN, struct.pack(">QQ", entries, size) + root + (path or path_report()) +
+                   figures())
 
 
 def bye(status=0):
@@ -204,7 +209,7 @@ def result(entry_id, status=0, skipped=False, reason=b""):
 
 def verdict(entries, size, root, status=0, durable=True, retransmitted=0, path=None):
     return message(VERDICT, struct.pack(">BBQQ", status, 1 if durable else 0, entries, size) + root +
-                   struct.pack(">Q", retransmitted) + (path or path_report()))
+                   struct.pack(">Q", retransmitted) + (path or path_report()) + figures())
 
 
 def error(status, words=b""):
@@ -271,6 +276,7 @@ def read_totals(body, is_verdict):
     if is_verdict:
         out["retransmitted"] = r.number(8)
     out.update(engine=r.text(), tls=r.text(), why=r.text(), tls_why=r.text())
+    out["times"], out["looks"] = [r.number(8) for _ in range(5)], [r.number(4) for _ in range(2)]
     r.done()
     return out
 

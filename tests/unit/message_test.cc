@@ -67,11 +67,12 @@ PathReport some_path() {
 }
 
 Fin some_fin() {
-  return {3, 0x1234567890, counting<16>(7), some_path()};
+  return {3, 0x1234567890, counting<16>(7), some_path(), {1, 2, 3, 4, 5, 6, 7}};
 }
 
 Verdict some_verdict() {
-  return {ExitStatus::Partial, true, 2, 0x9876543210, counting<16>(9), 5, some_path()};
+  return {ExitStatus::Partial, true, 2,           0x9876543210,
+          counting<16>(9),     5,    some_path(), {8, 7, 6, 5, 4, 3, 2}};
 }
 
 struct Case {
