@@ -5,6 +5,7 @@
 #include "common/base/error.h"
 #include "common/base/quote.h"
 #include "common/engine/engine_set.h"
+#include "common/session/limit.h"
 #include "common/session/session.h"
 #include "common/ui/meeting.h"
 #include "zrecv/commit.h"
@@ -70,15 +71,22 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
 
     // 5. Receive until FIN. Everything is in temporary files, verified block by block.
     console.begin_transfer(0);
+    const Stopwatch watch;
     Reception reception(session, destination, engines,
                         pull ? agreed.path : std::vector<std::string>{}, console, ledger);
     const Fin fin = reception.run();
+    const QueueLooks& looks = link.queue_looks();
+    SideFigures figures{.moving_us = watch.wall_us(),
+                        .cpu_us = watch.cpu_us(),
+                        .looks = looks.looks,
+                        .backlogs = looks.backlogs};
     compare(fin, reception.complete());
 
     // 6. Commit. Only now do final names appear; heartbeats go out while the disk is slow.
     const CommitPolicy policy{agreed.durability, agreed.preserve, options.common.preserve,
                               agreed.overwrite_here, agreed.overwrite_peer};
     link.with_heartbeats([&] { commit_entries(reception.complete(), policy); });
+    figures.syncing_us = watch.wall_us() - figures.moving_us;
     reception.report_commits();
     const Totals totals = ledger.totals();
     summary.durable = totals.entries > 0 && agreed.durability != Durability::None;
@@ -87,8 +95,9 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     const PathReport path = engines.report();
     link.send(FrameType::Verdict, 0, 0,
               encode(Verdict{ledger.status(), summary.durable, totals.entries, totals.bytes,
-                             totals.root, totals.retransmitted_blocks, path}));
+                             totals.root, totals.retransmitted_blocks, path, figures}));
     summary.set_path(Role::Receiver, path, fin.path);
+    summary.limit = find_limit(fin.figures, figures);
     const Frame bye = link.read();
     if (bye.header.type != FrameType::Bye) unexpected_frame(bye.header, "instead of BYE");
     if (decode_bye(bye.body) != ledger.status())
@@ -97,7 +106,7 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
 
   // 8. Report. Both sides have said the same.
   link.channel().finish_sending();
-  summary.wire_bytes = link.wire_bytes().received;
+  summary.set_tcp(Role::Receiver, link.tcp_figures());
   return console.finish(ledger.status(), "", ledger);
 }
 

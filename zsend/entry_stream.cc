@@ -239,9 +239,10 @@ void EntryStream::settle() {
   while (!open_.empty()) handle(link_.read());
 }
 
-Verdict EntryStream::conclude(const PathReport& path) {
+Verdict EntryStream::conclude(const PathReport& path, const SideFigures& figures) {
   const Totals totals = ledger_.totals();
-  link_.send(FrameType::Fin, 0, 0, encode(Fin{totals.entries, totals.bytes, totals.root, path}));
+  link_.send(FrameType::Fin, 0, 0,
+             encode(Fin{totals.entries, totals.bytes, totals.root, path, figures}));
   const Verdict verdict = decode_verdict(read_verdict().body);
   const Totals committed = ledger_.totals();
   // A worse one than the entries explain is believed: the receiver knows what it has not done.

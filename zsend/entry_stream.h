@@ -27,7 +27,7 @@ class EntryStream {
   /// Serves the receiver until every entry has its result.
   void settle();
   /// FIN, wait for the verdict, compare, BYE. Throws Error{Integrity} when the totals differ.
-  Verdict conclude(const PathReport& path);
+  Verdict conclude(const PathReport& path, const SideFigures& figures);
 
  private:
   // An entry that has no result yet. Its file stays open: blocks may be asked for again.

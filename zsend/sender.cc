@@ -6,6 +6,7 @@
 #include "common/base/quote.h"
 #include "common/engine/engine_set.h"
 #include "common/file/name.h"
+#include "common/session/limit.h"
 #include "common/session/session.h"
 #include "common/ui/meeting.h"
 #include "zsend/entry_stream.h"
@@ -73,21 +74,32 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
     uint64_t total = 0;
     for (const SourceFile& source : sources) total += source.size();
     console.begin_transfer(total);
+    const Stopwatch watch;
     EntryStream stream(session, engines, console, ledger);
     for (SourceFile& source : sources) stream.send(std::move(source));
+    const uint64_t moving_us = watch.wall_us(), cpu_us = watch.cpu_us();
+    const uint64_t busy_us = link.tcp_figures().busy_us;
 
     // 5. Every entry has its result: verified at the receiver, or failed there or here.
     stream.settle();
+    const QueueLooks& looks = link.queue_looks();
+    const SideFigures figures{.moving_us = moving_us,
+                              .waiting_us = watch.wall_us() - moving_us,
+                              .cpu_us = cpu_us,
+                              .busy_us = busy_us,
+                              .looks = looks.looks,
+                              .backlogs = looks.backlogs};
 
     // 6. FIN, verdict, BYE. Without a verdict nothing counts as sent.
     const PathReport path = engines.report();
-    verdict = stream.conclude(path);
+    verdict = stream.conclude(path, figures);
     summary.set_path(Role::Sender, path, verdict.path);
+    summary.limit = find_limit(figures, verdict.figures);
   });
 
   // 7. Report. Both sides have said the same.
   link.channel().finish_sending();
-  summary.wire_bytes = link.wire_bytes().sent;
+  summary.set_tcp(Role::Sender, link.tcp_figures());
   summary.durable = verdict.durable;
   return console.finish(ledger.status(), "", ledger);
 }

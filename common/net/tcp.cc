@@ -103,18 +103,39 @@ int try_connect(const addrinfo& address, Clock::time_point deadline, UniqueFd* o
 
 Socket::Socket(UniqueFd fd, std::string peer, seconds idle)
     : fd_(std::move(fd)), peer_(std::move(peer)), idle_(idle) {
-  // The kernel's own time-outs make sendfile and splice end too, without a poll before each.
-  const timeval limit{idle.count(), 0};
-  (void)setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  (void)setsockopt(fd_.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-  const auto idle_seconds = static_cast<int>(std::min<int64_t>(idle.count(), 1'000'000));
-  // Later than SO_SNDTIMEO: at the same moment it would end a blocked sendfile first, and that call
-  // then reports EPIPE instead of the time-out.
-  set_option(fd_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, 2 * idle_seconds * 1000 + 5000);
+  apply_idle();
   set_option(fd_.get(), IPPROTO_TCP, TCP_NODELAY, 1);
   set_option(fd_.get(), SOL_SOCKET, SO_KEEPALIVE, 1);
   set_option(fd_.get(), IPPROTO_TCP, TCP_KEEPIDLE, 15);
   set_option(fd_.get(), IPPROTO_TCP, TCP_KEEPINTVL, 5);
+}
+
+void Socket::apply_idle() {
+  // The kernel's own time-outs make sendfile and splice end too, without a poll before each.
+  const timeval limit{idle_.count(), 0};
+  (void)setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  (void)setsockopt(fd_.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  const auto idle_seconds = static_cast<int>(std::min<int64_t>(idle_.count(), 1'000'000));
+  // Later than SO_SNDTIMEO: at the same moment it would end a blocked sendfile first, and that call
+  // then reports EPIPE instead of the time-out.
+  set_option(fd_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, 2 * idle_seconds * 1000 + 5000);
+}
+
+void Socket::extend_idle(seconds by) {
+  idle_ += by;
+  apply_idle();
+}
+
+void Socket::limit_rate(uint64_t bytes_per_second) {
+  // 64 bits: as 32 bits the option ends at 4 GiB/s. Without the fq queueing discipline TCP paces
+  // by itself.
+  if (setsockopt(fd_.get(), SOL_SOCKET, SO_MAX_PACING_RATE, &bytes_per_second,
+                 sizeof bytes_per_second) != 0)
+    throw_errno(ExitStatus::Network, peer_ + ": limit the rate", errno);
+  // Below 64 KiB kernel TLS stalls: its records are not sent before more is there.
+  constexpr uint64_t kLeastUnsent = 128 << 10, kMostUnsent = 1 << 30;
+  set_option(fd_.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT,
+             static_cast<int>(std::clamp(bytes_per_second / 4, kLeastUnsent, kMostUnsent)));
 }
 
 void Socket::fail(const char* operation, int error) const {

@@ -43,6 +43,14 @@ class Socket {
   ssize_t receive(msghdr* message, int flags);
   /// sendmsg(2), likewise.
   ssize_t send_message(const msghdr* message);
+  /// Sends no faster than so many bytes of the TCP stream a second, TLS records included; the
+  /// kernel spaces them (SO_MAX_PACING_RATE), whatever call hands them over. Of what is handed over
+  /// about a quarter of a second's worth waits in the socket, so that cancelling and messages stay
+  /// prompt. The first ten segments are not paced. Throws Error{Network} when the kernel refuses.
+  void limit_rate(uint64_t bytes_per_second);
+  /// Waits for the peer longer than the idle time-out by so much, from here on.
+  void extend_idle(std::chrono::seconds by);
+
   /// All of it. Blocking. Throws Error{Network|Timeout}.
   void send_all(std::span<const std::byte> bytes, More more);
   /// Throws Error{Network} when the connection is no longer there. To be asked after a send that
@@ -70,18 +78,13 @@ class Socket {
 
  private:
   void wait_until_deadline(short events);
+  void apply_idle();
 
   UniqueFd fd_;
   std::string peer_;
   std::chrono::seconds idle_;
   std::optional<Clock::time_point> deadline_;
 };
-
-/// Payload bytes of a TCP connection so far, both directions, as the kernel counts them (TCP_INFO).
-struct WireBytes {
-  uint64_t sent = 0, received = 0;
-};
-WireBytes wire_bytes(int fd);
 
 /// Waits; a stop signal ends it with Interrupted.
 void pause_for(std::chrono::milliseconds time);

@@ -18,6 +18,7 @@ namespace {
 constexpr auto kHeartbeat = std::chrono::milliseconds(400);
 // How long a dying side stays to let its ERROR arrive.
 constexpr auto kLastWords = std::chrono::milliseconds(2000);
+constexpr uint64_t kLookBytes = 1 << 20;
 
 }  // namespace
 
@@ -46,6 +47,21 @@ void Link::queue_data_header(uint64_t entry, uint64_t offset, uint32_t length, u
   const auto header = encode_header({FrameType::Data, flags, length, entry, offset});
   queued_.insert(queued_.end(), header.begin(), header.end());
   sent_bytes_ += header.size() + length;
+  unseen_bytes_ += length;
+}
+
+void Link::payload_done() {
+  in_payload_ = false;
+  if (look_is_due() && bytes_not_sent(channel_->socket().fd()) > 0) ++looks_.backlogs;
+}
+
+// True when it is time for one: not at every one of many small files. A receiver does not look
+// before its first block, when its socket has but the room it began with.
+bool Link::look_is_due() {
+  if (unseen_bytes_ < kLookBytes) return false;
+  unseen_bytes_ = 0;
+  ++looks_.looks;
+  return true;
 }
 
 void Link::flush() {
@@ -59,14 +75,15 @@ void Link::send(FrameType type, uint64_t entry, uint64_t offset, Bytes body) {
 }
 
 void Link::replace_channel(std::unique_ptr<Channel> channel) {
-  earlier_wire_bytes_ = wire_bytes();
+  earlier_figures_ = tcp_figures();
   channel_ = std::move(channel);
   sent_bytes_ = 0;
 }
 
-WireBytes Link::wire_bytes() const {
-  const WireBytes now = zx::wire_bytes(channel_->socket().fd());
-  return {earlier_wire_bytes_.sent + now.sent, earlier_wire_bytes_.received + now.received};
+TcpFigures Link::tcp_figures() const {
+  TcpFigures all = earlier_figures_;
+  all.add(zx::tcp_figures(channel_->socket().fd()));
+  return all;
 }
 
 Frame Link::read() {
@@ -90,7 +107,11 @@ std::optional<Frame> Link::read_one() {
   if (is_known(frame.header.type) && (data ? flags & ~kFlagResent : flags) != 0)
     throw Error(ExitStatus::Protocol,
                 std::string("peer sent ") + frame_name(frame.header.type) + " with unknown flags");
-  if (data) return frame;
+  if (data) {
+    if (look_is_due() && receive_buffer_half_full(channel_->socket().fd())) ++looks_.backlogs;
+    unseen_bytes_ += frame.header.length;
+    return frame;
+  }
   Bytes payload(frame.header.length);
   channel_->recv_exact(payload);
   const ByteView body = unseal(payload);

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "common/net/channel.h"
+#include "common/net/tcp_info.h"
 #include "common/wire/frame.h"
 #include "common/wire/message.h"
 
@@ -17,6 +18,12 @@ namespace zx {
 struct Frame {
   FrameHeader header;
   Bytes body;  // unsealed message; empty for DATA, whose payload is still in the channel
+};
+
+/// How often the socket's queue was looked at, and how often there was a backlog in it: bytes that
+/// could not leave yet, or a receive buffer at least half full.
+struct QueueLooks {
+  uint32_t looks = 0, backlogs = 0;
 };
 
 class Link {
@@ -31,7 +38,7 @@ class Link {
   /// What is queued, to be sent by the caller before the payload of a DATA frame. From then until
   /// payload_done() the stream is inside that payload, and no message of ours can be sent.
   Bytes take_queued() { return std::exchange(queued_, {}); }
-  void payload_done() { in_payload_ = false; }
+  void payload_done();
   /// Sends what is queued. Blocking.
   void flush();
   /// queue() and flush().
@@ -66,18 +73,24 @@ class Link {
   /// Payload bytes that went into the present channel, headers included: what its key has
   /// protected.
   uint64_t sent_bytes() const { return sent_bytes_; }
-  /// Bytes of all connections so far, as the kernel counts them.
-  WireBytes wire_bytes() const;
+  /// What the kernel has counted on all connections so far, and the state of the present one.
+  TcpFigures tcp_figures() const;
+  /// Found at each block: the sender's when it has handed over the block, the receiver's when the
+  /// next one begins.
+  const QueueLooks& queue_looks() const { return looks_; }
 
   /// The present one: replace_channel() ends it.
   Channel& channel() { return *channel_; }
   const Channel& channel() const { return *channel_; }
 
  private:
+  bool look_is_due();
   std::optional<Frame> read_one();  // nothing for a frame that needs no answer
 
   std::unique_ptr<Channel> channel_;
-  WireBytes earlier_wire_bytes_;
+  TcpFigures earlier_figures_;
+  QueueLooks looks_;
+  uint64_t unseen_bytes_ = 0;  // payload since the last look
   uint64_t sent_bytes_ = 0;
   Bytes queued_;
   bool in_payload_ = false;

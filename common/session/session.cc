@@ -16,6 +16,15 @@ constexpr size_t kMaxLateBytes = kMaxTextBytes + 64;
 // A time no run will see, that clock arithmetic still can hold.
 constexpr std::chrono::seconds kForEver = std::chrono::hours(24 * 365 * 100);
 
+// What of the stream may move at one go although the rate is limited: two segments, of 64 KiB on a
+// loopback interface, and the room for them in the socket, which is given free by halves.
+constexpr uint64_t kPacedBurst = 256 << 10;
+
+// No limit is the largest of all.
+uint64_t smaller_limit(uint64_t a, uint64_t b) {
+  return a == 0 || b == 0 ? std::max(a, b) : std::min(a, b);
+}
+
 // A random unknown optional bit in every HELLO: a peer that does not ignore it is found in tests,
 // not when the first real one is defined (RFC 8701 calls it GREASE).
 uint64_t random_optional_feature() {
@@ -43,7 +52,8 @@ Session meet(const Rendezvous& r, Role role, const Security& security,
              const ListeningFn& on_listening) {
   const auto make_session = [&](Handshaken h, std::unique_ptr<Joiner> joiner) {
     const bool wears = h.suite != 0 && suite_of(h.suite).aes_gcm;
-    return Session(std::move(h), std::move(joiner), wears ? security.key_limit_bytes : UINT64_MAX);
+    return Session(std::move(h), role, std::move(joiner),
+                   wears ? security.key_limit_bytes : UINT64_MAX);
   };
   if (r.connect_to) {
     const auto wait = r.wait.value_or(std::chrono::seconds(0));
@@ -84,13 +94,15 @@ Negotiated agree(const Terms& mine, const Terms& peers) {
   n.overwrite_here = mine.overwrite;
   n.overwrite_peer = peers.overwrite;
   n.sources = std::max(mine.sources, peers.sources);
+  n.rate_limit = smaller_limit(mine.rate_limit, peers.rate_limit);
   n.path = mine.path.empty() ? peers.path : mine.path;  // only the connector has one
   n.peer_build = peers.build;
   return n;
 }
 
-Session::Session(Handshaken h, std::unique_ptr<Joiner> joiner, uint64_t key_limit_bytes)
-    : joiner_(std::move(joiner)),
+Session::Session(Handshaken h, Role role, std::unique_ptr<Joiner> joiner, uint64_t key_limit_bytes)
+    : role_(role),
+      joiner_(std::move(joiner)),
       cipher_(h.channel->cipher()),
       connector_preface_(h.connector_preface),
       listener_preface_(h.listener_preface),
@@ -125,6 +137,16 @@ void Session::exchange_terms(Terms terms, bool connector) {
   link_->channel().socket().set_deadline(std::nullopt);
   joiner_->set_session(terms.session);
   agreed_ = agree(terms, peers);
+  limit_rate(link_->channel().socket());
+}
+
+// Every connection that carries data comes by here.
+void Session::limit_rate(Socket& socket) const {
+  const uint64_t rate = agreed_.rate_limit;
+  if (rate == 0) return;
+  // A pause that the limit makes is not a peer that has gone.
+  socket.extend_idle(std::chrono::seconds(kPacedBurst / rate));
+  if (role_ == Role::Sender) socket.limit_rate(rate);
 }
 
 std::vector<Frame> Session::switch_connection(bool first) {
@@ -151,6 +173,7 @@ std::vector<Frame> Session::switch_connection(bool first) {
   if (old.recv_some({&scrap, 1}) != 0)
     throw Error(ExitStatus::Protocol, "peer sent something after SWITCH");
   link_->replace_channel(joiner_->join(++joined_));
+  limit_rate(link_->channel().socket());
   return late;
 }
 

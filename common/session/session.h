@@ -32,6 +32,7 @@ struct Negotiated {
   bool path_is_directory = false;
   Overwrite overwrite_here = Overwrite::Unset, overwrite_peer = Overwrite::Unset;
   uint32_t sources = 0;           // entries the sender means to send
+  uint64_t rate_limit = 0;        // bytes/s from the sender, all connections together; 0: none
   std::vector<std::string> path;  // where, below the listener's root
   std::string peer_build;         // unquoted
 };
@@ -41,7 +42,8 @@ Negotiated agree(const Terms& mine, const Terms& peers);
 
 class Session {
  public:
-  Session(Handshaken h, std::unique_ptr<Joiner> joiner, uint64_t key_limit_bytes);
+  /// role: this side's.
+  Session(Handshaken h, Role role, std::unique_ptr<Joiner> joiner, uint64_t key_limit_bytes);
 
   Link& link() { return *link_; }
   const Negotiated& agreed() const { return agreed_; }
@@ -62,6 +64,9 @@ class Session {
   std::vector<Frame> switch_connection(bool first);
 
  private:
+  void limit_rate(Socket& socket) const;
+
+  Role role_;
   std::unique_ptr<Link> link_;
   std::unique_ptr<Joiner> joiner_;
   Negotiated agreed_;

@@ -105,7 +105,7 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
                           const std::vector<std::pair<std::string, Engine>>& engines,
                           CommonOptions* o) {
   bool four = false, six = false;
-  std::string listen, block_size, buffer_size, rekey_after;
+  std::string listen, block_size, buffer_size, rate_limit, rekey_after;
   CertificateFiles certificates;
   std::optional<std::chrono::seconds> timeout;
 
@@ -146,6 +146,8 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
       ->type_name("SIZE");
   app.add_option("--block-size", block_size, "bytes per verified block, 1M to 16M (8M)")
       ->type_name("SIZE");
+  app.add_option("--bwlimit", rate_limit, "bytes a second on the network, at least 1K (no limit)")
+      ->type_name("RATE");
   add_seconds(app, "--timeout", &timeout, 1, "give up when nothing moves for so long (60)");
   add_seconds(app, "--wait", &o->wait, 0, "keep trying to connect, or wait for a peer, so long");
   add_words<Durability>(
@@ -195,6 +197,13 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
     if (!size || *size < kMinBlockBytes || *size > kMaxBlockBytes)
       throw Error(ExitStatus::Usage, "--block-size " + escape(block_size) + ": from 1M to 16M");
     o->block_bytes = static_cast<uint32_t>(*size);
+  }
+  if (!rate_limit.empty()) {
+    const auto rate = parse_size(rate_limit);
+    if (!rate || *rate < kMinRateLimit)
+      throw Error(ExitStatus::Usage,
+                  "--bwlimit " + escape(rate_limit) + ": bytes a second, at least 1K");
+    o->rate_limit = *rate;
   }
   if (!rekey_after.empty()) {
     const auto size = parse_size(rekey_after);
@@ -266,6 +275,7 @@ Terms make_terms(const CommonOptions& options, const char* program) {
   terms.file_digest = options.console.digest.has_value();
   terms.no_target_directory = options.no_target_directory;
   terms.preserve = options.preserve;
+  terms.rate_limit = options.rate_limit;
   terms.build = std::string(program) + " " ZX_VERSION;
   return terms;
 }

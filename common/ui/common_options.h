@@ -29,6 +29,7 @@ struct CommonOptions {
   uint64_t key_limit_bytes = kKeyLimitBytes;     // --rekey-after (not in --help)
   EngineOptions engine;                          // --engine, --buffer-size
   uint32_t block_bytes = kDefaultBlockBytes;
+  uint64_t rate_limit = 0;           // --bwlimit, bytes/s; 0: none
   std::chrono::seconds timeout{60};  // --timeout: longest wait for the peer
   std::optional<std::chrono::seconds> wait;
   Durability durability = Durability::Unset;  // nothing said: Batch, or what the peer says

@@ -16,7 +16,9 @@
 #include "common/base/stop.h"
 #include "common/base/unique_fd.h"
 #include "common/net/channel.h"
+#include "common/net/tcp_info.h"
 #include "common/session/ledger.h"
+#include "common/session/limit.h"
 #include "common/wire/message.h"
 
 namespace zx {
@@ -38,10 +40,14 @@ struct Summary {
   std::string tx, rx;                           // engines
   std::string tls = "none", tls_peer = "none";  // this side's record layer and the peer's
   std::string cipher;
-  std::vector<std::string> why;  // reasons for the paths taken
+  std::vector<std::string> why;   // reasons for the paths taken
+  Limit limit;                    // what held the transfer up
+  std::optional<TcpFigures> tcp;  // of this side's end
+  bool at_sender = false;         // which of them mean something
 
   /// What carried the data, as both sides tell it. The peer's texts are quoted here.
   void set_path(Role role, const PathReport& mine, const PathReport& peers);
+  void set_tcp(Role role, const TcpFigures& figures);
 };
 
 class Console {

@@ -13,6 +13,43 @@
 #include "common/ui/units.h"
 
 namespace zx {
+namespace {
+
+// What means something at this end: a receiver sends next to nothing, so its window, round trips
+// and losses would be those of its few messages.
+JsonObject tcp_json(const TcpFigures& t, bool sends) {
+  JsonObject json;
+  if (!sends)
+    return json.number("bytes_received", t.bytes_received)
+        .number("rcv_rtt_us", t.receive_rtt_us)
+        .number("out_of_order", t.segments_out_of_order);
+  json.number("bytes_sent", t.bytes_sent).number("rtt_us", t.rtt_us);
+  json.number("min_rtt_us", t.min_rtt_us).number("retransmits", t.segments_retransmitted);
+  json.number("retransmitted_bytes", t.bytes_retransmitted);
+  json.number("delivery_rate", t.delivery_rate).boolean("app_limited", t.app_limited);
+  json.number("busy_us", t.busy_us).number("rwnd_limited_us", t.rwnd_limited_us);
+  json.number("sndbuf_limited_us", t.sndbuf_limited_us).number("cwnd", t.window_segments);
+  return json.number("mss", t.segment_bytes).number("reordering", t.reordering_seen);
+}
+
+std::string tcp_line(const TcpFigures& t, bool sends) {
+  const auto ms = [](uint64_t us) {
+    std::array<char, 32> text{};
+    std::snprintf(text.data(), text.size(), "%.2f ms", static_cast<double>(us) / 1000);
+    return std::string(text.data());
+  };
+  if (!sends)
+    return "round trip " + ms(t.receive_rtt_us) + ", " + std::to_string(t.segments_out_of_order) +
+           " segments out of order";
+  return "round trip " + ms(t.rtt_us) + " (least " + ms(t.min_rtt_us) + "), " +
+         std::to_string(t.segments_retransmitted) + " segments sent again, window " +
+         std::to_string(t.window_segments) + " of " + std::to_string(t.segment_bytes) + " bytes" +
+         (t.app_limited  // then the rate is that of a few bytes
+              ? ""
+              : ", delivery rate " + human_bytes(static_cast<double>(t.delivery_rate)) + "/s");
+}
+
+}  // namespace
 
 void Summary::set_path(Role role, const PathReport& mine, const PathReport& peers) {
   const bool sends = role == Role::Sender;
@@ -31,6 +68,12 @@ void Summary::set_path(Role role, const PathReport& mine, const PathReport& peer
   add("zsend", "TLS in user space", sender.tls_why);
   add("zrecv", rx, receiver.why);
   add("zrecv", "TLS in user space", receiver.tls_why);
+}
+
+void Summary::set_tcp(Role role, const TcpFigures& figures) {
+  tcp = figures;
+  at_sender = role == Role::Sender;
+  wire_bytes = at_sender ? figures.bytes_sent : figures.bytes_received;
 }
 
 void Console::report_entry(const EntryOutcome& o) {
@@ -91,6 +134,8 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
   json.number("wire_bytes", summary_.wire_bytes).real("seconds", time);
   json.number("retransmitted_blocks", totals.retransmitted_blocks).number("resumed_bytes", 0);
   json.boolean("durable", summary_.durable).object("path", path);
+  json.text("limit", summary_.limit.part);
+  if (summary_.tcp) json.object("tcp", tcp_json(*summary_.tcp, summary_.at_sender));
   if (totals.entries == 1 && ledger.outcomes().size() == 1 && ledger.outcomes()[0].has_digest)
     json.text("digest", to_hex(ledger.outcomes()[0].digest));
   write_json(json.str());
@@ -112,8 +157,12 @@ void Console::print_summary(const Totals& totals, double time) {
   print(program_ + ": " + files + ", " + human_bytes(bytes) + " in " + took.data() + ", path " +
         summary_.tx + " -> " + summary_.rx + ", " + security + ", verified XXH3-128, " +
         (summary_.durable ? "durable" : "not durable"));
-  if (options_.verbose > 0)
-    for (const std::string& reason : summary_.why) print(reason);
+  if (options_.verbose == 0) return;
+  for (const std::string& reason : summary_.why) print(reason);
+  const Limit& limit = summary_.limit;
+  print(program_ + ": limit: " + limit.part +
+        (limit.percent > 0 ? " (" + std::to_string(limit.percent) + " % of the time)" : ""));
+  if (summary_.tcp) print(program_ + ": TCP: " + tcp_line(*summary_.tcp, summary_.at_sender));
 }
 
 }  // namespace zx

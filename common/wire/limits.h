@@ -29,6 +29,9 @@ constexpr size_t kMaxTextBytes = 1024;       // free text from the peer
 constexpr size_t kMaxBuildBytes = 64;        // the peer's program and version
 constexpr size_t kMaxEngineBytes = 48;       // the names of data paths
 
+// A rate limit, bytes/s. With less even one segment of a loopback interface would take minutes.
+constexpr uint64_t kMinRateLimit = 1024;
+
 // off_t of Linux: nothing larger can be a file.
 constexpr uint64_t kMaxFileBytes = (uint64_t{1} << 63) - 1;
 

@@ -67,6 +67,23 @@ PathReport get_path_report(Decoder& d) {
   return p;
 }
 
+void put_figures(Encoder& e, const SideFigures& f) {
+  e.u64(f.moving_us).u64(f.waiting_us).u64(f.syncing_us).u64(f.cpu_us).u64(f.busy_us);
+  e.u32(f.looks).u32(f.backlogs);
+}
+
+SideFigures get_figures(Decoder& d) {
+  SideFigures f;
+  f.moving_us = d.u64("moving time");
+  f.waiting_us = d.u64("waiting time");
+  f.syncing_us = d.u64("syncing time");
+  f.cpu_us = d.u64("CPU time");
+  f.busy_us = d.u64("busy time");
+  f.looks = d.u32("looks");
+  f.backlogs = d.u32("backlogs");
+  return f;
+}
+
 }  // namespace
 
 Bytes encode(const Terms& m) {
@@ -77,7 +94,7 @@ Bytes encode(const Terms& m) {
   e.u8(static_cast<uint8_t>(
       bit(m.file_digest, kWantsFileDigest) | bit(m.no_target_directory, kNoTargetDirectory) |
       bit(m.preserve, kPreserve) | bit(m.path_is_directory, kPathIsDirectory)));
-  e.u32(m.sources).name_list(m.path).text(m.build);
+  e.u32(m.sources).u64(m.rate_limit).name_list(m.path).text(m.build);
   return e.take();
 }
 
@@ -101,6 +118,8 @@ Terms decode_terms(ByteView bytes) {
   m.preserve = (flags & kPreserve) != 0;
   m.path_is_directory = (flags & kPathIsDirectory) != 0;
   m.sources = d.u32("sources");
+  m.rate_limit = d.u64("rate limit");
+  if (m.rate_limit != 0 && m.rate_limit < kMinRateLimit) d.fail("rate limit", "below 1 KiB/s");
   m.path = d.name_list(kMaxPathComponents, kMaxNameBytes, kMaxPathBytes, "path");
   m.build = d.text(kMaxBuildBytes, "build");
   d.finish();
@@ -189,6 +208,7 @@ Bytes encode(const Fin& m) {
   Encoder e;
   e.u64(m.entries).u64(m.bytes).raw(m.root);
   put_path_report(e, m.path);
+  put_figures(e, m.figures);
   return e.take();
 }
 
@@ -199,6 +219,7 @@ Fin decode_fin(ByteView bytes) {
   m.bytes = d.u64("bytes");
   m.root = d.array<16>("root");
   m.path = get_path_report(d);
+  m.figures = get_figures(d);
   d.finish();
   return m;
 }
@@ -209,6 +230,7 @@ Bytes encode(const Verdict& m) {
   e.u8(bit(m.durable, kDurable)).u64(m.entries).u64(m.bytes).raw(m.root);
   e.u64(m.retransmitted_blocks);
   put_path_report(e, m.path);
+  put_figures(e, m.figures);
   return e.take();
 }
 
@@ -222,6 +244,7 @@ Verdict decode_verdict(ByteView bytes) {
   m.root = d.array<16>("root");
   m.retransmitted_blocks = d.u64("retransmitted blocks");
   m.path = get_path_report(d);
+  m.figures = get_figures(d);
   d.finish();
   return m;
 }

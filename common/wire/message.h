@@ -38,6 +38,7 @@ struct Terms {
   bool preserve = false;             // -p: keep mode and times
   bool path_is_directory = false;    // the path was written with a trailing slash
   uint32_t sources = 0;              // entries the sender means to send; 0 from a receiver
+  uint64_t rate_limit = 0;           // bytes/s on the wire from the sender; 0: no wish
   std::vector<std::string> path;     // from the connector: where, below the listener's root
   std::string build;                 // program and version, for messages
 };
@@ -83,11 +84,24 @@ struct PathReport {
   std::string tls_why;  // why the record layer is not in the kernel
 };
 
+/// How one end spent its time: from both ends follows what held the transfer up (session/limit.h).
+/// Times in microseconds; what an end has no use for is 0.
+struct SideFigures {
+  uint64_t moving_us = 0;   // sender: until all was handed over; receiver: until FIN
+  uint64_t waiting_us = 0;  // sender: after that, for the results
+  uint64_t syncing_us = 0;  // receiver: the commit
+  uint64_t cpu_us = 0;      // of moving_us, on a CPU or waiting for one
+  uint64_t busy_us = 0;     // sender, of moving_us: something was on its way
+  uint32_t looks = 0;       // at the queue of its socket
+  uint32_t backlogs = 0;    // at so many of them too much was in it
+};
+
 struct Fin {
   uint64_t entries = 0;  // entries without failure
   uint64_t bytes = 0;    // their actual sizes
   Digest root{};
   PathReport path;
+  SideFigures figures;
 };
 
 struct Verdict {
@@ -97,6 +111,7 @@ struct Verdict {
   Digest root{};
   uint64_t retransmitted_blocks = 0;
   PathReport path;
+  SideFigures figures;
 };
 
 struct EntryResult {

@@ -104,6 +104,7 @@ TERMS = [
     ("durability", {"durability": 4}, P, "durability: unknown"),
     ("overwrite", {"overwrite": 5}, P, "overwrite: unknown"),
     ("flags", {"flags": 16}, P, "flags: unknown bit"),
+    ("rate limit", {"rate_limit": 1023}, P, "rate limit: below 1 KiB/s"),
     ("required feature", {"required": 1 << 40}, P, "requires features"),
     ("build too long", {"build": b"b" * 65}, P, "over 64 bytes"),
 ]

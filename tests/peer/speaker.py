@@ -140,10 +140,10 @@ def message(kind, body=b"", entry=0, offset=0, flags=0):
 
 
 def terms(prefaces, required=0, optional=0, session=b"", block=8 * MIB, durability=0, overwrite=0,
-          flags=0, sources=0, path=(), build=b"speaker 1"):
+          flags=0, sources=0, path=(), rate_limit=0, build=b"speaker 1"):
     return (b"".join(prefaces) + struct.pack(">QQ", required, optional) + session.ljust(16, b"\0") +
-            struct.pack(">IBBBI", block, durability, overwrite, flags, sources) + text_list(path) +
-            text(build))
+            struct.pack(">IBBBIQ", block, durability, overwrite, flags, sources, rate_limit) +
+            text_list(path) + text(build))
 
 
 def join(prefaces, session, index):
@@ -190,8 +190,13 @@ def path_report(engine=b"speaker", tls=b"none", why=b"", tls_why=b""):
     return text(engine) + text(tls) + text(why) + text(tls_why)
 
 
+def figures():
+    return bytes(5 * 8 + 2 * 4)
+
+
 def fin(entries, size, root, path=None):
-    return message(FIN, struct.pack(">QQ", entries, size) + root + (path or path_report()))
+    return message(FIN, struct.pack(">QQ", entries, size) + root + (path or path_report()) +
+                   figures())
 
 
 def bye(status=0):
@@ -212,7 +217,7 @@ def result(entry_id, status=0, skipped=False, reason=b""):
 
 def verdict(entries, size, root, status=0, durable=True, retransmitted=0, path=None):
     return message(VERDICT, struct.pack(">BBQQ", status, 1 if durable else 0, entries, size) + root +
-                   struct.pack(">Q", retransmitted) + (path or path_report()))
+                   struct.pack(">Q", retransmitted) + (path or path_report()) + figures())
 
 
 def error(status, words=b""):
@@ -244,7 +249,8 @@ def read_terms(body):
     r = Reader(body)
     out = {"prefaces": [r.take(24), r.take(24)], "required": r.number(8), "optional": r.number(8),
            "session": r.take(16), "block": r.number(4), "durability": r.number(1),
-           "overwrite": r.number(1), "flags": r.number(1), "sources": r.number(4)}
+           "overwrite": r.number(1), "flags": r.number(1), "sources": r.number(4),
+           "rate_limit": r.number(8)}
     out["path"] = [r.text() for _ in range(r.number(2))]
     out["build"] = r.text()
     r.done()
@@ -278,6 +284,7 @@ def read_totals(body, is_verdict):
     if is_verdict:
         out["retransmitted"] = r.number(8)
     out.update(engine=r.text(), tls=r.text(), why=r.text(), tls_why=r.text())
+    out["times"], out["looks"] = [r.number(8) for _ in range(5)], [r.number(4) for _ in range(2)]
     r.done()
     return out
 

@@ -118,6 +118,7 @@ TEST_CASE("golden: HELLO") {
   m.overwrite = Overwrite::Older;
   m.file_digest = m.preserve = true;
   m.sources = 2;
+  m.rate_limit = 10'000'000;
   m.path = {"dir", "name"};
   m.build = "zsend 0.1.0";
   CHECK(to_hex(encode(m)) == to_hex(bytes));
@@ -135,6 +136,7 @@ TEST_CASE("golden: HELLO") {
   CHECK_FALSE(n.no_target_directory);
   CHECK_FALSE(n.path_is_directory);
   CHECK(n.sources == 2);
+  CHECK(n.rate_limit == 10'000'000);
   CHECK(n.path == m.path);
   CHECK(n.build == m.build);
 }
@@ -151,6 +153,7 @@ TEST_CASE("golden: WELCOME") {
   const Terms n = decode_terms(bytes);
   CHECK(n.durability == Durability::Unset);
   CHECK(n.overwrite == Overwrite::Never);
+  CHECK(n.rate_limit == 0);
   CHECK(n.no_target_directory);
   CHECK(n.path_is_directory);
   CHECK_FALSE(n.file_digest);
@@ -213,7 +216,11 @@ TEST_CASE("golden: JOIN") {
 
 TEST_CASE("golden: FIN") {
   const Bytes bytes = golden("fin");
-  const Fin m{2, 5368709121, counting<16>(0x40), {"sendfile", "none", "asked for", "--ktls=off"}};
+  const Fin m{2,
+              5368709121,
+              counting<16>(0x40),
+              {"sendfile", "none", "asked for", "--ktls=off"},
+              {3'000'000, 5000, 0, 700'000, 2'900'000, 12, 11}};
   CHECK(to_hex(encode(m)) == to_hex(bytes));
   const Fin n = decode_fin(bytes);
   CHECK(n.entries == 2);
@@ -223,6 +230,13 @@ TEST_CASE("golden: FIN") {
   CHECK(n.path.tls == "none");
   CHECK(n.path.why == "asked for");
   CHECK(n.path.tls_why == "--ktls=off");
+  CHECK(n.figures.moving_us == 3'000'000);
+  CHECK(n.figures.waiting_us == 5000);
+  CHECK(n.figures.syncing_us == 0);
+  CHECK(n.figures.cpu_us == 700'000);
+  CHECK(n.figures.busy_us == 2'900'000);
+  CHECK(n.figures.looks == 12);
+  CHECK(n.figures.backlogs == 11);
 }
 
 TEST_CASE("golden: VERDICT") {
@@ -233,7 +247,8 @@ TEST_CASE("golden: VERDICT") {
                   5368709121,
                   counting<16>(0x40),
                   3,
-                  {"splice", "user", "", "no module"}};
+                  {"splice", "user", "", "no module"},
+                  {3'100'000, 0, 80'000, 900'000, 0, 11, 1}};
   CHECK(to_hex(encode(m)) == to_hex(bytes));
   const Verdict n = decode_verdict(bytes);
   CHECK(n.status == ExitStatus::Partial);
@@ -246,6 +261,8 @@ TEST_CASE("golden: VERDICT") {
   CHECK(n.path.tls == "user");
   CHECK(n.path.why.empty());
   CHECK(n.path.tls_why == "no module");
+  CHECK(n.figures.syncing_us == 80'000);
+  CHECK(n.figures.backlogs == 1);
 }
 
 TEST_CASE("golden: RESULT") {

@@ -41,6 +41,7 @@ Terms some_terms() {
   m.overwrite = Overwrite::Never;
   m.file_digest = m.no_target_directory = m.preserve = m.path_is_directory = true;
   m.sources = 0xfedcba98;
+  m.rate_limit = 0xa1b2c3d4e5f60718;
   m.path = {"dir", "name with space"};
   m.build = "zsend 0.1.0";
   return m;
@@ -66,11 +67,12 @@ PathReport some_path() {
 }
 
 Fin some_fin() {
-  return {3, 0x1234567890, counting<16>(7), some_path()};
+  return {3, 0x1234567890, counting<16>(7), some_path(), {1, 2, 3, 4, 5, 6, 7}};
 }
 
 Verdict some_verdict() {
-  return {ExitStatus::Partial, true, 2, 0x9876543210, counting<16>(9), 5, some_path()};
+  return {ExitStatus::Partial, true, 2,           0x9876543210,
+          counting<16>(9),     5,    some_path(), {8, 7, 6, 5, 4, 3, 2}};
 }
 
 struct Case {
@@ -155,6 +157,7 @@ TEST_CASE("HELLO: every field survives a round trip") {
   CHECK(n.durability == m.durability);
   CHECK(n.overwrite == m.overwrite);
   CHECK(n.sources == m.sources);
+  CHECK(n.rate_limit == m.rate_limit);
   CHECK(n.path == m.path);
   CHECK(n.build == m.build);
 }
@@ -172,6 +175,19 @@ TEST_CASE("HELLO: each of its flags is a bit of its own") {
     CHECK(n.no_target_directory == m.no_target_directory);
     CHECK(n.preserve == m.preserve);
     CHECK(n.path_is_directory == m.path_is_directory);
+  }
+}
+
+TEST_CASE("HELLO: a rate limit is none or from 1 KiB/s") {
+  for (const uint64_t rate : {uint64_t{0}, kMinRateLimit, UINT64_MAX}) {
+    Terms m;
+    m.rate_limit = rate;
+    CHECK(decode_terms(encode(m)).rate_limit == rate);
+  }
+  for (const uint64_t rate : {uint64_t{1}, kMinRateLimit - 1}) {
+    Terms m;
+    m.rate_limit = rate;
+    CHECK(outcome([&] { decode_terms(encode(m)); }) == "protocol");
   }
 }
 

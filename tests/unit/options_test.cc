@@ -226,6 +226,7 @@ TEST_CASE("options: with none there are the defaults") {
     CHECK_FALSE(o.no_auth);
     CHECK_FALSE(o.engine.asked);
     CHECK(o.block_bytes == kDefaultBlockBytes);
+    CHECK(o.rate_limit == 0);
     CHECK(o.timeout == seconds(60));
     CHECK_FALSE(o.wait);
     CHECK(o.durability == Durability::Unset);
@@ -263,6 +264,16 @@ TEST_CASE("options: values with a space or an equals sign") {
   for (const auto& o : both({"--wait=1000000"})) CHECK(o.wait == std::optional(seconds(1000000)));
   for (const auto& o : both({"--block-size", "1M"})) CHECK(o.block_bytes == kMinBlockBytes);
   for (const auto& o : both({"--block-size=16777216"})) CHECK(o.block_bytes == kMaxBlockBytes);
+}
+
+TEST_CASE("options: --bwlimit takes bytes a second with a suffix") {
+  const std::pair<const char*, uint64_t> rows[] = {
+      {"1024", 1024}, {"1K", 1024}, {"10000000", 10'000'000}, {"8G", uint64_t{8} << 30}};
+  for (const auto& [text, rate] : rows)
+    for (const auto& o : both({"--bwlimit", text})) {
+      CHECK(o.rate_limit == rate);
+      CHECK(make_terms(o, "zsend").rate_limit == rate);
+    }
 }
 
 TEST_CASE("options: every word of a list means what it says") {
@@ -398,7 +409,6 @@ TEST_CASE("options: those of later versions are usage errors and never accepted"
            Words{"--streams=4"},
            Words{"--streams", "4"},
            Words{"--streams=auto"},
-           Words{"--bwlimit=1M"},
            Words{"--port-range=7000-7010"},
            Words{"--via=auto"},
            Words{"--via=ssh"},
@@ -440,6 +450,12 @@ TEST_CASE("options: bad values are usage errors") {
            Words{"--block-size=x"},
            Words{"--block-size=-8M"},
            Words{"--block-size=20000000T"},
+           Words{"--bwlimit=0"},
+           Words{"--bwlimit=1023"},
+           Words{"--bwlimit=1Mbit"},
+           Words{"--bwlimit=-1M"},
+           Words{"--bwlimit=x"},
+           Words{"--bwlimit=99999999999T"},
            Words{"--durability=disk"},
            Words{"--durability="},
            Words{"--overwrite=yes"},
@@ -457,8 +473,8 @@ TEST_CASE("options: bad values are usage errors") {
 TEST_CASE("options: an empty value is a usage error and not the default") {
   // As from --key-file "$FILE" with FILE unset.
   for (const char* name :
-       {"--listen", "--key-file", "--new-key", "--block-size", "--timeout", "--wait", "--engine",
-        "--ktls", "--durability", "--overwrite", "--progress"})
+       {"--listen", "--key-file", "--new-key", "--block-size", "--bwlimit", "--timeout", "--wait",
+        "--engine", "--ktls", "--durability", "--overwrite", "--progress"})
     check_usage_for_both({name, ""});
 }
 
@@ -503,6 +519,7 @@ TEST_CASE("make_terms: this side's wishes") {
   CHECK(none.max_block_bytes == kDefaultBlockBytes);
   CHECK(none.durability == Durability::Unset);
   CHECK(none.overwrite == Overwrite::Unset);
+  CHECK(none.rate_limit == 0);
   CHECK_FALSE(none.file_digest);
   CHECK_FALSE(none.preserve);
   CHECK_FALSE(none.no_target_directory);

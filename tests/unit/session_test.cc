@@ -34,6 +34,20 @@ TEST_CASE("agree: the smaller block wins") {
   CHECK(y.block_bytes == 2 << 20);
 }
 
+TEST_CASE("agree: the smaller rate limit wins, and none is no limit") {
+  struct {
+    uint64_t a, b, result;
+  } const rows[] = {{0, 0, 0}, {0, 5000, 5000}, {5000, 7000, 5000}, {UINT64_MAX, 0, UINT64_MAX}};
+  for (const auto& row : rows) {
+    Terms a, b;
+    a.rate_limit = row.a;
+    b.rate_limit = row.b;
+    const auto [x, y] = both(a, b);
+    CHECK(x.rate_limit == row.result);
+    CHECK(y.rate_limit == row.result);
+  }
+}
+
 TEST_CASE("agree: the stronger durability wins and no wish is batch") {
   struct {
     Durability a, b, result;
