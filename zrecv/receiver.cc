@@ -65,8 +65,7 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
                     agreed.no_target_directory);
 
     // 4. How bytes move is the policy's choice for each entry, on this connection and on one that
-    // may
-    //    replace it; nothing else decides that.
+    //    may replace it; nothing else decides that.
     RecvEngines engines(link.channel(), options.common.engine);
 
     // 5. Receive until FIN. Everything is in temporary files, verified block by block.

@@ -102,10 +102,10 @@ bool EntryStream::send_hole(uint64_t id, OpenEntry& entry, Extent hole, Hasher* 
 // False when the file did not have all of the block any more, or could not be read.
 bool EntryStream::send_block(uint64_t id, OpenEntry& entry, uint64_t offset, uint32_t length,
                              Hasher* file_digest) {
+  BlockSender& engine = engines_.pick(entry.facts);  // may throw: before the header is promised
   link_.queue_data_header(id, offset, length, 0);
-  const SentBlock block = engines_.pick(entry.facts)
-                              .send(entry.file, offset, length, link_.take_queued(), file_digest,
-                                    [&](uint64_t n) { console_.add_bytes(n); });
+  const SentBlock block = engine.send(entry.file, offset, length, link_.take_queued(), file_digest,
+                                      [&](uint64_t n) { console_.add_bytes(n); });
   link_.payload_done();
   link_.queue(FrameType::DataDigest, id, offset, encode(BlockDigest{block.length, block.digest}));
   record_block(entry, offset, block);

@@ -66,8 +66,7 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
     if (options.common.listen) keep_requested(session.agreed().path, &sources);
 
     // 3. How bytes move is the policy's choice for each file, on this connection and on one that
-    // may
-    //    replace it; nothing else decides that.
+    //    may replace it; nothing else decides that.
     SendEngines engines(link.channel(), options.common.engine);
 
     // 4. Stream the entries. Answers are served between blocks: what arrived damaged is sent again.

@@ -85,7 +85,9 @@ std::unique_ptr<BlockSender> make_block_sender(Channel& channel, const Choice& c
     case Engine::Sendfile:
       return std::make_unique<SendfileSender>(channel, choice.why);
     case Engine::Splice:
-      return std::make_unique<SpliceSender>(channel, choice.why, make_splice_pipe());
+      if (SplicePipe pipe = make_splice_pipe(); pipe.bytes > 0)
+        return std::make_unique<SpliceSender>(channel, choice.why, std::move(pipe));
+      break;  // the last descriptor went to somebody else meanwhile
     case Engine::Mmap:
       return std::make_unique<MmapSender>(channel, choice.why);
     case Engine::Direct:

@@ -78,6 +78,8 @@ void use_certificates(SSL_CTX* context, const CertificateFiles& files) {
   for (const X509Ptr& authority : read_certificates("--tls-ca", files.authority))
     if (X509_STORE_add_cert(SSL_CTX_get_cert_store(context), authority.get()) != 1)
       fail("--tls-ca", files.authority, openssl_errors());
+  // A CA that was named is trusted, also when it is not a root.
+  X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
 }
 

@@ -16,7 +16,7 @@ struct CertificateFiles {
 
 /// Loads them into a context and makes a valid certificate of the peer a condition: one that a
 /// listener's must be good for a server, a connector's for a client (extended key usage). Throws
-/// Error{Auth} that names the file.
+/// Error{Auth} that names the file, Error{FileIo} when it cannot be opened.
 void use_certificates(SSL_CTX* context, const CertificateFiles& files);
 
 /// The same on a throw-away context: what is wrong with the files is found before anyone connects.

@@ -203,10 +203,9 @@ bool generic_gcm(std::string_view proc_crypto) {
 std::string ktls_obstacle(const Suite& suite, Ktls asked) {
   if (asked == Ktls::Off) return "--ktls=off";
   static std::map<uint8_t, Trial> trials;
-  const auto known = trials.find(suite.bit);
-  const Trial& trial = known != trials.end()
-                           ? known->second
-                           : trials.emplace(suite.bit, try_suite(suite)).first->second;
+  const auto [at, first] = trials.try_emplace(suite.bit);
+  if (first) at->second = try_suite(suite);
+  const Trial& trial = at->second;
   if (trial.obstacle.empty() && trial.generic_aes && asked == Ktls::Auto)
     return "the kernel's AES is the generic C code (--ktls=on uses it all the same)";
   return trial.obstacle;

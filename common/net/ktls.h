@@ -50,11 +50,16 @@ struct TrafficSecrets {
 std::string ktls_obstacle(const Suite& suite, Ktls asked);
 
 /// Gives both directions to the kernel and reads back from the socket that they are in force.
-/// Returns "" then; else why not, and the connection is as it was. Throws KernelTlsError when the
-/// kernel has taken one direction and not the other: that connection can serve nobody.
+/// Returns "" then; else why not, and the connection is as it was (a kernel that only pretends to
+/// receive is found here too; that the state can be read back was tried by ktls_obstacle()). Throws
+/// KernelTlsError when the kernel has taken one direction and not the other: that connection can
+/// serve nobody.
 std::string install_ktls(int fd, const Suite& suite, const TrafficSecrets& secrets, bool is_client);
 
-/// The channel over a socket on which install_ktls() has returned "".
+/// The channel over a socket on which install_ktls() has returned "". What it throws when
+/// receiving: a damaged or foreign record (EBADMSG, EINVAL, EMSGSIZE), an alert, or bytes that come
+/// without a record type, as Error{Auth}; a KeyUpdate (also EKEYEXPIRED, 6.14) or any other
+/// handshake message but a ticket as Error{Protocol}; a FIN without close_notify as Error{Network}.
 std::unique_ptr<Channel> make_ktls_channel(Socket socket, const Suite& suite);
 
 /// Whether the kernel's best gcm(aes) is the generic C code, from the text of /proc/crypto. (It is

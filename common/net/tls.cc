@@ -138,7 +138,8 @@ ContextPtr make_context(const TlsSetup& setup) {
   return context;
 }
 
-// The alert that OpenSSL made has been queued; the peer gets a moment to read it.
+// After a failed handshake this sends the alert that OpenSSL has made, else close_notify; the peer
+// gets a moment to read it.
 [[noreturn]] void refuse(TlsChannel& channel, const std::string& why) {
   channel.finish_sending();
   channel.socket().drain(std::chrono::milliseconds(1000));
@@ -182,7 +183,8 @@ void require_authenticated(TlsChannel& channel, const TlsSetup& setup,
                                    SSL_get_verify_result(ssl) == X509_V_OK &&
                                    SSL_session_reused(ssl) == 0
                              : SSL_session_reused(ssl) == 1 && state.identity_seen;
-  if (!as_asked || !authentic)
+  if (!as_asked) refuse(channel, "TLS: another version, suite or protocol than was asked for");
+  if (!authentic)
     refuse(channel, setup.certificates != nullptr
                         ? "TLS: the certificates were not used in the handshake"
                         : "TLS: the key was not used in the handshake");

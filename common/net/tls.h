@@ -35,8 +35,8 @@ struct TlsConnection {
 
 /// Runs the handshake under key.derive(...) or the certificates, as TLS client (connector) or
 /// server (listener). The socket's deadline applies. Blocking. Throws Error{Auth} when the peer
-/// does not authenticate (it has then been told by an alert), or with Ktls::On when the kernel does
-/// not take over after all. Error{Network|Timeout}.
+/// does not authenticate (it has then been told by an alert), KernelTlsError when the kernel does
+/// not take over after all with Ktls::On, or only half. Error{Network|Timeout}.
 TlsConnection tls_handshake(Socket socket, const TlsSetup& setup);
 
 /// The suites of `wanted` that can be used: with Ktls::On only those the kernel can do. Throws

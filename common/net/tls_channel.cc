@@ -31,7 +31,12 @@ std::string openssl_errors() {
 
 void TlsChannel::Transport::flush() {
   if (pending.empty()) return;
-  socket->send_all(pending, More::No);
+  try {
+    socket->send_all(pending, More::No);
+  } catch (...) {
+    pending.clear();  // some of it has left: it must not be sent again
+    throw;
+  }
   pending.clear();
 }
 

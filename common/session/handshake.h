@@ -14,8 +14,9 @@
 
 namespace zx {
 
-/// One AES-GCM key is good for 2^24.5 records (RFC 8446, 5.5), 362 GiB in full ones. This leaves
-/// room for the block under way and for records of messages that are not full.
+/// One AES-GCM key is good for 2^24.5 full records, 362 GiB (RFC 8446, 5.5; what counts is the
+/// number of AES blocks, so shorter records do not use it up faster). This leaves room for the
+/// block under way.
 constexpr uint64_t kKeyLimitBytes = uint64_t{255} << 30;
 
 /// What this side insists on.

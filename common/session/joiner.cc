@@ -24,7 +24,7 @@ Security further_security(const Security& first, const Handshaken& h) {
   s.mode = first.mode == Mode::Plain ? Mode::Plain : Mode::TlsPsk;
   s.no_auth = first.no_auth;
   s.key = h.join_key ? h.join_key : first.key;
-  s.suites = first.suites;
+  s.suites = h.suite;  // the same: whether a key wears was judged by it
   s.ktls = first.ktls;
   return s;
 }
@@ -90,7 +90,8 @@ std::unique_ptr<Channel> Joiner::accept(uint32_t index, Clock::time_point give_u
       return channel;
     } catch (const KernelTlsError&) {
       throw;  // ours, not a stranger's
-    } catch (const Error&) {
+    } catch (const Error& error) {
+      if (error.status() == ExitStatus::Internal) throw;
       check_stop();  // a stranger: whoever does not have the key of this session does not end it
     }
   }

@@ -55,6 +55,7 @@ class Session {
 
   /// True when the key of the present connection has protected as much as it should: before the
   /// next block comes switch_connection().
+  /// Never with ChaCha20-Poly1305 and in plain mode.
   bool key_is_worn() const { return link_->sent_bytes() >= key_limit_bytes_; }
   /// Goes on over a new connection, between two frames: SWITCH both ways on the old one, which is
   /// then read to its end, JOIN on the new one. `first`: this side begins (a sender whose key is

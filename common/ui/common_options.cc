@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <memory>
 
 #include "common/base/error.h"
 #include "common/base/page_buffer.h"
@@ -239,6 +240,8 @@ Security make_security(const CommonOptions& options, const std::optional<DirectE
   security.key_limit_bytes = options.key_limit_bytes;
   // Taken out of the environment in any case: nothing that is started from here shall see it.
   std::string from_environment = take_key_from_environment();
+  const std::unique_ptr<std::string, void (*)(std::string*)> wiper(
+      &from_environment, [](std::string* text) { wipe(*text); });
   if (options.no_auth) return security;
   if (!options.plain)
     security.suites = usable_suites(options.suite.value_or(suites_fast_here()), options.ktls);
@@ -252,7 +255,6 @@ Security make_security(const CommonOptions& options, const std::optional<DirectE
     security.key = read_key_file(*options.key_file);
   } else if (!from_environment.empty()) {
     security.key = parse_environment_key(from_environment);
-    wipe(from_environment);
   } else if (options.listen) {
     security.key = Key::generate();
     *one_time = security.key->text();
