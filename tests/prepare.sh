@@ -16,7 +16,7 @@ install_packages() {
 }
 
 build_packages=(g++ cmake ninja-build pkg-config libcli11-dev libssl-dev libxxhash-dev liburing-dev catch2)
-test_packages=(python3 openssl xxhash strace util-linux bsdutils procps)
+test_packages=(python3 openssl xxhash strace util-linux bsdutils procps user-mode-linux kmod iproute2 e2fsprogs)
 
 # build DIRECTORY PRESET [CMAKE OPTIONS...]: configures and builds into build/DIRECTORY.
 build() {

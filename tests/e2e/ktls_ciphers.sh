@@ -26,7 +26,7 @@ for suite in aes128:TLS_AES_128_GCM_SHA256:aes-gcm-128 aes256:TLS_AES_256_GCM_SH
       path_is "$t/$side.json" tls=$tls tls_peer=$tls cipher="$name" tx=$tx rx=$rx
     done
     if [ $kernel_tls = yes ]; then
-      [ "$sockets" -ge 2 ] || fail "the kernel knows of $sockets TLS sockets ($option $way)"
+      [ "$(id -u)" != 0 ] || [ "$sockets" -ge 2 ] || fail "the kernel knows of $sockets TLS sockets ($option $way)"
       [ "$(tls_counter TlsDecryptError)" = "$errors" ] || fail "TlsDecryptError rose"
     else
       expect_in "$t/send.json" "zsend: TLS in user space: the kernel has no TLS"
