@@ -163,6 +163,6 @@ unusable 2 "go together" --tls-cert="$t/server.pem"
 unusable 2 "go together" --tls-cert="$t/server.pem" --tls-key="$t/server.key"
 unusable 2 "exclude each other" $(with server) --key-file="$t/key.recv"
 unusable 2 "exclude each other" $(with server) --plain
-unusable 3 "--tls-cert" $(options missing server.key good.pem)
-unusable 3 "--tls-ca" $(options server.pem server.key missing)
+unusable 6 "--tls-cert" $(options missing server.key good.pem)
+unusable 6 "--tls-ca" $(options server.pem server.key missing)
 expect_only "$t/d" ""

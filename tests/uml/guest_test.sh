@@ -10,7 +10,7 @@ fi
 in_guest() {
   local status=0
   "$ZX_SOURCE_DIR/tests/uml/boot.sh" -t 840 \
-    env ZSEND="$ZSEND" ZRECV="$ZRECV" ZX_SOURCE_DIR="$ZX_SOURCE_DIR" "$ZX_SOURCE_DIR/tests/uml/suite.sh" "$@" || status=$?
+    env ZSEND="$ZSEND" ZRECV="$ZRECV" ZX_SOURCE_DIR="$ZX_SOURCE_DIR" ZX_UNIT_TESTS="${ZX_UNIT_TESTS:-}" "$ZX_SOURCE_DIR/tests/uml/suite.sh" "$@" || status=$?
   if [ $status = 125 ]; then echo "skip: User-Mode Linux does not boot here"; exit 77; fi
   exit $status
 }
