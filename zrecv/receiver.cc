@@ -19,7 +19,7 @@ std::string paste_command(const RecvOptions& options, uint16_t port) {
 }
 
 // What will be committed must be what the sender says it has sent.
-void compare(const Fin& fin, const std::vector<std::unique_ptr<EntryWriter>>& complete) {
+void compare(const Fin& fin, const std::vector<std::shared_ptr<EntryWriter>>& complete) {
   DigestSum root;
   uint64_t bytes = 0;
   for (const auto& entry : complete) {
@@ -79,6 +79,11 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     Reception reception(session, destination, engines,
                         pull ? agreed.path : std::vector<std::string>{}, console, ledger);
     const Fin fin = reception.run();
+    if (const StreamSet* further = reception.streams()) {
+      summary.streams += further->opened();
+      summary.streams_lost = further->lost();
+      summary.wire_bytes += further->wire_bytes().received;
+    }
     compare(fin, reception.complete());
 
     // 6. Commit. Only now do final names appear; heartbeats go out while the disk is slow.
@@ -103,7 +108,7 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
 
   // 8. Report. Both sides have said the same.
   link.channel().finish_sending();
-  summary.wire_bytes = link.wire_bytes().received;
+  summary.wire_bytes += link.wire_bytes().received;
   return console.finish(ledger.status(), "", ledger);
 }
 

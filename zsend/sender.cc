@@ -2,11 +2,14 @@
 // The story of zsend.
 #include "zsend/sender.h"
 
+#include <thread>
+
 #include "common/base/error.h"
 #include "common/base/quote.h"
 #include "common/engine/engine_set.h"
 #include "common/file/name.h"
 #include "common/session/session.h"
+#include "common/session/stream_count.h"
 #include "zsend/entry_stream.h"
 
 namespace zx {
@@ -79,10 +82,20 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
     for (const SourceFile& source : sources) total += source.size();
     console.begin_transfer(total);
     EntryStream stream(session, engines, console, ledger);
+    const uint16_t streams =
+        choose_streams({session.agreed().streams, round_trip(link.channel().socket().fd()),
+                        std::thread::hardware_concurrency(), total, window_bytes()});
+    if (streams > 1) stream.use_streams(streams, options.common.engine);
     for (SourceFile& source : sources) stream.send(std::move(source));
 
     // 5. Every entry has its result: verified at the receiver, or failed there or here.
     stream.settle();
+    stream.close_streams();
+    if (const StreamSet* further = stream.streams()) {
+      summary.streams += further->opened();
+      summary.streams_lost = further->lost();
+      summary.wire_bytes += further->wire_bytes().sent;
+    }
 
     // 6. FIN, verdict, BYE. Without a verdict nothing counts as sent.
     const PathReport path = engines.report();
@@ -92,7 +105,7 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
 
   // 7. Report. Both sides have said the same.
   link.channel().finish_sending();
-  summary.wire_bytes = link.wire_bytes().sent;
+  summary.wire_bytes += link.wire_bytes().sent;
   summary.durable = verdict.durable;
   return console.finish(ledger.status(), "", ledger);
 }

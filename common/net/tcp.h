@@ -52,6 +52,8 @@ class Socket {
   bool readable_now();
   /// The same, waiting up to `wait`.
   bool wait_readable(std::chrono::milliseconds wait);
+  /// The same, but also true as soon as the descriptor `other` is readable; -1 for none.
+  bool wait_readable_or(int other, std::chrono::milliseconds wait);
   /// No more sending (FIN). Errors are ignored: the peer may be gone.
   void shutdown_send();
   /// Reads and drops what the peer still sends until it ends or `limit` has passed, so that closing
@@ -80,6 +82,8 @@ struct WireBytes {
   uint64_t sent = 0, received = 0;
 };
 WireBytes wire_bytes(int fd);
+/// The smoothed round trip of a TCP connection, from TCP_INFO; 0 when not known.
+std::chrono::microseconds round_trip(int fd);
 
 /// Connects to the first address that answers, each with up to 10 s. While `wait` has not passed,
 /// refused or unreachable addresses are tried again every 0.2 s. Throws Error{Network|Timeout}.

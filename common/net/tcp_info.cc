@@ -16,4 +16,11 @@ WireBytes wire_bytes(int fd) {
   return {info.tcpi_bytes_sent, info.tcpi_bytes_received};
 }
 
+std::chrono::microseconds round_trip(int fd) {
+  tcp_info info{};
+  socklen_t length = sizeof info;
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return {};
+  return std::chrono::microseconds(info.tcpi_rtt);
+}
+
 }  // namespace zx

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "common/session/joiner.h"
 
+#include <exception>
+
 #include "common/base/error.h"
 #include "common/base/stop.h"
 #include "common/session/link.h"
 
 namespace zx {
 namespace {
+
+// A waiting thread that is not the main one looks for a stop signal so often.
+constexpr std::chrono::milliseconds kLookForStop{100};
 
 Security further_security(const Security& first, const Handshaken& h) {
   Security s;
@@ -25,6 +30,19 @@ bool may_pass(const Error& error) {
          (error.status() == ExitStatus::Network || error.status() == ExitStatus::Timeout);
 }
 
+Join read_join(Link& link, const Join& mine) {
+  const std::string peer = link.channel().socket().peer();
+  const Frame frame = link.read();
+  if (frame.header.type != FrameType::Join) unexpected_frame(frame.header, "instead of JOIN");
+  const Join theirs = decode_join(frame.body);
+  if (theirs.connector_preface != mine.connector_preface ||
+      theirs.listener_preface != mine.listener_preface)
+    throw Error(ExitStatus::Auth, peer + ": the preface was changed on its way");
+  if (theirs.session != mine.session)
+    throw Error(ExitStatus::Protocol, peer + ": JOIN for another session");
+  return theirs;
+}
+
 }  // namespace
 
 Joiner::Joiner(HostPort address, Role role, const Security& security, const Handshaken& first,
@@ -41,62 +59,112 @@ Joiner::Joiner(Listener listener, Role role, const Security& security, const Han
       security_(further_security(security, first)),
       idle_(idle) {}
 
-void Joiner::prepare() {
-  if (listener_) listener_->resume();
+void Joiner::prepare(uint32_t index) {
+  if (!listener_) return;
+  const std::lock_guard lock(mutex_);
+  expected_.insert(index);
+  listener_->resume();
 }
 
-std::unique_ptr<Channel> Joiner::join(uint32_t index) {
-  const auto give_up = Clock::now() + idle_;
-  auto channel = listener_ ? accept(index, give_up) : connect(index, give_up);
+bool Joiner::expects(uint32_t index) {
+  const std::lock_guard lock(mutex_);
+  return expected_.contains(index);
+}
+
+void Joiner::forget(uint32_t index) {
+  const std::lock_guard lock(mutex_);
+  expected_.erase(index);
+  arrived_.erase(index);
+  if (expected_.empty()) listener_->pause();
+}
+
+std::unique_ptr<Channel> Joiner::join(uint32_t index, std::chrono::seconds limit, bool insist) {
+  const auto give_up = Clock::now() + limit;
+  auto channel = listener_ ? accept(index, give_up) : connect(index, give_up, insist);
   channel->socket().set_deadline(std::nullopt);
   return channel;
 }
 
-std::unique_ptr<Channel> Joiner::connect(uint32_t index, Clock::time_point give_up) {
+std::unique_ptr<Channel> Joiner::connect(uint32_t index, Clock::time_point give_up,
+                                         bool insist) const {
   for (;;) {
     const auto left = std::chrono::floor<std::chrono::seconds>(give_up - Clock::now());
     try {
-      Socket socket = connect_to(*address_, Family::Any, left, idle_);
-      return exchange_join(connector_handshake(std::move(socket), role_, security_), index, true);
+      Socket socket =
+          connect_to(*address_, Family::Any, insist ? left : std::chrono::seconds(0), idle_);
+      Handshaken h = connector_handshake(std::move(socket), role_, security_);
+      const Join mine{h.connector_preface, h.listener_preface, session_, index};
+      Link link(std::move(h.channel));
+      link.send(FrameType::Join, 0, 0, encode(mine));
+      if (read_join(link, mine).index != index)
+        throw Error(ExitStatus::Protocol, "the peer joins as another connection");
+      return link.take_channel();
     } catch (const Error& error) {
-      if (!may_pass(error) || Clock::now() >= give_up) throw;
+      if (!insist || !may_pass(error) || Clock::now() >= give_up) throw;
     }
   }
 }
 
 std::unique_ptr<Channel> Joiner::accept(uint32_t index, Clock::time_point give_up) {
+  struct Forget {
+    Joiner& joiner;
+    uint32_t index;
+    ~Forget() { joiner.forget(index); }
+  } const at_the_end{*this, index};
+
+  std::unique_lock lock(mutex_);
   for (;;) {
-    auto socket = listener_->accept(give_up, idle_);
-    if (!socket)
-      throw Error(ExitStatus::Timeout,
-                  "the peer did not connect again within " + std::to_string(idle_.count()) + " s");
-    try {
-      auto h = listener_handshake(std::move(*socket), role_, security_, give_up);
-      if (!h) continue;
-      auto channel = exchange_join(std::move(*h), index, false);
-      listener_->pause();
-      return channel;
-    } catch (const Error&) {
-      check_stop();  // a stranger: whoever does not have the key of this session does not end it
+    const auto found = arrived_.find(index);
+    if (found != arrived_.end()) return std::move(found->second);
+    if (Clock::now() >= give_up)
+      throw Error(ExitStatus::Timeout, "the peer did not connect again in time");
+    if (accepting_) {
+      changed_.wait_for(lock, kLookForStop);
+      check_stop();
+      continue;
     }
+    accepting_ = true;
+    lock.unlock();
+    std::optional<Joined> joined;
+    std::exception_ptr error;
+    try {
+      joined = accept_one(give_up);
+    } catch (...) {
+      error = std::current_exception();
+    }
+    lock.lock();
+    accepting_ = false;
+    changed_.notify_all();
+    if (error) {
+      lock.unlock();
+      std::rethrow_exception(error);
+    }
+    if (joined) arrived_[joined->index] = std::move(joined->channel);
   }
 }
 
-std::unique_ptr<Channel> Joiner::exchange_join(Handshaken h, uint32_t index, bool connector) {
+// Nothing when it was a stranger: whoever does not have the key of this session does not end it.
+std::optional<Joiner::Joined> Joiner::accept_one(Clock::time_point give_up) {
+  auto socket = listener_->accept(give_up, idle_);
+  if (!socket) return std::nullopt;
+  try {
+    auto h = listener_handshake(std::move(*socket), role_, security_, give_up);
+    if (h) return answer_join(std::move(*h));
+  } catch (const Error&) {
+    check_stop();
+  }
+  return std::nullopt;
+}
+
+Joiner::Joined Joiner::answer_join(Handshaken h) {
   const std::string peer = h.channel->socket().peer();
+  const Join mine{h.connector_preface, h.listener_preface, session_, 0};
   Link link(std::move(h.channel));
-  const Join mine{h.connector_preface, h.listener_preface, session_, index};
-  if (connector) link.send(FrameType::Join, 0, 0, encode(mine));
-  const Frame frame = link.read();
-  if (frame.header.type != FrameType::Join) unexpected_frame(frame.header, "instead of JOIN");
-  const Join theirs = decode_join(frame.body);
-  if (theirs.connector_preface != mine.connector_preface ||
-      theirs.listener_preface != mine.listener_preface)
-    throw Error(ExitStatus::Auth, peer + ": the preface was changed on its way");
-  if (theirs.session != mine.session || theirs.index != mine.index)
-    throw Error(ExitStatus::Protocol, peer + ": JOIN for another session or connection");
-  if (!connector) link.send(FrameType::Join, 0, 0, encode(mine));
-  return link.take_channel();
+  const Join theirs = read_join(link, mine);
+  if (!expects(theirs.index))
+    throw Error(ExitStatus::Protocol, peer + ": JOIN for a connection that is not expected");
+  link.send(FrameType::Join, 0, 0, encode(theirs));
+  return {theirs.index, link.take_channel()};
 }
 
 }  // namespace zx

@@ -80,6 +80,8 @@ Negotiated agree(const Terms& mine, const Terms& peers) {
   n.path_is_directory = mine.path_is_directory || peers.path_is_directory;
   n.overwrite_here = mine.overwrite;
   n.overwrite_peer = peers.overwrite;
+  // A wish of 0 is larger than any.
+  n.streams = static_cast<uint16_t>(std::min<unsigned>(mine.streams - 1U, peers.streams - 1U) + 1U);
   n.sources = std::max(mine.sources, peers.sources);
   n.path = mine.path.empty() ? peers.path : mine.path;  // only the connector has one
   n.peer_build = peers.build;
@@ -126,7 +128,8 @@ void Session::exchange_terms(Terms terms, bool connector) {
 
 std::vector<Frame> Session::switch_connection(bool first) {
   std::vector<Frame> late;
-  joiner_->prepare();
+  const uint32_t index = join_index(0, ++joined_);
+  joiner_->prepare(index);
   link_->send(FrameType::Switch, 0, 0, {});
   Channel& old = link_->channel();
   old.finish_sending();
@@ -140,7 +143,8 @@ std::vector<Frame> Session::switch_connection(bool first) {
   std::byte scrap{};
   if (old.recv_some({&scrap, 1}) != 0)
     throw Error(ExitStatus::Protocol, "peer sent something after SWITCH");
-  link_->replace_channel(joiner_->join(++joined_));
+  link_->replace_channel(
+      joiner_->join(index, link_->channel().socket().idle_timeout(), /*insist=*/true));
   return late;
 }
 

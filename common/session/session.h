@@ -31,6 +31,7 @@ struct Negotiated {
   bool no_target_directory = false;
   bool path_is_directory = false;
   Overwrite overwrite_here = Overwrite::Unset, overwrite_peer = Overwrite::Unset;
+  uint16_t streams = 0;           // the smaller wish for connections; 0: no wish
   uint32_t sources = 0;           // entries the sender means to send
   std::vector<std::string> path;  // where, below the listener's root
   std::string peer_build;         // unquoted
@@ -44,6 +45,8 @@ class Session {
   Session(Handshaken h, std::unique_ptr<Joiner> joiner, uint64_t key_limit_bytes);
 
   Link& link() { return *link_; }
+  /// For further connections beside this one (session/stream_set.h).
+  Joiner& joiner() { return *joiner_; }
   const Negotiated& agreed() const { return agreed_; }
   /// The TLS suite, "" in plain mode.
   const std::string& cipher() const { return cipher_; }
@@ -54,6 +57,8 @@ class Session {
   /// True when the key of the present connection has protected as much as it should: before the
   /// next block comes switch_connection().
   bool key_is_worn() const { return link_->sent_bytes() >= key_limit_bytes_; }
+  /// What one key may protect in this session, in bytes.
+  uint64_t key_limit_bytes() const { return key_limit_bytes_; }
   /// Goes on over a new connection, between two frames: SWITCH both ways on the old one, which is
   /// then read to its end, JOIN on the new one. `first`: this side begins (a sender whose key is
   /// worn); else it answers the peer's SWITCH. Returns what the peer said between this side's

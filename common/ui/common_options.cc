@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 
 #include "common/base/error.h"
@@ -40,6 +41,10 @@ std::vector<std::string> with_explicit_values(int argc, const char* const* argv,
     out.push_back(std::move(word));
   }
   return out;
+}
+
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
 }
 
 template <typename T>
@@ -105,7 +110,7 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
                           const std::vector<std::pair<std::string, Engine>>& engines,
                           CommonOptions* o) {
   bool four = false, six = false;
-  std::string listen, block_size, buffer_size, rekey_after;
+  std::string listen, block_size, buffer_size, rekey_after, streams;
   CertificateFiles certificates;
   std::optional<std::chrono::seconds> timeout;
 
@@ -146,6 +151,8 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
       ->type_name("SIZE");
   app.add_option("--block-size", block_size, "bytes per verified block, 1M to 16M (8M)")
       ->type_name("SIZE");
+  app.add_option("--streams", streams, "connections that share the blocks out, 1 to 16 (auto)")
+      ->type_name("N|auto");
   add_seconds(app, "--timeout", &timeout, 1, "give up when nothing moves for so long (60)");
   add_seconds(app, "--wait", &o->wait, 0, "keep trying to connect, or wait for a peer, so long");
   add_words<Durability>(
@@ -195,6 +202,12 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
     if (!size || *size < kMinBlockBytes || *size > kMaxBlockBytes)
       throw Error(ExitStatus::Usage, "--block-size " + escape(block_size) + ": from 1M to 16M");
     o->block_bytes = static_cast<uint32_t>(*size);
+  }
+  if (!streams.empty() && streams != "auto") {
+    const auto count = parse_size(streams);
+    if (!count || *count < 1 || *count > kMaxStreams || !std::ranges::all_of(streams, is_digit))
+      throw Error(ExitStatus::Usage, "--streams " + escape(streams) + ": from 1 to 16, or auto");
+    o->streams = static_cast<uint16_t>(*count);
   }
   if (!rekey_after.empty()) {
     const auto size = parse_size(rekey_after);
@@ -260,6 +273,7 @@ Security make_security(const CommonOptions& options, const std::optional<DirectE
 Terms make_terms(const CommonOptions& options, const char* program) {
   Terms terms;
   terms.max_block_bytes = options.block_bytes;
+  terms.streams = options.streams;
   terms.durability = options.durability;
   terms.overwrite = options.overwrite;
   terms.file_digest = options.console.digest.has_value();

@@ -29,6 +29,7 @@ struct CommonOptions {
   uint64_t key_limit_bytes = kKeyLimitBytes;     // --rekey-after (not in --help)
   EngineOptions engine;                          // --engine, --buffer-size
   uint32_t block_bytes = kDefaultBlockBytes;
+  uint16_t streams = 0;              // --streams; 0 for auto
   std::chrono::seconds timeout{60};  // --timeout: longest wait for the peer
   std::optional<std::chrono::seconds> wait;
   Durability durability = Durability::Unset;  // nothing said: Batch, or what the peer says

@@ -77,7 +77,7 @@ Bytes encode(const Terms& m) {
   e.u8(static_cast<uint8_t>(
       bit(m.file_digest, kWantsFileDigest) | bit(m.no_target_directory, kNoTargetDirectory) |
       bit(m.preserve, kPreserve) | bit(m.path_is_directory, kPathIsDirectory)));
-  e.u32(m.sources).name_list(m.path).text(m.build);
+  e.u32(m.sources).u16(m.streams).name_list(m.path).text(m.build);
   return e.take();
 }
 
@@ -101,6 +101,8 @@ Terms decode_terms(ByteView bytes) {
   m.preserve = (flags & kPreserve) != 0;
   m.path_is_directory = (flags & kPathIsDirectory) != 0;
   m.sources = d.u32("sources");
+  m.streams = d.u16("streams");
+  if (m.streams > kMaxStreams) d.fail("streams", "over " + std::to_string(kMaxStreams));
   m.path = d.name_list(kMaxPathComponents, kMaxNameBytes, kMaxPathBytes, "path");
   m.build = d.text(kMaxBuildBytes, "build");
   d.finish();
@@ -295,6 +297,19 @@ ExitStatus decode_bye(ByteView bytes) {
   const ExitStatus status = get_status(d);
   d.finish();
   return status;
+}
+
+Bytes encode_streams(uint16_t count) {
+  return Encoder().u16(count).take();
+}
+
+uint16_t decode_streams(ByteView bytes) {
+  Decoder d(bytes, "STREAMS");
+  const uint16_t count = d.u16("count");
+  if (count < 2 || count > kMaxStreams)
+    d.fail("count", "not from 2 to " + std::to_string(kMaxStreams));
+  d.finish();
+  return count;
 }
 
 Bytes seal(Bytes body) {

@@ -21,7 +21,7 @@ TLS_PSK, TLS_CERT, PLAIN = 1, 2, 3
 SENDER, RECEIVER = 1, 2
 ROLE_NAME = {SENDER: "sender", RECEIVER: "receiver"}
 
-HELLO, WELCOME = 0x8001, 0x8002
+HELLO, WELCOME, JOIN, SWITCH, STREAMS = 0x8001, 0x8002, 0x8003, 0x8004, 0x8005
 ENTRY, DATA, DIGEST, HOLE, END, FIN, BYE = 0x8010, 0x8011, 0x8012, 0x8013, 0x8014, 0x8018, 0x8019
 ACK, RETRY, RESULT, VERDICT = 0x8020, 0x8021, 0x8022, 0x8023
 ERROR, HEARTBEAT = 0x8030, 0x0031
@@ -140,9 +140,10 @@ def message(kind, body=b"", entry=0, offset=0, flags=0):
 
 
 def terms(prefaces, required=0, optional=0, session=b"", block=8 * MIB, durability=0, overwrite=0,
-          flags=0, sources=0, path=(), build=b"speaker 1"):
+          flags=0, sources=0, streams=0, path=(), build=b"speaker 1"):
     return (b"".join(prefaces) + struct.pack(">QQ", required, optional) + session.ljust(16, b"\0") +
-            struct.pack(">IBBBI", block, durability, overwrite, flags, sources) + text_list(path) +
+            struct.pack(">IBBBIH", block, durability, overwrite, flags, sources, streams) +
+            text_list(path) +
             text(build))
 
 
@@ -236,7 +237,8 @@ def read_terms(body):
     r = Reader(body)
     out = {"prefaces": [r.take(24), r.take(24)], "required": r.number(8), "optional": r.number(8),
            "session": r.take(16), "block": r.number(4), "durability": r.number(1),
-           "overwrite": r.number(1), "flags": r.number(1), "sources": r.number(4)}
+           "overwrite": r.number(1), "flags": r.number(1), "sources": r.number(4),
+           "streams": r.number(2)}
     out["path"] = [r.text() for _ in range(r.number(2))]
     out["build"] = r.text()
     r.done()

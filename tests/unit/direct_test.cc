@@ -290,7 +290,8 @@ TEST_CASE("DirectReceiver: a write that fails is returned and the frames stay in
   std::signal(SIGXFSZ, old);
 }
 
-TEST_CASE("DirectReceiver: a stream that ends inside a block is an error, and nothing is in flight") {
+TEST_CASE(
+    "DirectReceiver: a stream that ends inside a block is an error, and nothing is in flight") {
   const Buffer data = pattern(kMiB);
   const Scratch file;
   Connection c = connect_here();
