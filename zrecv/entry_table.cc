@@ -59,7 +59,7 @@ EntryTable::Entry EntryTable::await(const FrameHeader& header, std::chrono::seco
     check_stop();
   }
   // Complete without this frame: it was on its way over a connection that its sender has given up.
-  if (!open_.contains(header.entry) && !dropped_.contains(header.entry))
+  if (header.entry > 0 && !open_.contains(header.entry) && !dropped_.contains(header.entry))
     throw Error(ExitStatus::Network, "a block came late: its entry is complete");
   return find_locked(header);
 }

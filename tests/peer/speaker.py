@@ -27,6 +27,12 @@ ACK, RETRY, RESULT, VERDICT = 0x8020, 0x8021, 0x8022, 0x8023
 ERROR, HEARTBEAT = 0x8030, 0x0031
 RESENT = 1
 
+
+def attempt(count):
+    """The flags of a DATA for whose block so many streams were lost."""
+    return count << 8
+
+
 OK, INTERNAL, USAGE, AUTH, PROTOCOL, NETWORK, FILE_IO, NO_SPACE = range(8)
 INTEGRITY, REFUSED, TIMEOUT, COMMAND_FAILED, PARTIAL, CHANGED = 8, 9, 10, 11, 23, 24
 STATUSES = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 23, 24)
@@ -167,6 +173,10 @@ def digest(entry_id, offset, content=b"", value=None, length=None):
 
 def block(entry_id, offset, content, flags=0):
     return data(entry_id, offset, content, flags) + digest(entry_id, offset, content)
+
+
+def streams(count):
+    return message(STREAMS, struct.pack(">H", count))
 
 
 def hole(entry_id, offset, length):
@@ -427,9 +437,11 @@ class Peer:
             self.send(message(HELLO, terms(self.prefaces, session=session, **mine)))
             self.theirs = read_terms(self.expect(WELCOME).body)
             assert self.theirs["session"] == session
+            self.session = session
         else:
             self.theirs = read_terms(self.expect(HELLO).body)
             mine.setdefault("session", self.theirs["session"])
+            self.session = mine["session"]
             self.send(message(WELCOME, terms(self.prefaces, **mine)))
         assert self.theirs["prefaces"] == self.prefaces
         return self.theirs
@@ -441,6 +453,23 @@ class Peer:
         if key is not None:
             assert self.authenticate(key), "the program has another key"
         return self.agree(**mine)
+
+
+    def join(self, first, index, session=None):
+        """Makes this connection a further one of the session of `first`; both without a key."""
+        self.exchange_prefaces()
+        if self.connector:
+            self.send(message(JOIN, self.join_body(session or first.session, index)))
+        body = self.expect(JOIN).body
+        assert body[:64] == b"".join(self.prefaces) + first.session
+        if not self.connector:
+            index = int.from_bytes(body[64:], "big")
+            self.send(message(JOIN, self.join_body(first.session, index)))
+        self.index = index
+        return self
+
+    def join_body(self, session, index):
+        return b"".join(self.prefaces) + session + struct.pack(">I", index)
 
 
 def connect(port, role, **options):
