@@ -57,3 +57,34 @@ start_pair recv; kill -INT "$send"; quick wait_for "$send"; expect_status 130 "z
 kill -CONT "$recv"; quick wait_for "$recv"; expect_status 5 "zrecv of it"; expect_only "$t/d" ""
 start_pair send; kill -INT "$recv"; quick wait_for "$recv"; expect_status 130 "zrecv, interrupted"
 kill -CONT "$send"; quick wait_for "$send"; expect_status 5 "zsend of it"; expect_only "$t/d" ""
+
+# A source that becomes shorter, or longer, or is written over while several streams read it.
+changed() {
+  random_file "$t/f" 100000000; cp "$t/f" "$t/orig"
+  start_pair recv; "$@"; kill -CONT "$recv"; wait_for "$send"; other=$status; wait_for "$recv"
+  [ "$status" = "$other" ] || fail "zsend $other, zrecv $status ($*)"
+}
+changed truncate -s 60000001 "$t/f"; expect_status 24 cut; expect_same "$t/f" "$t/d/f"
+changed eval 'printf more >>"$t/f"'; expect_status 24 grown; expect_same "$t/orig" "$t/d/f"
+changed eval 'tr "\0-\377" "\1-\377\0" <"$t/orig" | dd of="$t/f" bs=1M conv=notrunc status=none'
+expect_status 24 overwritten
+python3 - "$t/d/f" "$t/orig" "$t/f" <<'P' || fail "bytes that neither version had"
+import sys
+got, old, new = (open(path, "rb").read() for path in sys.argv[1:])
+assert len(got) == len(old) == len(new) == 100000000
+step = 4096
+assert all(got[i:i + step] in (old[i:i + step], new[i:i + step]) for i in range(0, len(got), step))
+P
+
+# A full disk: found at the reservation, and while several streams write.
+mkdir "$t/mnt"
+if mount -t tmpfs -o size=6m tmpfs "$t/mnt" 2>/dev/null; then
+  random_file "$t/f" 16000000; truncate -s 16000000 "$t/holes"; random_file "$t/tail" 13000000
+  dd if="$t/tail" of="$t/holes" bs=1M seek=2 conv=notrunc status=none
+  for file in f holes; do
+    unset ZXFER_KEY; start_recv --plain --block-size=1M "$t/mnt"
+    status_of "$ZSEND" --plain --streams=4 "$t/$file" "zs://127.0.0.1:$port" 2>"$t/send.err"
+    expect_status 7 "zsend, full, $file"; wait_for "$recv"; expect_status 7 "zrecv, full, $file"
+    expect_in "$t/recv.err" "No space left"; expect_in "$t/send.err" "No space left"; expect_only "$t/mnt" ""
+  done
+fi
