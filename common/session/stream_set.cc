@@ -46,17 +46,12 @@ void StreamSet::run(uint32_t number) {
   } catch (const Error& error) {
     const bool loss = error.origin() == Origin::Local && (error.status() == ExitStatus::Network ||
                                                           error.status() == ExitStatus::Timeout);
-    if (!ending_) {
-      if (loss) {
-        ++lost_;
-        say_("connection " + std::to_string(number) +
-             " is lost, the others go on: " + error.what());
-      } else {
-        record_failure(std::current_exception());
-      }
-    }
+    if (loss)
+      record_loss(number, error.what());
+    else
+      record_failure(std::current_exception());
   } catch (const Cancelled&) {
-    if (!ending_) ++lost_;
+    record_loss(number, "the peer goes on without it");
   } catch (const Interrupted&) {
     // The main thread sees the signal too.
   } catch (...) {
@@ -104,10 +99,16 @@ bool StreamSet::serve_one(uint32_t number, uint32_t generation) {
   return again;
 }
 
+void StreamSet::record_loss(uint32_t number, const std::string& why) {
+  if (ending_) return;
+  ++lost_;
+  say_("connection " + std::to_string(number) + " is lost, the others go on: " + why);
+}
+
 void StreamSet::record_failure(std::exception_ptr failure) {
   {
     const std::lock_guard lock(mutex_);
-    if (!failure_) failure_ = std::move(failure);
+    if (!failure_ && !ending_) failure_ = std::move(failure);
   }
   wake();
 }

@@ -81,6 +81,7 @@ class StreamSet {
   bool serve_one(uint32_t number, uint32_t generation);
   void cancel(Slot& slot);
   void cancel_all();
+  void record_loss(uint32_t number, const std::string& why);
   void record_failure(std::exception_ptr failure);
 
   Session& session_;
