@@ -156,6 +156,8 @@ void Reception::open_entry(uint64_t id, const EntryInfo& info) {
     auto entry = std::make_shared<EntryWriter>(id, info, target, agreed_, streams_ != nullptr);
     entry->set_sink(
         engines_.look_at(entry->temp().fd(), info.size, agreed_.durability != Durability::None));
+    // Every stream makes the same choice for an entry: this one is in the report.
+    if (streams_ && info.size > agreed_.block_bytes) (void)engines_.pick(entry->sink());
     open_.add(id, std::move(entry));
     console_.add_total(info.size);
   } catch (const Error& error) {

@@ -31,6 +31,8 @@ bool EntryStream::hand_out(uint64_t id, OpenEntry& entry, uint32_t length) {
   if (!entry.parallel) return false;
   link_.flush();  // the receiver must know the entry before its blocks come elsewhere
   if (!streams_->offer({id, entry.size, length, 0, entry.file, entry.facts})) return false;
+  // Every stream makes the same choice for an entry: this one is in the report.
+  (void)engines_.pick(entry.facts);
   ++entry.under_way;
   entry.size += length;
   return true;

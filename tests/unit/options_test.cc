@@ -494,7 +494,7 @@ TEST_CASE("options: a message shows no raw control of what was written") {
 
 // --- what follows from the options
 
-TEST_CASE("--streams: from 1 to 16, or auto") {
+TEST_CASE("the option --streams: from 1 to 16, or auto") {
   for (const auto& o : both({})) CHECK(o.streams == 0);
   for (const auto& o : both({"--streams=auto"})) CHECK(o.streams == 0);
   for (const auto& o : both({"--streams", "1"})) CHECK(o.streams == 1);
