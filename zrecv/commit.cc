@@ -51,7 +51,7 @@ void attempt(EntryWriter& entry, Step&& step) {
 }
 
 // One sync for each directory. When it fails, no name in that directory is certain.
-void sync_directories(std::vector<std::unique_ptr<EntryWriter>>& entries) {
+void sync_directories(std::vector<std::shared_ptr<EntryWriter>>& entries) {
   std::map<const HeldDir*, std::optional<Error>> results;
   for (auto& entry : entries) {
     const HeldDir& dir = entry->temp().dir();
@@ -71,7 +71,7 @@ void sync_directories(std::vector<std::unique_ptr<EntryWriter>>& entries) {
 
 }  // namespace
 
-void commit_entries(std::vector<std::unique_ptr<EntryWriter>>& entries,
+void commit_entries(std::vector<std::shared_ptr<EntryWriter>>& entries,
                     const CommitPolicy& policy) {
   const bool sync = policy.durability != Durability::None;
   const bool never =

@@ -22,6 +22,6 @@ struct CommitPolicy {
 /// file goes with the writer. One that was is durable when policy.durability is not None. Blocking:
 /// runs while heartbeats are sent. A stop signal is noticed before the first final name, then no
 /// more.
-void commit_entries(std::vector<std::unique_ptr<EntryWriter>>& entries, const CommitPolicy& policy);
+void commit_entries(std::vector<std::shared_ptr<EntryWriter>>& entries, const CommitPolicy& policy);
 
 }  // namespace zx

@@ -19,106 +19,135 @@ namespace {
 }  // namespace
 
 EntryWriter::EntryWriter(uint64_t id, const EntryInfo& info, const Target& target,
-                         const Negotiated& agreed, PageBuffer& read_back)
+                         const Negotiated& agreed, bool parallel)
     : info_(info),
       target_(target),
       agreed_(agreed),
-      temp_(*target.dir, target.name),
-      buffer_(read_back) {
+      parallel_(parallel),
+      temp_(*target.dir, target.name) {
   outcome_.id = id;
   outcome_.name = target.name;
   const std::string& dir = target.dir->path();
   outcome_.output_name =
       dir == "." ? target.name : dir + (dir.ends_with('/') ? "" : "/") + target.name;
-  if (agreed.file_digest) file_hasher_.emplace();
+  if (agreed.file_digest && !parallel) file_hasher_.emplace();
   if (!info.sparse) temp_.preallocate(info.size);
 }
 
-void EntryWriter::fail(ExitStatus status, const std::string& reason) {
-  if (failed()) return;  // the first cause counts
+void EntryWriter::fail_locked(ExitStatus status, const std::string& reason) {
+  if (outcome_.status != ExitStatus::Ok) return;  // the first cause counts
   outcome_.status = status;
   outcome_.reason = reason;
 }
 
-void EntryWriter::check_data_header(const FrameHeader& h) const {
-  if (unverified_) protocol("DATA before the DIGEST of the block before");
+void EntryWriter::fail(ExitStatus status, const std::string& reason) {
+  const std::lock_guard lock(mutex_);
+  fail_locked(status, reason);
+}
+
+bool EntryWriter::failed() const {
+  const std::lock_guard lock(mutex_);
+  return outcome_.status != ExitStatus::Ok;
+}
+
+uint64_t EntryWriter::verified_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return verified_end_;
+}
+
+EntryWriter::Claim EntryWriter::claim(const FrameHeader& h, uint32_t stream) {
+  const std::lock_guard lock(mutex_);
+  if (closed_ && stream != 0)
+    throw Error(ExitStatus::Network, "a block came late: its entry is complete");
+  if (outcome_.status != ExitStatus::Ok) return {true, {}};
   if (h.length == 0) protocol("DATA without data");
   if (h.length > agreed_.block_bytes) protocol("DATA longer than a block");
+  const Range range{h.offset, h.length};
   if ((h.flags & kFlagResent) != 0) {
     const auto damage = damaged_.find(h.offset);
-    if (damage == damaged_.end() || damage->second.length != h.length)
+    if (damage == damaged_.end() || damage->second.length != h.length ||
+        damage->second.stream != stream)
       protocol("a block again that was not asked for");
-    return;
+    claimed_[stream] = range;
+    return {};
   }
   uint64_t end = 0;
   if (!add_checked(h.offset, h.length, &end) || end > info_.size)
     protocol("DATA past the announced size");
-  if (short_end_) protocol("DATA after a shorter block");
-  if (h.offset != next_) protocol("DATA out of order");
-}
-
-void EntryWriter::data(const FrameHeader& h, BlockReceiver& engine, Console& console) {
-  check_data_header(h);
-  const bool resent = (h.flags & kFlagResent) != 0;
-  if (!resent) next_ = h.offset + h.length;
-  unverified_ = Block{h.offset, h.length, resent, {}};
-  block_hasher_.reset();
-  unhashed_offset_ = h.offset;
-  unhashed_bytes_ = 0;
-  read_error_ = 0;
-  read_uncached_ = engine.uncached();
-  const int error = engine.receive(temp_.fd(), h.offset, h.length,
-                                   [&](uint64_t n, std::span<const std::byte> memory) {
-                                     if (!resent) console.add_bytes(n);
-                                     if (memory.empty())
-                                       hash_fresh(n);
-                                     else
-                                       hash_memory(memory);
-                                   });
-  if (error != 0)
-    return fail(file_status_of_errno(error), temp_.describe() + ": write: " + errno_text(error));
-  finish_hashing();
-  if (read_error_ != 0)
-    return fail(ExitStatus::FileIo,
-                temp_.describe() + ": read what was written: " + errno_text(read_error_));
-  unverified_->digest = block_hasher_.value();
-}
-
-// What counts is what the file holds now, not what was meant to be written: it is read back, from
-// the page cache and while it is hot. That catches a fault anywhere between socket and file.
-void EntryWriter::hash_fresh(uint64_t bytes) {
-  unhashed_bytes_ += bytes;
-  if (unhashed_bytes_ >= buffer_.size()) finish_hashing();
-}
-
-// What goes past the page cache is not read back: that would bring it in.
-void EntryWriter::hash_memory(std::span<const std::byte> memory) {
-  finish_hashing();
-  block_hasher_.update(memory);
-  if (file_hasher_) file_hasher_->update(memory);
-  unhashed_offset_ += memory.size();
-}
-
-void EntryWriter::finish_hashing() {
-  while (unhashed_bytes_ > 0 && read_error_ == 0) {
-    const auto piece = buffer_.first(std::min<uint64_t>(buffer_.size(), unhashed_bytes_));
-    const ssize_t n = read_uncached_ ? pread_uncached(temp_.fd(), piece, unhashed_offset_)
-                                     : pread_full(temp_.fd(), piece, unhashed_offset_);
-    if (n != static_cast<ssize_t>(piece.size())) {
-      read_error_ = n < 0 ? static_cast<int>(-n) : EIO;
-      return;
+  const uint16_t attempt = attempt_of(h.flags);
+  if (parallel_) {
+    require_latest(range, attempt);
+    if (attempt > 0) {
+      if (const auto rival = rival_for(range, stream)) return {false, rival};
+      take_back_if_verified(range, stream);
+      attempts_[h.offset] = {h.length, attempt};
     }
-    block_hasher_.update(piece);
-    if (file_hasher_) file_hasher_->update(piece);
-    unhashed_offset_ += piece.size();
-    unhashed_bytes_ -= piece.size();
+  } else {
+    if (attempt != 0) protocol("DATA with unknown flags");
+    if (short_end_) protocol("DATA after a shorter block");
+    if (h.offset != covered_.contiguous_end()) protocol("DATA out of order");
+  }
+  if (!covered_.add(h.offset, end)) protocol("DATA over what it has sent before");
+  if (covered_.count() > kMaxCoveredRanges) protocol("DATA with too many gaps");
+  claimed_[stream] = range;
+  return {};
+}
+
+// What was on its way over a lost connection may be read here after the block has come over
+// another.
+void EntryWriter::require_latest(const Range& range, uint16_t attempt) {
+  const auto known = attempts_.find(range.offset);
+  if (known != attempts_.end() && known->second.first == range.length &&
+      known->second.second >= attempt)
+    throw Error(ExitStatus::Network, "a block came late: its sender has given this connection up");
+  if (attempts_.size() >= kMaxUnacknowledged * kMaxStreams) protocol("too many blocks again");
+}
+
+// A sender that has lost a connection sends its blocks over another, maybe before the loss is
+// noticed here. Two streams never write the same bytes at a time.
+std::optional<uint32_t> EntryWriter::rival_for(const Range& range, uint32_t stream) const {
+  for (const auto& [other, claimed] : claimed_)
+    if (other != 0 && other != stream && claimed == range) return other;
+  const auto damage = damaged_.find(range.offset);
+  if (damage == damaged_.end() || damage->second.data_length != range.length) return std::nullopt;
+  const uint32_t other = damage->second.stream;
+  return other != 0 && other != stream ? std::optional(other) : std::nullopt;
+}
+
+// The same when the block was verified but the sender has not heard it: only what comes now counts.
+void EntryWriter::take_back_if_verified(const Range& range, uint32_t stream) {
+  for (auto& [other, blocks] : recent_) {
+    const auto found =
+        std::ranges::find_if(blocks, [&](const Verified& v) { return v.range == range; });
+    if (other == stream || found == blocks.end()) continue;
+    if (found->length > 0) sum_.subtract(block_part(range.offset, found->length, found->digest));
+    covered_.remove(range.offset, range.offset + range.length);
+    blocks.erase(found);
+    return;
   }
 }
 
-Digest EntryWriter::digest_of_file_range(uint64_t offset, uint64_t length) {
+void EntryWriter::release(uint32_t stream) {
+  const std::lock_guard lock(mutex_);
+  const auto claimed = claimed_.find(stream);
+  if (claimed != claimed_.end()) {
+    const Range range = claimed->second;
+    if (!damaged_.contains(range.offset))
+      covered_.remove(range.offset, range.offset + range.length);
+    claimed_.erase(claimed);
+  }
+  std::erase_if(damaged_, [&](const auto& item) {
+    const auto& [offset, damage] = item;
+    if (damage.stream != stream) return false;
+    covered_.remove(offset, offset + damage.data_length);
+    return true;
+  });
+}
+
+Digest EntryWriter::digest_of_file_range(uint64_t offset, uint64_t length, PageBuffer& buffer) {
   Hasher hasher;
   while (length > 0) {
-    const auto piece = buffer_.first(std::min<uint64_t>(buffer_.size(), length));
+    const auto piece = buffer.first(std::min<uint64_t>(buffer.size(), length));
     const ssize_t n = pread_full(temp_.fd(), piece, offset);
     if (n != static_cast<ssize_t>(piece.size())) {
       fail(ExitStatus::FileIo, temp_.describe() + ": read what was written: " +
@@ -132,35 +161,45 @@ Digest EntryWriter::digest_of_file_range(uint64_t offset, uint64_t length) {
   return hasher.value();
 }
 
-void EntryWriter::digest(uint64_t offset, const BlockDigest& theirs,
+void EntryWriter::settle(const ReceivedBlock& block, uint32_t stream, const BlockDigest& theirs,
                          std::optional<uint32_t>* ask_again) {
-  if (!unverified_ || unverified_->offset != offset) protocol("a DIGEST without its DATA");
-  Block block = *unverified_;
-  unverified_.reset();
-  if (theirs.length > block.length) protocol("a DIGEST longer than its DATA");
+  const std::lock_guard lock(mutex_);
+  claimed_.erase(stream);
+  if (outcome_.status != ExitStatus::Ok) return;
   if (theirs.length < block.length) {  // the rest was padding
     file_hasher_.reset();
-    const uint64_t end = offset + theirs.length;
+    const uint64_t end = block.offset + theirs.length;
     short_end_ = std::min(short_end_.value_or(end), end);
-    block.digest = digest_of_file_range(offset, theirs.length);
-    if (failed()) return;
   }
-  if (block.digest == theirs.digest) return accept_block(block, theirs.length);
+  if (block.digest == theirs.digest) return accept(block, stream, theirs.length);
 
   file_hasher_.reset();
-  Damage& damage = damaged_[offset];
+  const auto [at, first] = damaged_.try_emplace(block.offset);
+  Damage& damage = at->second;
+  if (first) damage.data_length = block.length;
   damage.length = theirs.length;
+  damage.stream = stream;
   if (++damage.attempts > kMaxBlockRetries || theirs.length == 0 ||
       damaged_.size() > kMaxDamagedBlocks)
-    return fail(ExitStatus::Integrity, temp_.describe() + ": the block at " +
-                                           std::to_string(offset) + " arrived damaged " +
-                                           std::to_string(damage.attempts) + " times");
+    return fail_locked(ExitStatus::Integrity,
+                       temp_.describe() + ": the block at " + std::to_string(block.offset) +
+                           " arrived damaged " + std::to_string(damage.attempts) + " times");
   ++outcome_.retransmitted_blocks;
   *ask_again = theirs.length;
 }
 
-void EntryWriter::accept_block(const Block& block, uint32_t length) {
-  damaged_.erase(block.offset);
+void EntryWriter::accept(const ReceivedBlock& block, uint32_t stream, uint32_t length) {
+  Verified verified{{block.offset, block.length}, length, block.digest};
+  const auto damage = damaged_.find(block.offset);
+  if (damage != damaged_.end()) {
+    verified.range.length = damage->second.data_length;
+    damaged_.erase(damage);
+  }
+  if (parallel_ && stream != 0) {
+    auto& recent = recent_[stream];
+    if (recent.size() == kMaxUnacknowledged) recent.pop_front();
+    recent.push_back(verified);
+  }
   if (length == 0) return;
   sum_.add(block_part(block.offset, length, block.digest));
   verified_end_ = std::max(verified_end_, block.offset + length);
@@ -170,33 +209,44 @@ void EntryWriter::accept_block(const Block& block, uint32_t length) {
 }
 
 void EntryWriter::hole(uint64_t offset, uint64_t length, Console& console) {
-  uint64_t end = 0;
-  if (short_end_) protocol("HOLE after a shorter block");
-  if (unverified_) protocol("HOLE before the DIGEST of the block before");
-  if (offset != next_ || length == 0) protocol("HOLE out of order");
-  if (!add_checked(offset, length, &end) || end > info_.size)
-    protocol("HOLE past the announced size");
-  next_ = end;
+  {
+    const std::lock_guard lock(mutex_);
+    uint64_t end = 0;
+    if (short_end_ && !parallel_) protocol("HOLE after a shorter block");
+    if (length == 0 || (!parallel_ && offset != covered_.contiguous_end()))
+      protocol("HOLE out of order");
+    if (!add_checked(offset, length, &end) || end > info_.size)
+      protocol("HOLE past the announced size");
+    if (!covered_.add(offset, end)) protocol("HOLE over what it has sent before");
+    if (covered_.count() > kMaxCoveredRanges) protocol("HOLE with too many gaps");
+  }
   console.add_bytes(length);
   if (file_hasher_) file_hasher_->update_zeros(length);
 }
 
-bool EntryWriter::end(uint64_t size, const EntryEnd& end) {
-  if (unverified_) protocol("END before the DIGEST of the block before");
-  if (end.failure != ExitStatus::Ok) {
-    fail(end.failure, "peer: " + quote_peer_text(end.reason));
-    return true;
+bool EntryWriter::end(uint64_t size, const EntryEnd& end, PageBuffer& buffer) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (outcome_.status != ExitStatus::Ok) return closed_ = true;
+    if (end.failure != ExitStatus::Ok) {
+      fail_locked(end.failure, "peer: " + quote_peer_text(end.reason));
+      return closed_ = true;
+    }
+    if (!claimed_.empty()) protocol("END before the DIGEST of a block");
+    if (!damaged_.empty()) return false;
+    closed_ = true;
+    if (size > std::min(short_end_.value_or(UINT64_MAX), covered_.contiguous_end()) ||
+        size < verified_end_)
+      protocol("END with a size that does not fit the data");
+    if (size != info_.size && !end.changed) protocol("END with another size for an unchanged file");
+    if (end.block_sum != sum_.value()) {
+      fail_locked(ExitStatus::Integrity,
+                  temp_.describe() + ": the digests of the blocks do not add up");
+      return true;
+    }
+    outcome_.bytes = size;
+    outcome_.changed = end.changed;
   }
-  if (!damaged_.empty()) return false;
-  if (size > short_end_.value_or(next_) || size < verified_end_)
-    protocol("END with a size that does not fit the data");
-  if (size != info_.size && !end.changed) protocol("END with another size for an unchanged file");
-  if (end.block_sum != sum_.value()) {
-    fail(ExitStatus::Integrity, temp_.describe() + ": the digests of the blocks do not add up");
-    return true;
-  }
-  outcome_.bytes = size;
-  outcome_.changed = end.changed;
   struct stat st {};
   if (fstat(temp_.fd(), &st) != 0 || static_cast<uint64_t>(st.st_size) != size) {
     try {
@@ -206,12 +256,12 @@ bool EntryWriter::end(uint64_t size, const EntryEnd& end) {
       return true;
     }
   }
-  if (agreed_.file_digest) settle_file_digest(size, end);
+  if (agreed_.file_digest) settle_file_digest(size, end, buffer);
   return true;
 }
 
-void EntryWriter::settle_file_digest(uint64_t size, const EntryEnd& end) {
-  outcome_.digest = file_hasher_ ? file_hasher_->value() : digest_of_file_range(0, size);
+void EntryWriter::settle_file_digest(uint64_t size, const EntryEnd& end, PageBuffer& buffer) {
+  outcome_.digest = file_hasher_ ? file_hasher_->value() : digest_of_file_range(0, size, buffer);
   outcome_.has_digest = !failed();
   if (end.has_file_digest && !failed() && end.file_digest != outcome_.digest)
     fail(ExitStatus::Integrity,

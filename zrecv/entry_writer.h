@@ -1,98 +1,134 @@
 // SPDX-License-Identifier: MIT
-// EntryWriter: one entry while it is received: blocks into the temporary file, each hashed from
-// what the file then holds (or, past the page cache, from the memory it was written from) and
-// compared with the sender's digest; damaged ones asked for again. Never makes a final name (that
-// is commit.h). Wire faults are thrown, faults of this one file are its outcome.
+// EntryWriter: one entry while it is received: which of its blocks have come, and whether each is
+// what the sender read; damaged ones are asked for again. A single block on its way into the file
+// is a BlockWriter. Never makes a final name (that is commit.h). Wire faults are thrown, faults of
+// this one file are its outcome. What is used by several streams is thread-safe.
 #pragma once
 
 #include <sys/stat.h>
 
-#include <functional>
+#include <deque>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <vector>
 
 #include "common/base/page_buffer.h"
-#include "common/engine/block_receiver.h"
+#include "common/engine/policy.h"
 #include "common/file/temp_file.h"
 #include "common/session/ledger.h"
 #include "common/session/link.h"
 #include "common/session/session.h"
 #include "common/ui/console.h"
+#include "zrecv/covered_ranges.h"
 #include "zrecv/destination.h"
 
 namespace zx {
 
+/// One DATA frame and what the file holds of it.
+struct ReceivedBlock {
+  uint64_t offset = 0;
+  uint32_t length = 0;
+  Digest digest{};
+};
+
 class EntryWriter {
  public:
   /// Makes the temporary file and reserves its space. Throws Error for this file (the caller turns
-  /// it into an outcome). `read_back` is scratch memory that all entries of a session share.
+  /// it into an outcome). `parallel`: the session has several streams, and blocks may come in any
+  /// order.
   EntryWriter(uint64_t id, const EntryInfo& info, const Target& target, const Negotiated& agreed,
-              PageBuffer& read_back);
+              bool parallel);
 
-  // After each of these look at failed(): the entry is then to be dropped with its outcome.
+  // Of all streams; 0 is the first connection. After each of these look at failed(): the entry is
+  // then to be dropped with its outcome, by the main thread.
 
-  /// A DATA frame: takes its payload from the channel. `engine` moves it.
-  void data(const FrameHeader& header, BlockReceiver& engine, Console& console);
-  /// The DIGEST of the DATA before. When the block is damaged, *ask_again gets its length.
-  void digest(uint64_t offset, const BlockDigest& digest, std::optional<uint32_t>* ask_again);
+  struct Claim {
+    bool unwanted = false;          // the entry has failed: the payload is for nothing
+    std::optional<uint32_t> rival;  // this stream still has the block: to be ended before
+  };
+  /// A DATA frame has come. Unless the answer says otherwise the block belongs to this stream,
+  /// until settle() or release(). Throws Error{Protocol}, and Error{Network}
+  /// for what comes over a stream that its sender has given up: that is to end.
+  Claim claim(const FrameHeader& header, uint32_t stream);
+  /// The digests of sender and file for a claimed block. When they differ, *ask_again gets the
+  /// length to ask for, and the stream keeps the block.
+  void settle(const ReceivedBlock& block, uint32_t stream, const BlockDigest& theirs,
+              std::optional<uint32_t>* ask_again);
+  /// The stream is gone, and with it what it has not settled.
+  void release(uint32_t stream);
+  void fail(ExitStatus status, const std::string& reason);
+  bool failed() const;
+  /// Of a range that was written; fails the entry when it cannot be read.
+  Digest digest_of_file_range(uint64_t offset, uint64_t length, PageBuffer& buffer);
+  /// To be fed all content in its order; nothing when that is not to be had.
+  Hasher* flat_hasher() { return file_hasher_ ? &*file_hasher_ : nullptr; }
+  /// End of the last verified block.
+  uint64_t verified_bytes() const;
+  int fd() const { return temp_.fd(); }
+  std::string describe() const { return temp_.describe(); }
+  /// For the choice of its engine.
+  const SinkFacts& sink() const { return sink_; }
+
+  // Of the main thread.
+
   void hole(uint64_t offset, uint64_t length, Console& console);
-  /// True when the entry is complete and verified; false when damaged blocks are still to come (a
-  /// further END follows them).
-  bool end(uint64_t size, const EntryEnd& end);
-
-  bool failed() const { return outcome_.status != ExitStatus::Ok; }
-  uint64_t verified_bytes() const { return verified_end_; }
+  /// True when the entry is complete and verified, or has failed; false when damaged blocks are
+  /// still to come (a further END follows them).
+  bool end(uint64_t size, const EntryEnd& end, PageBuffer& buffer);
 
   EntryOutcome& outcome() { return outcome_; }
   const EntryInfo& info() const { return info_; }
   const Target& target() const { return target_; }
   TempFile& temp() { return temp_; }
-  /// For the choice of its engine.
-  SinkFacts& sink() { return sink_; }
+  void set_sink(const SinkFacts& sink) { sink_ = sink; }  // before other streams know the entry
   Digest block_sum() const { return sum_.value(); }
 
  private:
-  struct Block {
+  struct Range {
     uint64_t offset = 0;
     uint32_t length = 0;
-    bool resent = false;
-    Digest digest{};
+    bool operator==(const Range&) const = default;
   };
   struct Damage {
-    uint32_t length = 0;
+    uint32_t data_length = 0;  // of its first DATA
+    uint32_t length = 0;       // of its content: what is asked for
     int attempts = 0;
+    uint32_t stream = 0;
+  };
+  struct Verified {
+    Range range;
+    uint32_t length = 0;
+    Digest digest{};
   };
 
-  void fail(ExitStatus status, const std::string& reason);
-  void check_data_header(const FrameHeader& header) const;
-  Digest digest_of_file_range(uint64_t offset, uint64_t length);
-  void hash_fresh(uint64_t bytes);
-  void hash_memory(std::span<const std::byte> memory);
-  void finish_hashing();
-  void accept_block(const Block& block, uint32_t length);
-  void settle_file_digest(uint64_t size, const EntryEnd& end);
+  void fail_locked(ExitStatus status, const std::string& reason);
+  void require_latest(const Range& range, uint16_t attempt);
+  std::optional<uint32_t> rival_for(const Range& range, uint32_t stream) const;
+  void take_back_if_verified(const Range& range, uint32_t stream);
+  void accept(const ReceivedBlock& block, uint32_t stream, uint32_t length);
+  void settle_file_digest(uint64_t size, const EntryEnd& end, PageBuffer& buffer);
 
   const EntryInfo info_;
   const Target target_;
   const Negotiated& agreed_;
-  EntryOutcome outcome_;
+  const bool parallel_;
   TempFile temp_;
   SinkFacts sink_;
-
-  uint64_t next_ = 0;                  // where the next DATA or HOLE must begin
-  std::optional<uint64_t> short_end_;  // the source ended here, inside a DATA: nothing may follow
-  uint64_t verified_end_ = 0;          // end of the last verified block
-  std::optional<Block> unverified_;
-  std::map<uint64_t, Damage> damaged_;  // by offset
-  DigestSum sum_;
-
-  Hasher block_hasher_;
   std::optional<Hasher> file_hasher_;  // flat over the file, while nothing was out of order
-  uint64_t unhashed_offset_ = 0, unhashed_bytes_ = 0;
-  bool read_uncached_ = false;
-  int read_error_ = 0;
-  PageBuffer& buffer_;
+
+  mutable std::mutex mutex_;  // for all that follows
+  EntryOutcome outcome_;
+  CoveredRanges covered_;               // come, or coming
+  std::map<uint32_t, Range> claimed_;   // by stream: between DATA and DIGEST
+  std::map<uint64_t, Damage> damaged_;  // by offset: to come again
+  // By stream: those whose ACK the sender may not have got when the stream is lost.
+  std::map<uint32_t, std::deque<Verified>> recent_;
+  std::map<uint64_t, std::pair<uint32_t, uint16_t>> attempts_;  // by offset: length, the highest
+  std::optional<uint64_t> short_end_;  // the source ended here, inside a DATA
+  uint64_t verified_end_ = 0;
+  bool closed_ = false;  // END has come
+  DigestSum sum_;
 };
 
 }  // namespace zx

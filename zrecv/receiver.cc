@@ -21,7 +21,7 @@ std::string paste_command(const RecvOptions& options, uint16_t port) {
 }
 
 // What will be committed must be what the sender says it has sent.
-void compare(const Fin& fin, const std::vector<std::unique_ptr<EntryWriter>>& complete) {
+void compare(const Fin& fin, const std::vector<std::shared_ptr<EntryWriter>>& complete) {
   DigestSum root;
   uint64_t bytes = 0;
   for (const auto& entry : complete) {
@@ -55,6 +55,7 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
   Link& link = session.link();
   Summary& summary = console.summary();
 
+  TcpFigures tcp;  // of all connections
   link.guard([&] {
     // 3. Where to. A sender that connected may have named a path below the root; a pull has named
     //    what it wants instead.
@@ -79,6 +80,11 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
                         .cpu_us = watch.cpu_us(),
                         .looks = looks.looks,
                         .backlogs = looks.backlogs};
+    if (const StreamSet* further = reception.streams()) {
+      summary.streams += further->opened();
+      summary.streams_lost = further->lost();
+      tcp = further->tcp_figures();
+    }
     compare(fin, reception.complete());
 
     // 6. Commit. Only now do final names appear; heartbeats go out while the disk is slow.
@@ -105,7 +111,8 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
 
   // 8. Report. Both sides have said the same.
   link.channel().finish_sending();
-  summary.set_tcp(Role::Receiver, link.tcp_figures());
+  tcp.add(link.tcp_figures());
+  summary.set_tcp(Role::Receiver, tcp);
   return console.finish(ledger.status(), "", ledger);
 }
 

@@ -12,9 +12,6 @@ namespace {
 
 // An ACK every so many blocks: the sender of a long file hears that this side is alive and how far.
 constexpr uint64_t kBlocksPerAck = 4;
-// Freshly written bytes are hashed when so many have gathered: few calls, and still in cache (as
-// fast as 64 KiB on a CPU with 512 KiB of L2, measured).
-constexpr size_t kReadBackBytes = 1 << 20;
 
 EntryOutcome failed_outcome(uint64_t id, const std::string& name, const Error& error) {
   EntryOutcome outcome;
@@ -34,15 +31,14 @@ Reception::Reception(Session& session, Destination& destination, RecvEngines& en
       agreed_(session.agreed()),
       destination_(destination),
       engines_(engines),
-      resend_engine_(make_buffered_receiver(link_.channel())),
-      read_back_(kReadBackBytes),
+      blocks_(0, link_.channel(), engines_, console),
       requested_(std::move(requested)),
       console_(console),
       ledger_(ledger) {}
 
 Fin Reception::run() {
   for (;;) {
-    const Frame frame = link_.read();
+    const Frame frame = next_frame();
     switch (frame.header.type) {
       case FrameType::Entry:
         on_entry(frame);
@@ -62,6 +58,9 @@ Fin Reception::run() {
       case FrameType::Switch:
         on_switch(frame);
         break;
+      case FrameType::Streams:
+        on_streams(frame);
+        break;
       case FrameType::Fin:
         return on_fin(frame);
       default:
@@ -71,22 +70,47 @@ Fin Reception::run() {
   }
 }
 
+// With several streams an event of theirs is dealt with as soon as a frame.
+Frame Reception::next_frame() {
+  if (!streams_) return link_.read();
+  const Socket& socket = link_.channel().socket();
+  for (;;) {
+    streams_->check();
+    drop_failed();
+    if (auto frame = link_.read_if_any()) return std::move(*frame);
+    if (!link_.channel().wait_readable_or(streams_->event_fd(), socket.idle_timeout()))
+      socket.fail("receive", EAGAIN);
+  }
+}
+
+// The sender wants further connections. From the answer on they can be made.
+void Reception::on_streams(const Frame& frame) {
+  if (last_id_ > 0 || streams_) unexpected_frame(frame.header, "after the first ENTRY or twice");
+  const uint16_t count = decode_streams(frame.body);
+  if (agreed_.streams > 0 && count > agreed_.streams)
+    throw Error(ExitStatus::Protocol, "peer wants more streams than were agreed");
+  streams_ =
+      std::make_unique<StreamReceivers>(session_, count, open_, engines_.options(), console_);
+  link_.send(FrameType::Streams, 0, 0, encode_streams(count));
+}
+
 // The key of the connection has protected enough; what goes on is the same stream of frames.
 void Reception::on_switch(const Frame& frame) {
   require_empty(frame);
   (void)session_.switch_connection(/*first=*/false);
   engines_.use(link_.channel());
-  resend_engine_ = make_buffered_receiver(link_.channel());
+  blocks_.use(link_.channel());
   console_.detail("the connection was replaced: its key has protected enough");
 }
 
 Fin Reception::on_fin(const Frame& frame) {
-  if (!open_.empty()) unexpected_frame(frame.header, "before every entry had its result");
+  if (open_.size() > 0) unexpected_frame(frame.header, "before every entry had its result");
   const Fin fin = decode_fin(frame.body);
   // A pull by name gets what it asked for, which may be less than was offered.
   if (requested_.empty() ? last_id_ != agreed_.sources : last_id_ == 0)
     throw Error(ExitStatus::Protocol, "peer announced " + std::to_string(agreed_.sources) +
                                           " entries and sent " + std::to_string(last_id_));
+  if (streams_) link_.with_heartbeats([&] { streams_->finish(); });
   return fin;
 }
 
@@ -130,10 +154,12 @@ void Reception::open_entry(uint64_t id, const EntryInfo& info) {
           break;
       }
     }
-    auto entry = std::make_unique<EntryWriter>(id, info, target, agreed_, read_back_);
-    entry->sink() =
-        engines_.look_at(entry->temp().fd(), info.size, agreed_.durability != Durability::None);
-    open_.emplace(id, std::move(entry));
+    auto entry = std::make_shared<EntryWriter>(id, info, target, agreed_, streams_ != nullptr);
+    entry->set_sink(
+        engines_.look_at(entry->temp().fd(), info.size, agreed_.durability != Durability::None));
+    // Every stream makes the same choice for an entry: this one is in the report.
+    if (streams_ && info.size > agreed_.block_bytes) (void)engines_.pick(entry->sink());
+    open_.add(id, std::move(entry));
     console_.add_total(info.size);
   } catch (const Error& error) {
     // A fault of this file only: its outcome, not the end of the session (session/ledger.h).
@@ -155,15 +181,13 @@ void Reception::drop(uint64_t id, EntryOutcome outcome) {
   link_.send(FrameType::Result, id, 0,
              encode(EntryResult{outcome.status, outcome.skipped, outcome.reason}));
   ledger_.add(std::move(outcome));
-  open_.erase(id);  // and with it the temporary file
-  dropped_.insert(id);
+  open_.drop(id);  // and with it the temporary file
   // The sender may stop in the middle of it, without an END.
   if (id == last_id_) entry_open_ = false;
 }
 
-void Reception::drop_if_failed(uint64_t id) {
-  const auto found = open_.find(id);
-  if (found->second->failed()) drop(id, found->second->outcome());
+void Reception::drop_failed() {
+  for (const auto& [id, entry] : open_.failed()) drop(id, entry->outcome());
 }
 
 void Reception::report_commits() {
@@ -179,49 +203,37 @@ void Reception::report_commits() {
   ledger_.confirm();
 }
 
-// The writer for a frame; nothing for an entry that was dropped.
-EntryWriter* Reception::writer(const FrameHeader& header) {
-  const auto found = open_.find(header.entry);
-  if (found != open_.end()) return found->second.get();
-  if (!dropped_.contains(header.entry))
-    throw Error(ExitStatus::Protocol, std::string("peer sent ") + frame_name(header.type) +
-                                          " for an entry that is not open");
-  return nullptr;
-}
-
 // --- content
 
 void Reception::on_data(const FrameHeader& header) {
-  EntryWriter* w = writer(header);
-  if (w == nullptr) return discard(link_.channel(), header.length);
-  const bool resent = (header.flags & kFlagResent) != 0;
-  w->data(header, resent ? *resend_engine_ : engines_.pick(w->sink()), console_);
-  drop_if_failed(header.entry);
+  blocks_.data(header, open_.find(header), [&](uint32_t rival) { streams_->evict(rival); });
+  drop_failed();
 }
 
 void Reception::on_digest(const Frame& frame) {
-  EntryWriter* w = writer(frame.header);
+  const auto entry = open_.find(frame.header);
   const BlockDigest digest = decode_block_digest(frame.body);
-  if (w == nullptr) return;
   const uint64_t id = frame.header.entry, offset = frame.header.offset;
   std::optional<uint32_t> ask_again;
-  w->digest(offset, digest, &ask_again);
+  blocks_.digest(frame.header, digest, &ask_again);
+  if (!entry) return;
   if (ask_again) {
-    console_.detail(w->temp().describe() + ": the block at " + std::to_string(offset) +
+    console_.detail(entry->describe() + ": the block at " + std::to_string(offset) +
                     " is not what was sent; asking for it again");
     link_.send(FrameType::Retry, id, offset, encode_retry(*ask_again));
   } else if (++unacknowledged_blocks_ >= kBlocksPerAck) {
     unacknowledged_blocks_ = 0;
-    link_.send(FrameType::Ack, id, w->verified_bytes(), {});
+    link_.send(FrameType::Ack, id, entry->verified_bytes(), {});
   }
-  drop_if_failed(id);
+  drop_failed();
 }
 
 void Reception::on_hole(const Frame& frame) {
-  EntryWriter* w = writer(frame.header);
+  const auto entry = open_.find(frame.header);
   const uint64_t length = decode_hole(frame.body);
-  if (w == nullptr) return;
-  const auto take = [&] { w->hole(frame.header.offset, length, console_); };
+  if (!entry) return;
+  blocks_.require_settled(*entry, "HOLE");
+  const auto take = [&] { entry->hole(frame.header.offset, length, console_); };
   if (agreed_.file_digest && length > kLongHashBytes)
     link_.with_heartbeats(take);
   else
@@ -229,23 +241,23 @@ void Reception::on_hole(const Frame& frame) {
 }
 
 void Reception::on_end(const Frame& frame) {
-  EntryWriter* w = writer(frame.header);
+  const auto entry = open_.find(frame.header);
   const EntryEnd end = decode_entry_end(frame.body);
   const uint64_t id = frame.header.entry;
   if (id == last_id_) entry_open_ = false;
-  if (w == nullptr) return;
+  if (!entry) return;
+  blocks_.require_settled(*entry, "END");
   bool complete = false;
-  const auto take = [&] { complete = w->end(frame.header.offset, end); };
+  const auto take = [&] { complete = entry->end(frame.header.offset, end, blocks_.buffer()); };
   // The digest of the whole file may have to be made again.
   if (agreed_.file_digest && frame.header.offset > kLongHashBytes)
     link_.with_heartbeats(take);
   else
     take();
   if (!complete) return;  // a further END follows the mended blocks
-  if (w->failed()) return drop_if_failed(id);
+  if (entry->failed()) return drop_failed();
   link_.send(FrameType::Result, id, 0, encode(EntryResult{}));
-  complete_.push_back(std::move(open_.at(id)));
-  open_.erase(id);
+  complete_.push_back(open_.take(id));
 }
 
 }  // namespace zx

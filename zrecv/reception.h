@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Reception: the frames of one link, from the first ENTRY to FIN, sorted to their entries. The
-// state machine of the receiver is here: what is not expected ends the session.
+// Reception: the frames of the first connection, from the first ENTRY to FIN, sorted to their
+// entries; blocks come over further connections too (stream_receivers.h). The state machine of the
+// receiver is here: what is not expected ends the session.
 #pragma once
 
 #include <map>
@@ -13,8 +14,11 @@
 #include "common/session/link.h"
 #include "common/session/session.h"
 #include "common/ui/console.h"
+#include "zrecv/block_writer.h"
 #include "zrecv/destination.h"
+#include "zrecv/entry_table.h"
 #include "zrecv/entry_writer.h"
+#include "zrecv/stream_receivers.h"
 
 namespace zx {
 
@@ -28,13 +32,17 @@ class Reception {
   /// Receives until FIN. Failed entries are in the ledger by then and their temporary files gone.
   Fin run();
   /// Verified entries that wait for their commit, in order of arrival.
-  std::vector<std::unique_ptr<EntryWriter>>& complete() { return complete_; }
+  std::vector<std::shared_ptr<EntryWriter>>& complete() { return complete_; }
+  /// The further connections; nothing when there are none.
+  const StreamSet* streams() const { return streams_ ? &streams_->streams() : nullptr; }
   /// After the commit: outcomes into the ledger, and word to the sender of those that failed.
   /// Removes what temporary files are left.
   void report_commits();
 
  private:
+  Frame next_frame();
   void on_switch(const Frame& frame);
+  void on_streams(const Frame& frame);
   Fin on_fin(const Frame& frame);
   void on_entry(const Frame& frame);
   void on_data(const FrameHeader& header);
@@ -44,16 +52,14 @@ class Reception {
   void open_entry(uint64_t id, const EntryInfo& info);
   void skip_entry(uint64_t id, const EntryInfo& info, const Target& target);
   void drop(uint64_t id, EntryOutcome outcome);
-  void drop_if_failed(uint64_t id);
-  EntryWriter* writer(const FrameHeader& header);
+  void drop_failed();
 
   Session& session_;
   Link& link_;
   const Negotiated& agreed_;
   Destination& destination_;
   RecvEngines& engines_;
-  std::unique_ptr<BlockReceiver> resend_engine_;
-  PageBuffer read_back_;
+  BlockWriter blocks_;
   const std::vector<std::string> requested_;
   Console& console_;
   Ledger& ledger_;
@@ -61,10 +67,10 @@ class Reception {
   uint64_t last_id_ = 0;
   bool entry_open_ = false;  // the last ENTRY has had no END
   uint64_t unacknowledged_blocks_ = 0;
-  std::map<uint64_t, std::unique_ptr<EntryWriter>> open_;
-  std::set<uint64_t> dropped_;   // failed or skipped: frames on their way are ignored
+  EntryTable open_;
   std::set<std::string> names_;  // taken by entries of this session
-  std::vector<std::unique_ptr<EntryWriter>> complete_;
+  std::vector<std::shared_ptr<EntryWriter>> complete_;
+  std::unique_ptr<StreamReceivers> streams_;  // last: its threads use the table
 };
 
 }  // namespace zx

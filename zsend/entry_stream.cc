@@ -8,9 +8,9 @@
 #include "common/base/error.h"
 #include "common/base/quote.h"
 #include "common/file/name.h"
+#include "zsend/resend.h"
 
 namespace zx {
-
 EntryStream::EntryStream(Session& session, SendEngines& engines, Console& console, Ledger& ledger)
     : session_(session),
       link_(session.link()),
@@ -36,12 +36,17 @@ void EntryStream::send(SourceFile file) {
 
   std::string path = file.path();
   const SourceFacts facts = engines_.look_at(file);
-  const auto [at, added] = open_.try_emplace(id, OpenEntry{.file = std::move(file),
+  // A file of one block gains nothing from other streams, and would wait for them.
+  const bool parallel = streams_ && file.size() > agreed_.block_bytes;
+  auto shared = std::make_shared<const SourceFile>(std::move(file));
+  const auto [at, added] = open_.try_emplace(id, OpenEntry{.file = std::move(shared),
                                                            .name = std::move(path),
                                                            .facts = facts,
                                                            .blocks = {},
                                                            .resent = {},
                                                            .sum = {},
+                                                           .cut_at = {},
+                                                           .parallel = parallel,
                                                            .file_digest = {},
                                                            .reason = {}});
   send_extents(id, at->second);
@@ -49,17 +54,17 @@ void EntryStream::send(SourceFile file) {
 
 void EntryStream::send_extents(uint64_t id, OpenEntry& entry) {
   std::optional<Hasher> file_digest;
-  if (agreed_.file_digest) file_digest.emplace();
+  if (agreed_.file_digest && !entry.parallel) file_digest.emplace();
   Hasher* flat = file_digest ? &*file_digest : nullptr;
 
-  const uint64_t end = entry.file.size();
+  const uint64_t end = entry.file->size();
   Extent extent;
   while (entry.size < end) {
     serve_pending();
     replace_worn_key();
     if (!open_.contains(id)) return;  // refused or failed over there: nothing more to send of it
-    if (entry.failure != ExitStatus::Ok) break;
-    if (extent.length == 0) extent = entry.file.extent_at(entry.size, end);
+    if (entry.failure != ExitStatus::Ok || entry.cut_at) break;
+    if (extent.length == 0) extent = entry.file->extent_at(entry.size, end);
     bool whole = false;
     if (extent.hole) {
       whole = send_hole(id, entry, extent, flat);
@@ -67,10 +72,15 @@ void EntryStream::send_extents(uint64_t id, OpenEntry& entry) {
     } else {
       const auto length =
           static_cast<uint32_t>(std::min<uint64_t>(agreed_.block_bytes, extent.length));
-      whole = send_block(id, entry, entry.size, length, flat);
+      whole = hand_out(id, entry, length) || send_block(id, entry, entry.size, length, flat);
       extent.length -= length;
     }
     if (!whole) break;
+  }
+  if (entry.parallel) {
+    if (!await_streams(id)) return;
+    settle_size(entry);
+    if (agreed_.file_digest) digest_file(entry);
   }
   // A block that was sent again with other content is not in the flat digest.
   if (flat != nullptr && !entry.digest_spoiled) entry.file_digest = flat->value();
@@ -85,7 +95,7 @@ bool EntryStream::send_hole(uint64_t id, OpenEntry& entry, Extent hole, Hasher* 
   const uint64_t end = hole.offset + hole.length;
   // "No data after here" is also what a file says that was cut meanwhile.
   const uint64_t size_now =
-      fstat(entry.file.fd(), &now) == 0 ? static_cast<uint64_t>(now.st_size) : end;
+      fstat(entry.file->fd(), &now) == 0 ? static_cast<uint64_t>(now.st_size) : end;
   const uint64_t length = std::min(end, std::max(size_now, hole.offset)) - hole.offset;
   if (length > 0) {
     link_.queue(FrameType::Hole, id, hole.offset, encode_hole(length));
@@ -101,16 +111,17 @@ bool EntryStream::send_hole(uint64_t id, OpenEntry& entry, Extent hole, Hasher* 
 
 // False when the file did not have all of the block any more, or could not be read.
 bool EntryStream::send_block(uint64_t id, OpenEntry& entry, uint64_t offset, uint32_t length,
-                             Hasher* file_digest) {
+                             Hasher* file_digest, uint16_t attempt) {
   BlockSender& engine = engines_.pick(entry.facts);  // may throw: before the header is promised
-  link_.queue_data_header(id, offset, length, 0);
-  const SentBlock block = engine.send(entry.file, offset, length, link_.take_queued(), file_digest,
+  link_.queue_data_header(id, offset, length, attempt_flags(attempt));
+  const SentBlock block = engine.send(*entry.file, offset, length, link_.take_queued(), file_digest,
                                       [&](uint64_t n) { console_.add_bytes(n); });
   link_.payload_done();
   link_.queue(FrameType::DataDigest, id, offset, encode(BlockDigest{block.length, block.digest}));
   record_block(entry, offset, block);
-  entry.size = offset + block.length;
+  entry.size = std::max(entry.size, offset + block.length);
   if (block.read_error != 0) fail_reading(entry, block.read_error);
+  if (block.length < length) entry.note_cut(offset + block.length);
   return block.length == length && block.read_error == 0;
 }
 
@@ -135,7 +146,7 @@ void EntryStream::fail_reading(OpenEntry& entry, int error) {
 }
 
 void EntryStream::send_end(uint64_t id, OpenEntry& entry) {
-  entry.changed = entry.file.changed() || entry.size != entry.file.size();
+  entry.changed = entry.file->changed() || entry.size != entry.file->size();
   EntryEnd end;
   end.changed = entry.changed;
   end.failure = entry.failure;
@@ -157,21 +168,14 @@ void EntryStream::resend(uint64_t id, uint64_t offset, uint32_t length) {
   const auto found = open_.find(id);
   if (found == open_.end()) return;  // what came meanwhile has settled it
   OpenEntry& entry = found->second;
-  if (++entry.resent[offset] > kMaxBlockRetries)
-    throw Error(ExitStatus::Protocol, "peer asked for one block too often");
+  count_retry(&entry.resent[offset]);
   console_.detail(quote(entry.name) + ": the block at " + std::to_string(offset) +
                   " did not arrive as it was read; sending it again");
-  const PrivateBlock again = read_private_block(entry.file, offset, length);
-  link_.queue_data_header(id, offset, length, kFlagResent);
-  link_.channel().send(link_.take_queued(), More::Yes);
-  link_.channel().send(again.bytes, More::Yes);
-  link_.payload_done();
-  link_.queue(FrameType::DataDigest, id, offset,
-              encode(BlockDigest{again.block.length, again.block.digest}));
+  const SentBlock again = send_again(link_, *entry.file, id, offset, length);
   ++entry.retransmitted;
-  record_block(entry, offset, again.block);
-  if (again.block.read_error != 0) fail_reading(entry, again.block.read_error);
-  if (again.block.length != length && entry.failure == ExitStatus::Ok) {
+  record_block(entry, offset, again);
+  if (again.read_error != 0) fail_reading(entry, again.read_error);
+  if (again.length != length && entry.failure == ExitStatus::Ok) {
     // What follows the block was sent from a longer version: that cannot be made whole.
     entry.failure = ExitStatus::FileIo;
     entry.reason = quote(entry.name) + ": was cut while it was sent";
@@ -182,6 +186,7 @@ void EntryStream::resend(uint64_t id, uint64_t offset, uint32_t length) {
 }
 
 void EntryStream::serve_pending() {
+  if (streams_) take_delivered();
   while (auto frame = link_.read_if_any()) handle(*frame);
 }
 
@@ -195,6 +200,9 @@ void EntryStream::replace_worn_key() {
 
 void EntryStream::handle(const Frame& frame) {
   switch (frame.header.type) {
+    case FrameType::Streams:
+      if (!streams_ || streams_->started()) unexpected_frame(frame.header, "without being asked");
+      return streams_->start();
     case FrameType::Ack:
       return;  // what counts is the result
     case FrameType::Retry:
@@ -233,6 +241,7 @@ void EntryStream::settle_entry(uint64_t id, const EntryResult& result) {
   outcome.block_sum = entry.sum.value();
   ledger_.add(std::move(outcome));
   open_.erase(found);
+  if (streams_) (void)streams_->drop(id);
 }
 
 void EntryStream::settle() {

@@ -2,12 +2,15 @@
 // The story of zsend.
 #include "zsend/sender.h"
 
+#include <thread>
+
 #include "common/base/error.h"
 #include "common/base/quote.h"
 #include "common/engine/engine_set.h"
 #include "common/file/name.h"
 #include "common/session/limit.h"
 #include "common/session/session.h"
+#include "common/session/stream_count.h"
 #include "common/ui/meeting.h"
 #include "zsend/entry_stream.h"
 
@@ -62,6 +65,7 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
   Summary& summary = console.summary();
 
   Verdict verdict;
+  TcpFigures tcp;  // of all connections
   link.guard([&] {
     if (options.common.listen) keep_requested(session.agreed().path, &sources);
 
@@ -75,6 +79,10 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
     console.begin_transfer(total);
     const Stopwatch watch;
     EntryStream stream(session, engines, console, ledger);
+    const uint16_t streams = choose_streams(
+        {session.agreed().streams, std::chrono::microseconds(link.tcp_figures().rtt_us),
+         std::thread::hardware_concurrency(), total, window_bytes()});
+    if (streams > 1) stream.use_streams(streams, options.common.engine);
     for (SourceFile& source : sources) stream.send(std::move(source));
     const uint64_t moving_us = watch.wall_us(), cpu_us = watch.cpu_us();
     const uint64_t busy_us = link.tcp_figures().busy_us;
@@ -88,6 +96,12 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
                               .busy_us = busy_us,
                               .looks = looks.looks,
                               .backlogs = looks.backlogs};
+    stream.close_streams();
+    if (const StreamSet* further = stream.streams()) {
+      summary.streams += further->opened();
+      summary.streams_lost = further->lost();
+      tcp = further->tcp_figures();
+    }
 
     // 6. FIN, verdict, BYE. Without a verdict nothing counts as sent.
     const PathReport path = engines.report();
@@ -98,7 +112,8 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
 
   // 7. Report. Both sides have said the same.
   link.channel().finish_sending();
-  summary.set_tcp(Role::Sender, link.tcp_figures());
+  tcp.add(link.tcp_figures());
+  summary.set_tcp(Role::Sender, tcp);
   summary.durable = verdict.durable;
   return console.finish(ledger.status(), "", ledger);
 }

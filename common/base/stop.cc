@@ -12,6 +12,7 @@ namespace zx {
 namespace {
 
 std::atomic<int> stop_signal{0};
+thread_local const std::atomic<bool>* cancel_flag = nullptr;
 
 constexpr int kStopSignals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGXCPU, SIGALRM, SIGUSR2};
 constexpr auto kIdle = std::chrono::milliseconds(500);
@@ -35,6 +36,15 @@ bool stop_requested() {
 void check_stop() {
   const int signal = stop_signal.load(std::memory_order_relaxed);
   if (signal != 0) throw Interrupted{signal};
+  if (cancel_flag != nullptr && cancel_flag->load(std::memory_order_relaxed)) throw Cancelled{};
+}
+
+CancelScope::CancelScope(const std::atomic<bool>& flag) {
+  cancel_flag = &flag;
+}
+
+CancelScope::~CancelScope() {
+  cancel_flag = nullptr;
 }
 
 SignalWatch::SignalWatch() : main_thread_(pthread_self()) {

@@ -5,6 +5,7 @@
 // not lost, whatever the call is (but for an fsync of a slow disk).
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <functional>
@@ -19,8 +20,22 @@ struct Interrupted {
   int signal;
 };
 
+/// Thrown by check_stop() on a thread whose work is no longer wanted. Not an Error: whoever wanted
+/// it knows why.
+struct Cancelled {};
+
+/// While it lives, check_stop() on this thread throws Cancelled once the flag is true. One a
+/// thread.
+class CancelScope {
+ public:
+  explicit CancelScope(const std::atomic<bool>& flag);
+  ~CancelScope();
+  CancelScope(const CancelScope&) = delete;
+  CancelScope& operator=(const CancelScope&) = delete;
+};
+
 /// Throws Interrupted when a stop signal has come: SIGINT, SIGTERM, SIGHUP, and the others that
-/// would end the program by default. Call on every EINTR and once a block.
+/// would end the program by default; Cancelled, see above. Call on every EINTR and once a block.
 void check_stop();
 /// The same as a question.
 bool stop_requested();

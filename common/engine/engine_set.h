@@ -114,6 +114,7 @@ class RecvEngines {
   BlockReceiver& pick(const SinkFacts& sink);
   void use(Channel& channel);
   PathReport report();
+  const EngineOptions& options() const { return options_; }
 
  private:
   Choice choose(const SinkFacts& sink) const;

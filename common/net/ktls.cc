@@ -14,6 +14,7 @@
 #include <cstring>
 #include <fstream>
 #include <map>
+#include <mutex>
 #include <sstream>
 #include <variant>
 
@@ -202,7 +203,9 @@ bool generic_gcm(std::string_view proc_crypto) {
 
 std::string ktls_obstacle(const Suite& suite, Ktls asked) {
   if (asked == Ktls::Off) return "--ktls=off";
+  static std::mutex mutex;
   static std::map<uint8_t, Trial> trials;
+  const std::lock_guard lock(mutex);
   const auto [at, first] = trials.try_emplace(suite.bit);
   if (first) at->second = try_suite(suite);
   const Trial& trial = at->second;

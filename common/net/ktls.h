@@ -45,8 +45,8 @@ struct TrafficSecrets {
 };
 
 /// Why the kernel shall not do the record layer of this suite, "" when it shall. Tries it on a
-/// throw-away loopback connection and reads the state back, once for each suite and run. Not
-/// thread-safe.
+/// throw-away loopback connection and reads the state back, once for each suite and run.
+/// Thread-safe.
 std::string ktls_obstacle(const Suite& suite, Ktls asked);
 
 /// Gives both directions to the kernel and reads back from the socket that they are in force.

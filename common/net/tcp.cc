@@ -26,6 +26,8 @@ using std::chrono::seconds;
 constexpr seconds kConnectLimit{10};
 constexpr milliseconds kRetryPause{200};
 constexpr int kBacklog = 16;
+// Only the main thread's waits are ended by a stop signal at once; others look at it so often.
+constexpr milliseconds kSlice{100};
 
 void set_option(int fd, int level, int name, int value) {
   // Tuning only: a kernel that refuses one still moves the data.
@@ -74,10 +76,10 @@ milliseconds until(Clock::time_point deadline) {
 bool poll_until(int fd, short events, Clock::time_point deadline) {
   for (;;) {
     const milliseconds left = until(deadline);
-    const int n = poll_for(fd, events, left);
+    const int n = poll_for(fd, events, std::min(left, kSlice));
     if (n > 0) return true;
-    if (n == 0) return false;
-    check_stop();  // EINTR
+    if (n == 0 && left <= kSlice) return false;
+    check_stop();
   }
 }
 
@@ -193,6 +195,19 @@ bool Socket::readable_now() {
 
 bool Socket::wait_readable(milliseconds wait) {
   return poll_until(fd_.get(), POLLIN, Clock::now() + wait);
+}
+
+bool Socket::wait_readable_or(int other, milliseconds wait) {
+  const auto deadline = Clock::now() + wait;
+  for (;;) {
+    const milliseconds left = until(deadline);
+    std::array<pollfd, 2> fds{{{fd_.get(), POLLIN, 0}, {other, POLLIN, 0}}};
+    const auto slice = std::max<int64_t>(std::min(left, kSlice).count(), 0);
+    const int n = poll(fds.data(), fds.size(), static_cast<int>(slice));
+    if (n > 0) return true;
+    if (n == 0 && left <= kSlice) return false;
+    check_stop();
+  }
 }
 
 void Socket::shutdown_send() {

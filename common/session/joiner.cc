@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <exception>
 
 #include "common/base/error.h"
 #include "common/base/stop.h"
@@ -18,6 +19,8 @@ constexpr std::chrono::milliseconds kRetryPause{200};
 constexpr std::chrono::seconds kStrangerLimit{3};
 // Connections that have not said anything yet; the oldest goes first.
 constexpr size_t kMaxWaiting = 32;
+// A waiting thread looks for a stop signal, and the accepting one for its own time, so often.
+constexpr std::chrono::milliseconds kLookForStop{100};
 
 Security further_security(const Security& first, const Handshaken& h) {
   Security s;
@@ -36,6 +39,19 @@ bool may_pass(const Error& error) {
          (error.status() == ExitStatus::Network || error.status() == ExitStatus::Timeout);
 }
 
+Join read_join(Link& link, const Join& mine) {
+  const std::string peer = link.channel().socket().peer();
+  const Frame frame = link.read();
+  if (frame.header.type != FrameType::Join) unexpected_frame(frame.header, "instead of JOIN");
+  const Join theirs = decode_join(frame.body);
+  if (theirs.connector_preface != mine.connector_preface ||
+      theirs.listener_preface != mine.listener_preface)
+    throw Error(ExitStatus::Auth, peer + ": the preface was changed on its way");
+  if (theirs.session != mine.session)
+    throw Error(ExitStatus::Protocol, peer + ": JOIN for another session or connection");
+  return theirs;
+}
+
 }  // namespace
 
 Joiner::Joiner(HostPort address, Role role, const Security& security, const Handshaken& first,
@@ -52,89 +68,139 @@ Joiner::Joiner(Listener listener, Role role, const Security& security, const Han
       security_(further_security(security, first)),
       idle_(idle) {}
 
-void Joiner::prepare() {
-  if (listener_) listener_->resume();
+void Joiner::prepare(uint32_t index) {
+  if (!listener_) return;
+  const std::lock_guard lock(mutex_);
+  expected_.insert(index);
+  listener_->resume();
 }
 
-std::unique_ptr<Channel> Joiner::join(uint32_t index) {
-  const auto give_up = Clock::now() + idle_;
-  auto channel = listener_ ? accept(index, give_up) : connect(index, give_up);
+bool Joiner::expects(uint32_t index) {
+  const std::lock_guard lock(mutex_);
+  return expected_.contains(index);
+}
+
+void Joiner::forget(uint32_t index) {
+  const std::lock_guard lock(mutex_);
+  expected_.erase(index);
+  arrived_.erase(index);
+  if (expected_.empty()) listener_->pause();
+}
+
+std::unique_ptr<Channel> Joiner::join(uint32_t index, std::chrono::seconds limit, bool insist) {
+  const auto give_up = Clock::now() + limit;
+  auto channel = listener_ ? accept(index, give_up) : connect(index, give_up, insist);
   channel->socket().set_deadline(std::nullopt);
   return channel;
 }
 
-std::unique_ptr<Channel> Joiner::connect(uint32_t index, Clock::time_point give_up) {
+std::unique_ptr<Channel> Joiner::connect(uint32_t index, Clock::time_point give_up,
+                                         bool insist) const {
   for (;;) {
     const auto left = std::chrono::floor<std::chrono::seconds>(give_up - Clock::now());
     try {
-      Socket socket = connect_to(*address_, Family::Any, left, idle_, give_up);
-      return exchange_join(connector_handshake(std::move(socket), role_, security_, give_up), index,
-                           true);
+      Socket socket = connect_to(*address_, Family::Any, insist ? left : std::chrono::seconds(0),
+                                 idle_, give_up);
+      Handshaken h = connector_handshake(std::move(socket), role_, security_, give_up);
+      const Join mine{h.connector_preface, h.listener_preface, session_, index};
+      Link link(std::move(h.channel));
+      link.send(FrameType::Join, 0, 0, encode(mine));
+      if (read_join(link, mine).index != index)
+        throw Error(ExitStatus::Protocol,
+                    to_text(*address_) + ": JOIN for another session or connection");
+      return link.take_channel();
     } catch (const Error& error) {
-      if (!may_pass(error) || Clock::now() + kRetryPause >= give_up) throw;
+      if (!insist || !may_pass(error) || Clock::now() + kRetryPause >= give_up) throw;
       pause_for(kRetryPause);
     }
   }
 }
 
 std::unique_ptr<Channel> Joiner::accept(uint32_t index, Clock::time_point give_up) {
-  std::vector<Socket> waiting;
+  struct Forget {
+    Joiner& joiner;
+    uint32_t index;
+    ~Forget() { joiner.forget(index); }
+  } const at_the_end{*this, index};
+
+  std::unique_lock lock(mutex_);
   for (;;) {
-    Socket socket = next_that_speaks(&waiting, give_up);
-    try {
-      const auto limit = std::min(give_up, Clock::now() + kStrangerLimit);
-      auto h = listener_handshake(std::move(socket), role_, security_, limit);
-      if (!h) continue;
-      auto channel = exchange_join(std::move(*h), index, false);
-      listener_->pause();
-      return channel;
-    } catch (const KernelTlsError&) {
-      throw;  // ours, not a stranger's
-    } catch (const Error& error) {
-      if (error.status() == ExitStatus::Internal) throw;
-      check_stop();  // a stranger: whoever does not have the key of this session does not end it
+    const auto found = arrived_.find(index);
+    if (found != arrived_.end()) return std::move(found->second);
+    if (Clock::now() >= give_up)
+      throw Error(ExitStatus::Timeout, "the peer did not connect again in time");
+    if (accepting_) {
+      changed_.wait_for(lock, kLookForStop);
+      check_stop();
+      continue;
     }
+    accepting_ = true;
+    lock.unlock();
+    std::optional<Joined> joined;
+    std::exception_ptr error;
+    try {
+      joined = accept_one(give_up);
+    } catch (...) {
+      error = std::current_exception();
+    }
+    lock.lock();
+    accepting_ = false;
+    changed_.notify_all();
+    if (error) {
+      lock.unlock();
+      std::rethrow_exception(error);
+    }
+    if (joined) arrived_[joined->index] = std::move(joined->channel);
   }
+}
+
+// Nothing when it was a stranger: whoever does not have the key of this session does not end it.
+std::optional<Joiner::Joined> Joiner::accept_one(Clock::time_point give_up) {
+  auto socket = next_that_speaks(give_up);
+  if (!socket) return std::nullopt;
+  try {
+    const auto limit = std::min(give_up, Clock::now() + kStrangerLimit);
+    auto h = listener_handshake(std::move(*socket), role_, security_, limit);
+    if (h) return answer_join(std::move(*h));
+  } catch (const KernelTlsError&) {
+    throw;  // ours, not a stranger's
+  } catch (const Error& error) {
+    if (error.status() == ExitStatus::Internal) throw;
+    check_stop();
+  }
+  return std::nullopt;
 }
 
 // The peer speaks first, and at once: who connects and is silent costs nobody else any time.
-Socket Joiner::next_that_speaks(std::vector<Socket>* waiting, Clock::time_point give_up) {
-  for (;;) {
-    if (Clock::now() >= give_up)
-      throw Error(ExitStatus::Timeout,
-                  "the peer did not connect again within " + std::to_string(idle_.count()) + " s");
+// Nothing when nobody has spoken by then.
+std::optional<Socket> Joiner::next_that_speaks(Clock::time_point give_up) {
+  while (Clock::now() < give_up) {
+    check_stop();
     std::vector<pollfd> fds{{listener_->fd(), POLLIN, 0}};
-    for (const Socket& s : *waiting) fds.push_back({s.fd(), POLLIN, 0});
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(give_up - Clock::now());
-    if (poll(fds.data(), fds.size(), static_cast<int>(std::max<int64_t>(left.count(), 0))) < 0)
-      check_stop();
-    for (size_t i = 0; i < waiting->size(); ++i) {
+    for (const Socket& s : silent_) fds.push_back({s.fd(), POLLIN, 0});
+    (void)poll(fds.data(), fds.size(), static_cast<int>(kLookForStop.count()));
+    for (size_t i = 0; i < silent_.size(); ++i) {
       if (fds[i + 1].revents == 0) continue;
-      Socket speaks = std::move((*waiting)[i]);
-      waiting->erase(waiting->begin() + static_cast<std::ptrdiff_t>(i));
+      Socket speaks = std::move(silent_[i]);
+      silent_.erase(silent_.begin() + static_cast<std::ptrdiff_t>(i));
       return speaks;
     }
     if (fds[0].revents == 0) continue;
-    if (auto socket = listener_->accept(give_up, idle_)) waiting->push_back(std::move(*socket));
-    if (waiting->size() > kMaxWaiting) waiting->erase(waiting->begin());
+    if (auto socket = listener_->accept(give_up, idle_)) silent_.push_back(std::move(*socket));
+    if (silent_.size() > kMaxWaiting) silent_.erase(silent_.begin());
   }
+  return std::nullopt;
 }
 
-std::unique_ptr<Channel> Joiner::exchange_join(Handshaken h, uint32_t index, bool connector) {
+Joiner::Joined Joiner::answer_join(Handshaken h) {
   const std::string peer = h.channel->socket().peer();
+  const Join mine{h.connector_preface, h.listener_preface, session_, 0};
   Link link(std::move(h.channel));
-  const Join mine{h.connector_preface, h.listener_preface, session_, index};
-  if (connector) link.send(FrameType::Join, 0, 0, encode(mine));
-  const Frame frame = link.read();
-  if (frame.header.type != FrameType::Join) unexpected_frame(frame.header, "instead of JOIN");
-  const Join theirs = decode_join(frame.body);
-  if (theirs.connector_preface != mine.connector_preface ||
-      theirs.listener_preface != mine.listener_preface)
-    throw Error(ExitStatus::Auth, peer + ": the preface was changed on its way");
-  if (theirs.session != mine.session || theirs.index != mine.index)
-    throw Error(ExitStatus::Protocol, peer + ": JOIN for another session or connection");
-  if (!connector) link.send(FrameType::Join, 0, 0, encode(mine));
-  return link.take_channel();
+  const Join theirs = read_join(link, mine);
+  if (!expects(theirs.index))
+    throw Error(ExitStatus::Protocol, peer + ": JOIN for a connection that is not expected");
+  link.send(FrameType::Join, 0, 0, encode(theirs));
+  return {theirs.index, link.take_channel()};
 }
 
 }  // namespace zx

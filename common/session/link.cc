@@ -104,7 +104,7 @@ std::optional<Frame> Link::read_one() {
   Frame frame{decode_header(raw), {}};
   const bool data = frame.header.type == FrameType::Data;
   const uint16_t flags = frame.header.flags;
-  if (is_known(frame.header.type) && (data ? flags & ~kFlagResent : flags) != 0)
+  if (is_known(frame.header.type) && (data ? flags & ~(kFlagResent | kAttemptMask) : flags) != 0)
     throw Error(ExitStatus::Protocol,
                 std::string("peer sent ") + frame_name(frame.header.type) + " with unknown flags");
   if (data) {

@@ -93,6 +93,8 @@ Negotiated agree(const Terms& mine, const Terms& peers) {
   n.path_is_directory = mine.path_is_directory || peers.path_is_directory;
   n.overwrite_here = mine.overwrite;
   n.overwrite_peer = peers.overwrite;
+  // A wish of 0 is larger than any.
+  n.streams = static_cast<uint16_t>(std::min<unsigned>(mine.streams - 1U, peers.streams - 1U) + 1U);
   n.sources = std::max(mine.sources, peers.sources);
   n.rate_limit = smaller_limit(mine.rate_limit, peers.rate_limit);
   n.path = mine.path.empty() ? peers.path : mine.path;  // only the connector has one
@@ -142,16 +144,22 @@ void Session::exchange_terms(Terms terms, bool connector) {
 
 // Every connection that carries data comes by here.
 void Session::limit_rate(Socket& socket) const {
-  const uint64_t rate = agreed_.rate_limit;
-  if (rate == 0) return;
+  if (agreed_.rate_limit == 0) return;
+  const uint64_t rate = std::max(agreed_.rate_limit / streams_, kMinRateLimit);
   // A pause that the limit makes is not a peer that has gone.
   socket.extend_idle(std::chrono::seconds(kPacedBurst / rate));
   if (role_ == Role::Sender) socket.limit_rate(rate);
 }
 
+void Session::share_rate(unsigned streams) {
+  streams_ = streams;
+  limit_rate(link_->channel().socket());
+}
+
 std::vector<Frame> Session::switch_connection(bool first) {
   std::vector<Frame> late;
-  joiner_->prepare();
+  const uint32_t index = join_index(0, ++joined_);
+  joiner_->prepare(index);
   link_->send(FrameType::Switch, 0, 0, {});
   Channel& old = link_->channel();
   old.finish_sending();
@@ -172,7 +180,8 @@ std::vector<Frame> Session::switch_connection(bool first) {
   std::byte scrap{};
   if (old.recv_some({&scrap, 1}) != 0)
     throw Error(ExitStatus::Protocol, "peer sent something after SWITCH");
-  link_->replace_channel(joiner_->join(++joined_));
+  link_->replace_channel(
+      joiner_->join(index, link_->channel().socket().idle_timeout(), /*insist=*/true));
   limit_rate(link_->channel().socket());
   return late;
 }

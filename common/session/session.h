@@ -31,6 +31,7 @@ struct Negotiated {
   bool no_target_directory = false;
   bool path_is_directory = false;
   Overwrite overwrite_here = Overwrite::Unset, overwrite_peer = Overwrite::Unset;
+  uint16_t streams = 0;           // the smaller wish for connections; 0: no wish
   uint32_t sources = 0;           // entries the sender means to send
   uint64_t rate_limit = 0;        // bytes/s from the sender, all connections together; 0: none
   std::vector<std::string> path;  // where, below the listener's root
@@ -46,6 +47,8 @@ class Session {
   Session(Handshaken h, Role role, std::unique_ptr<Joiner> joiner, uint64_t key_limit_bytes);
 
   Link& link() { return *link_; }
+  /// For further connections beside this one (session/stream_set.h).
+  Joiner& joiner() { return *joiner_; }
   const Negotiated& agreed() const { return agreed_; }
   /// The TLS suite, "" in plain mode.
   const std::string& cipher() const { return cipher_; }
@@ -57,16 +60,20 @@ class Session {
   /// next block comes switch_connection().
   /// Never with ChaCha20-Poly1305 and in plain mode.
   bool key_is_worn() const { return link_->sent_bytes() >= key_limit_bytes_; }
+  /// What one key may protect in this session, in bytes.
+  uint64_t key_limit_bytes() const { return key_limit_bytes_; }
   /// Goes on over a new connection, between two frames: SWITCH both ways on the old one, which is
   /// then read to its end, JOIN on the new one. `first`: this side begins (a sender whose key is
   /// worn); else it answers the peer's SWITCH. Returns what the peer said between this side's
   /// SWITCH and its own, to be dealt with now. References to the channel end. Blocking. Throws
   /// Error.
   std::vector<Frame> switch_connection(bool first);
-
- private:
+  /// So many connections share the rate limit from here on; the first one is told at once.
+  void share_rate(unsigned streams);
+  /// Its share of the rate limit, if there is one, for a connection of this session.
   void limit_rate(Socket& socket) const;
 
+ private:
   Role role_;
   std::unique_ptr<Link> link_;
   std::unique_ptr<Joiner> joiner_;
@@ -75,6 +82,7 @@ class Session {
   PrefaceBytes connector_preface_{}, listener_preface_{};
   uint64_t key_limit_bytes_;
   uint32_t joined_ = 0;
+  unsigned streams_ = 1;
 };
 
 /// Called once when the listener is ready, with the port in use.

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 
@@ -41,6 +42,10 @@ std::vector<std::string> with_explicit_values(int argc, const char* const* argv,
     out.push_back(std::move(word));
   }
   return out;
+}
+
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
 }
 
 template <typename T>
@@ -106,7 +111,7 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
                           const std::vector<std::pair<std::string, Engine>>& engines,
                           CommonOptions* o) {
   bool four = false, six = false;
-  std::string listen, block_size, buffer_size, rate_limit, rekey_after;
+  std::string listen, block_size, buffer_size, rate_limit, rekey_after, streams;
   CertificateFiles certificates;
   std::optional<std::chrono::seconds> timeout;
 
@@ -149,6 +154,8 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
       ->type_name("SIZE");
   app.add_option("--bwlimit", rate_limit, "bytes a second on the network, at least 1K (no limit)")
       ->type_name("RATE");
+  app.add_option("--streams", streams, "connections that share the blocks out, 1 to 16 (auto)")
+      ->type_name("N|auto");
   add_seconds(app, "--timeout", &timeout, 1, "give up when nothing moves for so long (60)");
   add_seconds(app, "--wait", &o->wait, 0, "keep trying to connect, or wait for a peer, so long");
   add_words<Durability>(
@@ -205,6 +212,12 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
       throw Error(ExitStatus::Usage,
                   "--bwlimit " + escape(rate_limit) + ": bytes a second, at least 1K");
     o->rate_limit = *rate;
+  }
+  if (!streams.empty() && streams != "auto") {
+    const auto count = parse_size(streams);
+    if (!count || *count < 1 || *count > kMaxStreams || !std::ranges::all_of(streams, is_digit))
+      throw Error(ExitStatus::Usage, "--streams " + escape(streams) + ": from 1 to 16, or auto");
+    o->streams = static_cast<uint16_t>(*count);
   }
   if (!rekey_after.empty()) {
     const auto size = parse_size(rekey_after);
@@ -272,6 +285,7 @@ Security make_security(const CommonOptions& options, const std::optional<DirectE
 Terms make_terms(const CommonOptions& options, const char* program) {
   Terms terms;
   terms.max_block_bytes = options.block_bytes;
+  terms.streams = options.streams;
   terms.durability = options.durability;
   terms.overwrite = options.overwrite;
   terms.file_digest = options.console.digest.has_value();

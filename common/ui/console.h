@@ -36,6 +36,8 @@ struct ConsoleOptions {
 /// The last word of a run. What is not known when a run fails keeps its default.
 struct Summary {
   uint64_t wire_bytes = 0;
+  unsigned streams = 1,
+           streams_lost = 0;  // connections that there were; of those meant to be, lost
   bool durable = false;
   std::string tx, rx;                           // engines
   std::string tls = "none", tls_peer = "none";  // this side's record layer and the peer's

@@ -133,6 +133,7 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
   json.number("files", totals.entries).number("bytes", totals.bytes);
   json.number("wire_bytes", summary_.wire_bytes).real("seconds", time);
   json.number("retransmitted_blocks", totals.retransmitted_blocks).number("resumed_bytes", 0);
+  json.number("streams", summary_.streams).number("streams_lost", summary_.streams_lost);
   json.boolean("durable", summary_.durable).object("path", path);
   json.text("limit", summary_.limit.part);
   if (summary_.tcp) json.object("tcp", tcp_json(*summary_.tcp, summary_.at_sender));
@@ -155,8 +156,9 @@ void Console::print_summary(const Totals& totals, double time) {
                                                        : summary_.cipher + " (" + summary_.tls +
                                                              ", peer " + summary_.tls_peer + ")";
   print(program_ + ": " + files + ", " + human_bytes(bytes) + " in " + took.data() + ", path " +
-        summary_.tx + " -> " + summary_.rx + ", " + security + ", verified XXH3-128, " +
-        (summary_.durable ? "durable" : "not durable"));
+        summary_.tx + " -> " + summary_.rx + ", " +
+        (summary_.streams > 1 ? std::to_string(summary_.streams) + " streams, " : "") + security +
+        ", verified XXH3-128, " + (summary_.durable ? "durable" : "not durable"));
   if (options_.verbose == 0) return;
   for (const std::string& reason : summary_.why) print(reason);
   const Limit& limit = summary_.limit;

@@ -20,23 +20,15 @@ struct Row {
 };
 
 constexpr Row kTypes[] = {
-    {FrameType::Hello, "HELLO"},
-    {FrameType::Welcome, "WELCOME"},
-    {FrameType::Join, "JOIN"},
-    {FrameType::Switch, "SWITCH"},
-    {FrameType::Entry, "ENTRY"},
-    {FrameType::Data, "DATA"},
-    {FrameType::DataDigest, "DIGEST"},
-    {FrameType::Hole, "HOLE"},
-    {FrameType::End, "END"},
-    {FrameType::Fin, "FIN"},
-    {FrameType::Bye, "BYE"},
-    {FrameType::Ack, "ACK"},
-    {FrameType::Retry, "RETRY"},
-    {FrameType::Result, "RESULT"},
-    {FrameType::Verdict, "VERDICT"},
-    {FrameType::ErrorReport, "ERROR"},
-    {FrameType::Heartbeat, "HEARTBEAT"},
+    {FrameType::Hello, "HELLO"},       {FrameType::Welcome, "WELCOME"},
+    {FrameType::Join, "JOIN"},         {FrameType::Switch, "SWITCH"},
+    {FrameType::Streams, "STREAMS"},   {FrameType::Entry, "ENTRY"},
+    {FrameType::Data, "DATA"},         {FrameType::DataDigest, "DIGEST"},
+    {FrameType::Hole, "HOLE"},         {FrameType::End, "END"},
+    {FrameType::Fin, "FIN"},           {FrameType::Bye, "BYE"},
+    {FrameType::Ack, "ACK"},           {FrameType::Retry, "RETRY"},
+    {FrameType::Result, "RESULT"},     {FrameType::Verdict, "VERDICT"},
+    {FrameType::ErrorReport, "ERROR"}, {FrameType::Heartbeat, "HEARTBEAT"},
 };
 
 }  // namespace

@@ -22,8 +22,9 @@ enum class FrameType : uint16_t {
   // both ways, first
   Hello = 0x8001,
   Welcome = 0x8002,
-  Join = 0x8003,    // instead of them on a further connection of a session
-  Switch = 0x8004,  // the last frame on a connection that is replaced
+  Join = 0x8003,     // instead of them on a further connection of a session
+  Switch = 0x8004,   // the last frame on a connection that is replaced
+  Streams = 0x8005,  // how many connections will carry blocks, and: ready for them
   // sender to receiver
   Entry = 0x8010,
   Data = 0x8011,
@@ -46,6 +47,15 @@ constexpr uint16_t kMustUnderstand = 0x8000;
 
 /// DATA: these bytes were asked for again and come from a private buffer.
 constexpr uint16_t kFlagResent = 1;
+/// DATA: how many streams that were to carry this block are lost. What arrives late over one of
+/// them has a smaller number than what took its place.
+constexpr uint16_t kAttemptMask = 0x0f00;
+constexpr uint16_t attempt_flags(uint16_t attempt) {
+  return static_cast<uint16_t>(attempt << 8 & kAttemptMask);
+}
+constexpr uint16_t attempt_of(uint16_t flags) {
+  return (flags & kAttemptMask) >> 8;
+}
 
 struct FrameHeader {
   FrameType type{};

@@ -35,6 +35,15 @@ constexpr uint64_t kMinRateLimit = 1024;
 // off_t of Linux: nothing larger can be a file.
 constexpr uint64_t kMaxFileBytes = (uint64_t{1} << 63) - 1;
 
+// Connections of one session.
+constexpr uint16_t kMaxStreams = 16;
+// Blocks on one further connection without an ACK: what a receiver must know to tell a block that
+// is sent again after a stream died from one that overlaps another.
+constexpr size_t kMaxUnacknowledged = 16;
+// Ranges of one entry with gaps between them, with several streams: more than their blocks can
+// leave.
+constexpr size_t kMaxCoveredRanges = 1024;
+
 // Entries without a RESULT, the one being sent included.
 constexpr size_t kMaxOpenEntries = 64;
 // Entries of one session: each stays open at the receiver until the commit.

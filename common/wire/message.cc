@@ -94,7 +94,7 @@ Bytes encode(const Terms& m) {
   e.u8(static_cast<uint8_t>(
       bit(m.file_digest, kWantsFileDigest) | bit(m.no_target_directory, kNoTargetDirectory) |
       bit(m.preserve, kPreserve) | bit(m.path_is_directory, kPathIsDirectory)));
-  e.u32(m.sources).u64(m.rate_limit).name_list(m.path).text(m.build);
+  e.u32(m.sources).u64(m.rate_limit).u16(m.streams).name_list(m.path).text(m.build);
   return e.take();
 }
 
@@ -120,6 +120,8 @@ Terms decode_terms(ByteView bytes) {
   m.sources = d.u32("sources");
   m.rate_limit = d.u64("rate limit");
   if (m.rate_limit != 0 && m.rate_limit < kMinRateLimit) d.fail("rate limit", "below 1 KiB/s");
+  m.streams = d.u16("streams");
+  if (m.streams > kMaxStreams) d.fail("streams", "over " + std::to_string(kMaxStreams));
   m.path = d.name_list(kMaxPathComponents, kMaxNameBytes, kMaxPathBytes, "path");
   m.build = d.text(kMaxBuildBytes, "build");
   d.finish();
@@ -318,6 +320,19 @@ ExitStatus decode_bye(ByteView bytes) {
   const ExitStatus status = get_status(d);
   d.finish();
   return status;
+}
+
+Bytes encode_streams(uint16_t count) {
+  return Encoder().u16(count).take();
+}
+
+uint16_t decode_streams(ByteView bytes) {
+  Decoder d(bytes, "STREAMS");
+  const uint16_t count = d.u16("count");
+  if (count < 2 || count > kMaxStreams)
+    d.fail("count", "not from 2 to " + std::to_string(kMaxStreams));
+  d.finish();
+  return count;
 }
 
 Bytes seal(Bytes body) {

@@ -39,6 +39,7 @@ struct Terms {
   bool path_is_directory = false;    // the path was written with a trailing slash
   uint32_t sources = 0;              // entries the sender means to send; 0 from a receiver
   uint64_t rate_limit = 0;           // bytes/s on the wire from the sender; 0: no wish
+  uint16_t streams = 0;              // connections at most, 1 to kMaxStreams; 0: no wish
   std::vector<std::string> path;     // from the connector: where, below the listener's root
   std::string build;                 // program and version, for messages
 };
@@ -47,8 +48,14 @@ struct Terms {
 struct Join {
   PrefaceBytes connector_preface{}, listener_preface{};  // as this side wrote or read them
   SessionId session{};
-  uint32_t index = 0;  // 1 for the first further connection, then counting up
+  uint32_t index = 0;  // join_index()
 };
+
+/// The index of a further connection: which stream of the session it is (0: the first connection),
+/// and how many connections that stream has had before.
+constexpr uint32_t join_index(uint32_t stream, uint32_t generation) {
+  return generation << 16 | stream;
+}
 
 constexpr uint8_t kEntryRegularFile = 1;
 
@@ -137,6 +144,7 @@ Bytes encode(const ErrorMessage&);
 Bytes encode_hole(uint64_t length);
 Bytes encode_retry(uint32_t length);
 Bytes encode_bye(ExitStatus status);
+Bytes encode_streams(uint16_t count);
 
 Terms decode_terms(ByteView);
 Join decode_join(ByteView);
@@ -150,6 +158,7 @@ ErrorMessage decode_error(ByteView);
 uint64_t decode_hole(ByteView);
 uint32_t decode_retry(ByteView);
 ExitStatus decode_bye(ByteView);
+uint16_t decode_streams(ByteView);
 
 constexpr size_t kSealBytes = 8;
 /// body plus the XXH3-64 of it.

@@ -3,7 +3,7 @@
 for p in "$ZSEND" "$ZRECV"; do
   "$p" --help >"$t/out" 2>"$t/e.err"; [ -s "$t/out" ] && [ ! -s "$t/e.err" ] || fail "--help"
   "$p" --version >"$t/out"; grep -qE '^z(send|recv) [0-9]+\.[0-9]+' "$t/out" || fail "--version: $(cat "$t/out")"
-  for bad in "" "--nonsense" "-r a b" "-a x zs://h" "--resume x zs://h" "--streams 2 x zs://h" "--ktls=warp x zs://h" "--tls-cert c x zs://h" \
+  for bad in "" "--nonsense" "-r a b" "-a x zs://h" "--resume x zs://h" "--streams 0 x zs://h" "--streams 17 x zs://h" "--streams 1K x zs://h" "--streams=many x zs://h" "--streams -1 x zs://h" "--ktls=warp x zs://h" "--tls-cert c x zs://h" \
     "--engine=warp x zs://h" "--exec true x zs://h" "--timeout 0 x zs://h" "--block-size 3 x zs://h" "-4 -6 x zs://h" \
     "--no-auth x zs://h" "x host:path" "x ssh://h/p" "x zs://h:99999" "x zs://h/../y" "--listen" "--listen x:y z"; do
     status_of "$p" $bad >"$t/out" 2>"$t/e.err" </dev/null

@@ -21,11 +21,17 @@ TLS_PSK, TLS_CERT, PLAIN = 1, 2, 3
 SENDER, RECEIVER = 1, 2
 ROLE_NAME = {SENDER: "sender", RECEIVER: "receiver"}
 
-HELLO, WELCOME, JOIN, SWITCH = 0x8001, 0x8002, 0x8003, 0x8004
+HELLO, WELCOME, JOIN, SWITCH, STREAMS = 0x8001, 0x8002, 0x8003, 0x8004, 0x8005
 ENTRY, DATA, DIGEST, HOLE, END, FIN, BYE = 0x8010, 0x8011, 0x8012, 0x8013, 0x8014, 0x8018, 0x8019
 ACK, RETRY, RESULT, VERDICT = 0x8020, 0x8021, 0x8022, 0x8023
 ERROR, HEARTBEAT = 0x8030, 0x0031
 RESENT = 1
+
+
+def attempt(count):
+    """The flags of a DATA for whose block so many streams were lost."""
+    return count << 8
+
 
 OK, INTERNAL, USAGE, AUTH, PROTOCOL, NETWORK, FILE_IO, NO_SPACE = range(8)
 INTEGRITY, REFUSED, TIMEOUT, COMMAND_FAILED, PARTIAL, CHANGED = 8, 9, 10, 11, 23, 24
@@ -140,9 +146,9 @@ def message(kind, body=b"", entry=0, offset=0, flags=0):
 
 
 def terms(prefaces, required=0, optional=0, session=b"", block=8 * MIB, durability=0, overwrite=0,
-          flags=0, sources=0, path=(), rate_limit=0, build=b"speaker 1"):
+          flags=0, sources=0, path=(), rate_limit=0, streams=0, build=b"speaker 1"):
     return (b"".join(prefaces) + struct.pack(">QQ", required, optional) + session.ljust(16, b"\0") +
-            struct.pack(">IBBBIQ", block, durability, overwrite, flags, sources, rate_limit) +
+            struct.pack(">IBBBIQH", block, durability, overwrite, flags, sources, rate_limit, streams) +
             text_list(path) + text(build))
 
 
@@ -174,6 +180,10 @@ def digest(entry_id, offset, content=b"", value=None, length=None):
 
 def block(entry_id, offset, content, flags=0):
     return data(entry_id, offset, content, flags) + digest(entry_id, offset, content)
+
+
+def streams(count):
+    return message(STREAMS, struct.pack(">H", count))
 
 
 def hole(entry_id, offset, length):
@@ -250,7 +260,7 @@ def read_terms(body):
     out = {"prefaces": [r.take(24), r.take(24)], "required": r.number(8), "optional": r.number(8),
            "session": r.take(16), "block": r.number(4), "durability": r.number(1),
            "overwrite": r.number(1), "flags": r.number(1), "sources": r.number(4),
-           "rate_limit": r.number(8)}
+           "rate_limit": r.number(8), "streams": r.number(2)}
     out["path"] = [r.text() for _ in range(r.number(2))]
     out["build"] = r.text()
     r.done()
@@ -440,9 +450,11 @@ class Peer:
             self.send(message(HELLO, terms(self.prefaces, session=session, **mine)))
             self.theirs = read_terms(self.expect(WELCOME).body)
             assert self.theirs["session"] == session
+            self.session = session
         else:
             self.theirs = read_terms(self.expect(HELLO).body)
             mine.setdefault("session", self.theirs["session"])
+            self.session = mine["session"]
             self.send(message(WELCOME, terms(self.prefaces, **mine)))
         assert self.theirs["prefaces"] == self.prefaces
         return self.theirs
@@ -475,13 +487,26 @@ class Peer:
         assert answer[:8] == MAGIC and answer[14] == 0, f"refused with code {answer[14]}"
         if key is not None:
             assert self.authenticate(key), "the program has another key"
-        mine = join(self.prefaces, session, index)
+        mine = join(self.prefaces, session, index << 16)  # of the first stream
         if self.connector:
             self.send(mine)
         theirs = self.expect(JOIN)
         assert message(JOIN, theirs.body) == mine, "JOIN differs"
         if not self.connector:
             self.send(mine)
+        return self
+
+    def join_stream(self, first, index, session=None):
+        """Makes this connection a further one of the session of `first`; both without a key."""
+        self.exchange_prefaces()
+        if self.connector:
+            self.send(join(self.prefaces, session or first.session, index))
+        body = self.expect(JOIN).body
+        assert body[:64] == b"".join(self.prefaces) + first.session
+        if not self.connector:
+            index = int.from_bytes(body[64:], "big")
+            self.send(join(self.prefaces, first.session, index))
+        self.index = index
         return self
 
 

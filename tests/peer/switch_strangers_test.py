@@ -56,14 +56,14 @@ def flipped(preface):
 
 STRANGERS = [
     ("garbage", garbage), ("another key", another_key), ("no key", no_key), ("the same role", same_role),
-    ("another session", says(lambda p, x: s.join(p, os.urandom(16), 1))),
+    ("another session", says(lambda p, x: s.join(p, os.urandom(16), 1 << 16))),
     ("index 0", says(lambda p, x: s.join(p, x.id, 0))),
-    ("index 2", says(lambda p, x: s.join(p, x.id, 2))),
-    ("connector's preface changed", says(lambda p, x: s.join([flipped(p[0]), p[1]], x.id, 1))),
-    ("listener's preface changed", says(lambda p, x: s.join([p[0], flipped(p[1])], x.id, 1))),
+    ("index 2", says(lambda p, x: s.join(p, x.id, 2 << 16))),
+    ("connector's preface changed", says(lambda p, x: s.join([flipped(p[0]), p[1]], x.id, 1 << 16))),
+    ("listener's preface changed", says(lambda p, x: s.join([p[0], flipped(p[1])], x.id, 1 << 16))),
     ("HELLO", says(lambda p, x: s.message(s.HELLO, s.terms(p, sources=1, session=x.id)))),
     ("ERROR", says(lambda p, x: s.error(6, b"x"))),
-    ("JOIN cut", says(lambda p, x: s.join(p, x.id, 1)[:-1])),
+    ("JOIN cut", says(lambda p, x: s.join(p, x.id, 1 << 16)[:-1])),
     ("JOIN too long", says(lambda p, x: s.message(s.JOIN, b"".join(p) + x.id + bytes(5)))),
     ("nothing", says(lambda p, x: b"")),
 ]
@@ -134,11 +134,11 @@ def an_answer_that_was_lost(fault):
 
 
 @cases([("another key", lambda peer, x: peer.join(x.id, 1, OTHER), s.AUTH, "another key"),
-        ("another session", lambda peer, x: answer(peer, lambda p: s.join(p, os.urandom(16), 1)),
+        ("another session", lambda peer, x: answer(peer, lambda p: s.join(p, os.urandom(16), 1 << 16)),
          s.PROTOCOL, "another session or connection"),
-        ("another index", lambda peer, x: answer(peer, lambda p: s.join(p, x.id, 2)),
+        ("another index", lambda peer, x: answer(peer, lambda p: s.join(p, x.id, 2 << 16)),
          s.PROTOCOL, "another session or connection"),
-        ("another preface", lambda peer, x: answer(peer, lambda p: s.join([p[0], flipped(p[1])], x.id, 1)),
+        ("another preface", lambda peer, x: answer(peer, lambda p: s.join([p[0], flipped(p[1])], x.id, 1 << 16)),
          s.AUTH, "the preface was changed"),
         ("WELCOME", lambda peer, x: answer(peer, lambda p: s.message(s.WELCOME, s.terms(p, session=x.id))),
          s.PROTOCOL, "peer sent WELCOME")])

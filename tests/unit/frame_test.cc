@@ -26,7 +26,7 @@ constexpr FrameType kAllTypes[] = {
     FrameType::Entry,     FrameType::Data,    FrameType::DataDigest, FrameType::Hole,
     FrameType::End,       FrameType::Fin,     FrameType::Bye,        FrameType::Ack,
     FrameType::Retry,     FrameType::Result,  FrameType::Verdict,    FrameType::ErrorReport,
-    FrameType::Heartbeat,
+    FrameType::Heartbeat, FrameType::Streams,
 };
 
 std::string outcome_of_length(FrameType type, uint32_t length) {

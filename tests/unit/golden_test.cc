@@ -119,6 +119,7 @@ TEST_CASE("golden: HELLO") {
   m.file_digest = m.preserve = true;
   m.sources = 2;
   m.rate_limit = 10'000'000;
+  m.streams = 4;
   m.path = {"dir", "name"};
   m.build = "zsend 0.1.0";
   CHECK(to_hex(encode(m)) == to_hex(bytes));
@@ -137,6 +138,7 @@ TEST_CASE("golden: HELLO") {
   CHECK_FALSE(n.path_is_directory);
   CHECK(n.sources == 2);
   CHECK(n.rate_limit == 10'000'000);
+  CHECK(n.streams == 4);
   CHECK(n.path == m.path);
   CHECK(n.build == m.build);
 }
@@ -287,20 +289,22 @@ TEST_CASE("golden: ERROR and its seal") {
   CHECK(to_hex(unseal(payload)) == to_hex(bytes));
 }
 
-TEST_CASE("golden: HOLE and RETRY and BYE") {
+TEST_CASE("golden: HOLE and RETRY and BYE and STREAMS") {
   CHECK(to_hex(encode_hole(4294967296)) == to_hex(golden("hole")));
   CHECK(decode_hole(golden("hole")) == 4294967296);
   CHECK(to_hex(encode_retry(1048576)) == to_hex(golden("retry")));
   CHECK(decode_retry(golden("retry")) == 1048576);
   CHECK(to_hex(encode_bye(ExitStatus::SourceChanged)) == to_hex(golden("bye")));
   CHECK(decode_bye(golden("bye")) == ExitStatus::SourceChanged);
+  CHECK(to_hex(encode_streams(3)) == to_hex(golden("streams")));
+  CHECK(decode_streams(golden("streams")) == 3);
 }
 
 TEST_CASE("golden: no file that no test reads") {
   const std::set<std::string> read{
       "preface_request", "preface_answer", "frame_header", "hello", "welcome", "join",
       "entry",           "digest",         "end",          "fin",   "verdict", "result",
-      "error",           "sealed",         "hole",         "retry", "bye"};
+      "error",           "sealed",         "hole",         "retry", "bye",     "streams"};
   std::set<std::string> there;
   for (const auto& file : std::filesystem::directory_iterator(ZX_SOURCE_DIR "/tests/golden"))
     there.insert(file.path().stem().string());

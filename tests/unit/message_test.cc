@@ -42,6 +42,7 @@ Terms some_terms() {
   m.file_digest = m.no_target_directory = m.preserve = m.path_is_directory = true;
   m.sources = 0xfedcba98;
   m.rate_limit = 0xa1b2c3d4e5f60718;
+  m.streams = 13;
   m.path = {"dir", "name with space"};
   m.build = "zsend 0.1.0";
   return m;
@@ -99,6 +100,7 @@ std::vector<Case> all_messages() {
       {"HOLE", encode_hole(kMaxFileBytes), [](ByteView b) { decode_hole(b); }},
       {"RETRY", encode_retry(kMaxBlockBytes), [](ByteView b) { decode_retry(b); }},
       {"BYE", encode_bye(ExitStatus::SourceChanged), [](ByteView b) { decode_bye(b); }},
+      {"STREAMS", encode_streams(5), [](ByteView b) { decode_streams(b); }},
   };
 }
 
@@ -158,6 +160,7 @@ TEST_CASE("HELLO: every field survives a round trip") {
   CHECK(n.overwrite == m.overwrite);
   CHECK(n.sources == m.sources);
   CHECK(n.rate_limit == m.rate_limit);
+  CHECK(n.streams == m.streams);
   CHECK(n.path == m.path);
   CHECK(n.build == m.build);
 }
@@ -226,6 +229,23 @@ TEST_CASE("HELLO: the block limit is from 1 to 16 MiB") {
   CHECK(with(kMaxBlockBytes) == "no error");
   CHECK(with(kMaxBlockBytes + 1) == "protocol");
   CHECK(with(UINT32_MAX) == "protocol");
+}
+
+TEST_CASE("HELLO: at most 16 streams, and 0 is no wish") {
+  for (int n : {0, 1, 2, 16, 17, 256, 65535}) {
+    Terms m;
+    m.streams = static_cast<uint16_t>(n);
+    INFO(n);
+    CHECK(outcome([&] { decode_terms(encode(m)); }) == (n <= 16 ? "no error" : "protocol"));
+  }
+}
+
+TEST_CASE("STREAMS: from 2 to 16") {
+  for (int n : {0, 1, 2, 16, 17, 65535}) {
+    INFO(n);
+    const Bytes bytes = encode_streams(static_cast<uint16_t>(n));
+    CHECK(outcome([&] { decode_streams(bytes); }) == (n >= 2 && n <= 16 ? "no error" : "protocol"));
+  }
 }
 
 TEST_CASE("HELLO: path and build are limited") {

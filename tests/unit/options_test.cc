@@ -317,9 +317,8 @@ TEST_CASE("options: the buffer is a number of whole pages between two bounds") {
   for (const auto& o : both({"--buffer-size", "32K"})) CHECK(o.engine.buffer_bytes == 32768);
   for (const auto& o : both({"--buffer-size=16M"})) CHECK(o.engine.buffer_bytes == 16 << 20);
   for (const char* bad : {"0", "4095", "4097", "5000", "16777217", "17M", "x", "-4K", "4Q"})
-    for (const std::string& outcome :
-         {send_outcome({"--buffer-size", bad, "a", "zs://h"}),
-          recv_outcome({"--buffer-size", bad, "zs://h", "d"})}) {
+    for (const std::string& outcome : {send_outcome({"--buffer-size", bad, "a", "zs://h"}),
+                                       recv_outcome({"--buffer-size", bad, "zs://h", "d"})}) {
       INFO(bad);
       CHECK(outcome == "usage");
     }
@@ -406,9 +405,6 @@ TEST_CASE("options: those of later versions are usage errors and never accepted"
            Words{"--tls-key=f"},
            Words{"--tls-ca=f"},
            Words{"--ktls"},
-           Words{"--streams=4"},
-           Words{"--streams", "4"},
-           Words{"--streams=auto"},
            Words{"--port-range=7000-7010"},
            Words{"--via=auto"},
            Words{"--via=ssh"},
@@ -513,6 +509,23 @@ TEST_CASE("options: a message shows no raw control of what was written") {
 }
 
 // --- what follows from the options
+
+TEST_CASE("the option --streams: from 1 to 16, or auto") {
+  for (const auto& o : both({})) CHECK(o.streams == 0);
+  for (const auto& o : both({"--streams=auto"})) CHECK(o.streams == 0);
+  for (const auto& o : both({"--streams", "1"})) CHECK(o.streams == 1);
+  for (const auto& o : both({"--streams=16"})) CHECK(o.streams == 16);
+  CHECK(make_terms(both({"--streams=5"})[0], "zsend").streams == 5);
+  for (const char* bad :
+       {"0", "17", "-1", "1K", "4.0", " 4", "many", "Auto", "99999999999999999999"}) {
+    SendOptions sent;
+    RecvOptions received;
+    INFO(bad);
+    const Words words{std::string("--streams=") + bad};
+    CHECK(outcome(with_operands(words, true), &sent) == "usage");
+    CHECK(outcome(with_operands(words, false), &received) == "usage");
+  }
+}
 
 TEST_CASE("make_terms: this side's wishes") {
   const Terms none = make_terms(both({})[0], "zsend");

@@ -48,6 +48,19 @@ TEST_CASE("agree: the smaller rate limit wins, and none is no limit") {
   }
 }
 
+TEST_CASE("agree: the smaller wish for streams wins, and no wish is none") {
+  struct {
+    uint16_t a, b, result;
+  } const rows[] = {{0, 0, 0}, {0, 4, 4}, {4, 0, 4}, {2, 16, 2}, {16, 2, 2}, {1, 0, 1}, {1, 16, 1}};
+  for (const auto& row : rows) {
+    Terms a, b;
+    a.streams = row.a;
+    b.streams = row.b;
+    INFO(row.a << " and " << row.b);
+    CHECK(agree(a, b).streams == row.result);
+  }
+}
+
 TEST_CASE("agree: the stronger durability wins and no wish is batch") {
   struct {
     Durability a, b, result;

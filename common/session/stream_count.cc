@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+#include "common/session/stream_count.h"
+
+#include <algorithm>
+#include <fstream>
+
+namespace zx {
+
+uint16_t choose_streams(const StreamFacts& f) {
+  if (f.agreed > 0) return f.agreed;
+  if (f.rtt < kNearby) return 1;
+  const auto rtt = static_cast<uint64_t>(f.rtt.count());
+  const uint64_t on_its_way = kAssumedRate / 1'000'000 * rtt;
+  const uint64_t window = std::max<uint64_t>(f.window_bytes, 1);
+  const uint64_t count = std::min({(on_its_way + window - 1) / window, uint64_t{kMostByItself},
+                                   uint64_t{2} * f.cores, f.total_bytes / kBytesPerStream});
+  return static_cast<uint16_t>(std::max<uint64_t>(count, 1));
+}
+
+uint64_t window_bytes() {
+  uint64_t least = 0, initial = 0, most = 4 << 20;  // the kernel's default where /proc is missing
+  std::ifstream file("/proc/sys/net/ipv4/tcp_wmem");
+  file >> least >> initial >> most;
+  return file ? most : 4 << 20;
+}
+
+}  // namespace zx
