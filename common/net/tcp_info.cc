@@ -28,7 +28,8 @@ void TcpFigures::add(const TcpFigures& later) {
 
 TcpFigures parse_tcp_info(std::span<const std::byte> raw) {
   tcp_info info{};  // what the kernel did not write stays 0
-  std::memcpy(&info, raw.data(), std::min(raw.size(), sizeof info));
+  std::copy_n(raw.begin(), std::min(raw.size(), sizeof info),
+              std::as_writable_bytes(std::span(&info, 1)).begin());
   TcpFigures out;
   out.bytes_sent = info.tcpi_bytes_sent;
   out.bytes_received = info.tcpi_bytes_received;
