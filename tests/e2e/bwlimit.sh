@@ -33,7 +33,7 @@ run 10000000 20000000 3 "--rekey-after=8M --tls-cipher=aes128" --bwlimit=1000000
 # Half a minute's worth of data: it must not have to leave first.
 random_file "$t/f" 30000000; rm -f "$t/d/f"
 for mode in "$plain" ""; do
-  unset ZXFER_KEY
+  unset ZXFER_KEY; rm -f "$t/send.json"  # the one before has progress in it
   start_recv -q $mode "$t/d"
   "$ZSEND" -q $mode --bwlimit=1000000 --json="$t/send.json" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=($send)
   moving() { grep -q '"event":"progress","bytes":[1-9]' "$t/send.json"; }
