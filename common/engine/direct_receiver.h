@@ -37,6 +37,7 @@ class DirectReceiver final : public BlockReceiver {
   void reap(int file, int* error);
   void reap_all(int file, int* error);
   void give_up(int error);
+  /// Adds the time of one block. After each second of them: was half of it waiting for the disk?
   void judge_disk(Clock::duration time);
 
   Channel& channel_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The engines of one session: facts about each file, the policy's choice from them, and the engine
-// it names, made when the first file needs it. Decides nothing itself. What was used, and why, is
-// in the report.
+// The engines of one connection and of those that replace it, used by its thread only: facts about
+// each file, the policy's choice from them, and the engine it names, made when the first file needs
+// it. Decides nothing itself. What was used, and why, is in the report.
 #pragma once
 
 #include <algorithm>
@@ -128,7 +128,7 @@ class RecvEngines {
   SplicePipe pipe_;  // until an engine takes it
   size_t pipe_bytes_;
   EngineShelf<BlockReceiver> shelf_;
-  bool disk_is_behind_ = false;  // found once, of this session's files
+  bool disk_is_behind_ = false;  // once found, for all that comes after
 };
 
 }  // namespace zx

@@ -82,7 +82,7 @@ struct RecvFacts {
   std::optional<Engine> asked;
   SinkFacts sink = {};
   bool fixed_buffer = false;  // as in SendFacts
-  /// Direct writes of this session have waited for the disk for most of the time.
+  /// Direct writes over this connection were once found to wait for the disk half of the time.
   bool disk_is_behind = false;
 };
 
