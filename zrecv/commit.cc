@@ -33,7 +33,7 @@ mode_t final_mode(const EntryWriter& entry, const Target& target, bool keep_full
 void prepare(EntryWriter& entry, const CommitPolicy& policy) {
   const EntryInfo& info = entry.info();
   const timespec mtime{info.mtime_sec, info.mtime_nsec};
-  entry.temp().set_metadata(final_mode(entry, entry.target(), policy.keep_full_mode),
+  entry.file().set_metadata(final_mode(entry, entry.target(), policy.keep_full_mode),
                             policy.keep_times ? &mtime : nullptr);
 }
 
@@ -46,7 +46,7 @@ void attempt(EntryWriter& entry, Step&& step) {
     step();
   } catch (const Error& error) {
     outcome.status = error.status();
-    outcome.reason = error.what();
+    outcome.reason = error.what() + entry.file().remark();
   }
 }
 
@@ -54,12 +54,13 @@ void attempt(EntryWriter& entry, Step&& step) {
 void sync_directories(std::vector<std::shared_ptr<EntryWriter>>& entries) {
   std::map<const HeldDir*, std::optional<Error>> results;
   for (auto& entry : entries) {
-    const HeldDir& dir = entry->temp().dir();
+    const HeldDir* dir = entry->file().directory();
+    if (dir == nullptr) continue;
     attempt(*entry, [&] {
-      const auto [at, first] = results.try_emplace(&dir);
+      const auto [at, first] = results.try_emplace(dir);
       if (first) {
         try {
-          dir.sync();
+          dir->sync();
         } catch (const Error& error) {
           at->second = error;
         }
@@ -81,11 +82,11 @@ void commit_entries(std::vector<std::shared_ptr<EntryWriter>>& entries,
   for (auto& entry : entries) attempt(*entry, [&] { prepare(*entry, policy); });
   // Every file before any name: a failed sync is final for its file and nothing was promised yet.
   if (sync)
-    for (auto& entry : entries) attempt(*entry, [&] { entry->temp().sync(); });
+    for (auto& entry : entries) attempt(*entry, [&] { entry->file().sync(); });
   // The last moment for a stop signal: from the first rename on the commit runs to its end.
   check_stop();
   for (auto& entry : entries)
-    attempt(*entry, [&] { entry->temp().commit(replace, entry->outcome().bytes); });
+    attempt(*entry, [&] { entry->file().commit(replace, entry->outcome().bytes); });
   if (sync) sync_directories(entries);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Commit: the only place where a final name appears. Metadata, sync, rename, sync of the directory,
-// in this order: any other loses the file or its name in a power cut.
+// Commit: the only place where a final name appears (or, with --inplace, counts as complete).
+// Metadata, sync, rename, sync of the directory, in this order: any other loses the file or its
+// name in a power cut.
 #pragma once
 
 #include <memory>

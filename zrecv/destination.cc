@@ -48,12 +48,24 @@ Destination::Destination(const std::string& path, bool no_target_directory) {
   if (path.ends_with('/'))
     throw Error(ExitStatus::FileIo,
                 quote(path) + ": " + (exists ? "not a directory" : "no such directory"));
+  if (exists && S_ISBLK(st.st_mode))
+    throw Error(ExitStatus::FileIo,
+                quote(path) + ": is a block device; only --inplace writes into one");
   if (exists && !S_ISREG(st.st_mode))
     throw Error(ExitStatus::FileIo, quote(path) + ": neither a regular file nor a directory");
   const std::string real = resolve_final_link(path);
   fixed_name_ = base_name(real);
   check_component(fixed_name_);
   dir_ = std::make_unique<HeldDir>(HeldDir::open_operator_path(parent_of(real)));
+}
+
+Destination Destination::in_place(const std::string& path) {
+  Destination out;
+  out.in_place_ = std::make_shared<InPlaceFile>(path);
+  const std::string real = resolve_final_link(path);
+  out.fixed_name_ = base_name(real);
+  out.dir_ = std::make_unique<HeldDir>(HeldDir::open_operator_path(parent_of(real)));
+  return out;
 }
 
 void Destination::aim(const std::vector<std::string>& path, bool path_is_directory,
@@ -101,6 +113,7 @@ Target Destination::target_for(const EntryInfo& entry) {
   Target target;
   target.dir = dir_.get();
   target.name = fixed_name_.empty() ? entry.name[0] : fixed_name_;
+  target.in_place = in_place_;
   return target;
 }
 

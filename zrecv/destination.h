@@ -13,15 +13,17 @@
 #include <vector>
 
 #include "common/file/held_dir.h"
+#include "common/file/in_place_file.h"
 #include "common/wire/message.h"
 
 namespace zx {
 
 /// Where one entry goes.
 struct Target {
-  const HeldDir* dir = nullptr;         // owned by the Destination
-  std::string name;                     // one safe component
-  std::optional<struct stat> existing;  // what has the name now; the caller looks
+  const HeldDir* dir = nullptr;           // owned by the Destination
+  std::string name;                       // one safe component
+  std::optional<struct stat> existing;    // what has the name now; the caller looks
+  std::shared_ptr<InPlaceFile> in_place;  // written where it is; nothing: a new file takes the name
 };
 
 class Destination {
@@ -29,6 +31,8 @@ class Destination {
   /// Opens the operator's path. Throws Error{FileIo} when it cannot be a destination, or is a
   /// directory and -T was given.
   Destination(const std::string& path, bool no_target_directory);
+  /// The same for --inplace: path is the file or device that is written, opened now.
+  static Destination in_place(const std::string& path);
 
   /// What the peer's operator wrote after zs://host/, below the root; before the first
   /// target_for(). Throws Error{Refused} for an unsafe path, Error{FileIo} for one that leads
@@ -37,11 +41,16 @@ class Destination {
 
   /// Throws Error{Refused} for an unsafe name, or for a second entry when there is one name only.
   Target target_for(const EntryInfo& entry);
+  /// What is written in place; nothing without --inplace.
+  const std::shared_ptr<InPlaceFile>& file_in_place() const { return in_place_; }
 
  private:
+  Destination() = default;
+
   std::unique_ptr<HeldDir> dir_;  // at a fixed address: targets point to it
   std::string fixed_name_;        // empty: entries keep their names
   bool fixed_name_taken_ = false;
+  std::shared_ptr<InPlaceFile> in_place_;
 };
 
 /// What --overwrite says about one existing file.

@@ -8,6 +8,7 @@
 #include "common/base/error.h"
 #include "common/base/io.h"
 #include "common/base/quote.h"
+#include "common/file/temp_file.h"
 
 namespace zx {
 namespace {
@@ -24,20 +25,23 @@ EntryWriter::EntryWriter(uint64_t id, const EntryInfo& info, const Target& targe
       target_(target),
       agreed_(agreed),
       parallel_(parallel),
-      temp_(*target.dir, target.name) {
+      file_(target.in_place ? std::shared_ptr<OutputFile>(target.in_place)
+                            : std::make_shared<TempFile>(*target.dir, target.name)) {
   outcome_.id = id;
   outcome_.name = target.name;
   const std::string& dir = target.dir->path();
   outcome_.output_name =
       dir == "." ? target.name : dir + (dir.ends_with('/') ? "" : "/") + target.name;
   if (agreed.file_digest && !parallel) file_hasher_.emplace();
-  if (!info.sparse) temp_.preallocate(info.size);
+  // A sparse file needs less than its size, but not a device.
+  if (!info.sparse || (target.in_place && target.in_place->is_device()))
+    file_->preallocate(info.size);
 }
 
 void EntryWriter::fail_locked(ExitStatus status, const std::string& reason) {
   if (outcome_.status != ExitStatus::Ok) return;  // the first cause counts
   outcome_.status = status;
-  outcome_.reason = reason;
+  outcome_.reason = reason + file_->remark();
 }
 
 void EntryWriter::fail(ExitStatus status, const std::string& reason) {
@@ -90,6 +94,7 @@ EntryWriter::Claim EntryWriter::claim(const FrameHeader& h, uint32_t stream) {
   if (!covered_.add(h.offset, end)) protocol("DATA over what it has sent before");
   if (covered_.count() > kMaxCoveredRanges) protocol("DATA with too many gaps");
   claimed_[stream] = range;
+  file_->begin_writing();
   return {};
 }
 
@@ -148,9 +153,9 @@ Digest EntryWriter::digest_of_file_range(uint64_t offset, uint64_t length, PageB
   Hasher hasher;
   while (length > 0) {
     const auto piece = buffer.first(std::min<uint64_t>(buffer.size(), length));
-    const ssize_t n = pread_full(temp_.fd(), piece, offset);
+    const ssize_t n = pread_full(file_->fd(), piece, offset);
     if (n != static_cast<ssize_t>(piece.size())) {
-      fail(ExitStatus::FileIo, temp_.describe() + ": read what was written: " +
+      fail(ExitStatus::FileIo, file_->describe() + ": read what was written: " +
                                    errno_text(n < 0 ? static_cast<int>(-n) : EIO));
       return {};
     }
@@ -182,7 +187,7 @@ void EntryWriter::settle(const ReceivedBlock& block, uint32_t stream, const Bloc
   if (++damage.attempts > kMaxBlockRetries || theirs.length == 0 ||
       damaged_.size() > kMaxDamagedBlocks)
     return fail_locked(ExitStatus::Integrity,
-                       temp_.describe() + ": the block at " + std::to_string(block.offset) +
+                       file_->describe() + ": the block at " + std::to_string(block.offset) +
                            " arrived damaged " + std::to_string(damage.attempts) + " times");
   ++outcome_.retransmitted_blocks;
   *ask_again = theirs.length;
@@ -205,7 +210,7 @@ void EntryWriter::accept(const ReceivedBlock& block, uint32_t stream, uint32_t l
   verified_end_ = std::max(verified_end_, block.offset + length);
   // Write-back starts now, so that the sync at the end is short. A hint: errors show up there.
   if (agreed_.durability != Durability::None)
-    (void)sync_file_range(temp_.fd(), to_off(block.offset), length, SYNC_FILE_RANGE_WRITE);
+    (void)sync_file_range(file_->fd(), to_off(block.offset), length, SYNC_FILE_RANGE_WRITE);
 }
 
 void EntryWriter::hole(uint64_t offset, uint64_t length, Console& console) {
@@ -219,6 +224,12 @@ void EntryWriter::hole(uint64_t offset, uint64_t length, Console& console) {
       protocol("HOLE past the announced size");
     if (!covered_.add(offset, end)) protocol("HOLE over what it has sent before");
     if (covered_.count() > kMaxCoveredRanges) protocol("HOLE with too many gaps");
+  }
+  try {
+    file_->begin_writing();
+    file_->zero(offset, length);
+  } catch (const Error& error) {
+    return fail(error.status(), error.what());
   }
   console.add_bytes(length);
   if (file_hasher_) file_hasher_->update_zeros(length);
@@ -241,16 +252,16 @@ bool EntryWriter::end(uint64_t size, const EntryEnd& end, PageBuffer& buffer) {
     if (size != info_.size && !end.changed) protocol("END with another size for an unchanged file");
     if (end.block_sum != sum_.value()) {
       fail_locked(ExitStatus::Integrity,
-                  temp_.describe() + ": the digests of the blocks do not add up");
+                  file_->describe() + ": the digests of the blocks do not add up");
       return true;
     }
     outcome_.bytes = size;
     outcome_.changed = end.changed;
   }
   struct stat st {};
-  if (fstat(temp_.fd(), &st) != 0 || static_cast<uint64_t>(st.st_size) != size) {
+  if (fstat(file_->fd(), &st) != 0 || static_cast<uint64_t>(st.st_size) != size) {
     try {
-      temp_.truncate(size);
+      file_->truncate(size);
     } catch (const Error& error) {
       fail(error.status(), error.what());
       return true;
@@ -265,7 +276,7 @@ void EntryWriter::settle_file_digest(uint64_t size, const EntryEnd& end, PageBuf
   outcome_.has_digest = !failed();
   if (end.has_file_digest && !failed() && end.file_digest != outcome_.digest)
     fail(ExitStatus::Integrity,
-         temp_.describe() + ": the digest of the file differs though its blocks agree");
+         file_->describe() + ": the digest of the file differs though its blocks agree");
 }
 
 }  // namespace zx

@@ -9,13 +9,14 @@
 
 #include <deque>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <vector>
 
 #include "common/base/page_buffer.h"
 #include "common/engine/policy.h"
-#include "common/file/temp_file.h"
+#include "common/file/output_file.h"
 #include "common/session/ledger.h"
 #include "common/session/link.h"
 #include "common/session/session.h"
@@ -34,9 +35,9 @@ struct ReceivedBlock {
 
 class EntryWriter {
  public:
-  /// Makes the temporary file and reserves its space. Throws Error for this file (the caller turns
-  /// it into an outcome). `parallel`: the session has several streams, and blocks may come in any
-  /// order.
+  /// Makes the temporary file, or takes the target that is written in place, and reserves space.
+  /// Throws Error for this file (the caller turns it into an outcome). `parallel`: the session has
+  /// several streams, and blocks may come in any order.
   EntryWriter(uint64_t id, const EntryInfo& info, const Target& target, const Negotiated& agreed,
               bool parallel);
 
@@ -65,8 +66,8 @@ class EntryWriter {
   Hasher* flat_hasher() { return file_hasher_ ? &*file_hasher_ : nullptr; }
   /// End of the last verified block.
   uint64_t verified_bytes() const;
-  int fd() const { return temp_.fd(); }
-  std::string describe() const { return temp_.describe(); }
+  int fd() const { return file_->fd(); }
+  std::string describe() const { return file_->describe(); }
   /// For the choice of its engine.
   const SinkFacts& sink() const { return sink_; }
 
@@ -80,7 +81,7 @@ class EntryWriter {
   EntryOutcome& outcome() { return outcome_; }
   const EntryInfo& info() const { return info_; }
   const Target& target() const { return target_; }
-  TempFile& temp() { return temp_; }
+  OutputFile& file() { return *file_; }
   void set_sink(const SinkFacts& sink) { sink_ = sink; }  // before other streams know the entry
   Digest block_sum() const { return sum_.value(); }
 
@@ -113,7 +114,7 @@ class EntryWriter {
   const Target target_;
   const Negotiated& agreed_;
   const bool parallel_;
-  TempFile temp_;
+  const std::shared_ptr<OutputFile> file_;
   SinkFacts sink_;
   std::optional<Hasher> file_hasher_;  // flat over the file, while nothing was out of order
 

@@ -27,6 +27,8 @@ bool parse_recv_options(int argc, const char* const* argv, RecvOptions* out) {
       "  zrecv [OPTIONS] --listen [HOST:]PORT [DST]\n"
       "  zrecv [OPTIONS] zs://HOST[:PORT][/NAME] DST\n",
       "zrecv");
+  app.add_flag("--inplace", out->inplace,
+               "write into DST, an existing file or block device, where it is");
   if (!parse_common_options(app, argc, argv,
                             {{"splice", Engine::Splice},
                              {"readwrite", Engine::ReadWrite},
@@ -55,6 +57,10 @@ bool parse_recv_options(int argc, const char* const* argv, RecvOptions* out) {
     out->destination = operands[1];
   }
   check_destination(out->destination);
+  if (out->inplace && out->common.listen && operands.empty())
+    throw Error(ExitStatus::Usage, "--inplace needs DST, the file or block device to write into");
+  if (out->inplace && out->common.overwrite == Overwrite::Never)
+    throw Error(ExitStatus::Usage, "--inplace and --overwrite=never exclude each other");
   return true;
 }
 

@@ -13,6 +13,7 @@ namespace zx {
 struct RecvOptions {
   CommonOptions common;
   std::string destination = ".";         // local path
+  bool inplace = false;                  // --inplace: it is written where it is
   std::optional<DirectEndpoint> remote;  // where from; nothing with --listen
 };
 

@@ -43,7 +43,11 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
 
   // 1. Open the destination: what cannot be written to is found before anyone is bothered. From
   //    here on everything happens below this held directory.
-  Destination destination(options.destination, options.common.no_target_directory);
+  Destination destination =
+      options.inplace ? Destination::in_place(options.destination)
+                      : Destination(options.destination, options.common.no_target_directory);
+  if (const auto file = destination.file_in_place())
+    console.explain_failure([file] { return file->remark(); });
 
   // 2. Meet the sender. From here on the peer is who the key says, or --no-auth was on both ends.
   Terms terms = make_terms(options.common, "zrecv");
@@ -62,6 +66,10 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     const bool pull = options.remote.has_value();
     if (agreed.sources == 0)
       throw Error(ExitStatus::Protocol, "the sender announced nothing to send");
+    // Found by the second entry, this would be too late for what the first has overwritten.
+    if (options.inplace && agreed.sources > 1 && !(pull && !agreed.path.empty()))
+      throw Error(ExitStatus::Refused, "--inplace takes one source, and the sender has " +
+                                           std::to_string(agreed.sources));
     destination.aim(pull ? std::vector<std::string>{} : agreed.path, agreed.path_is_directory,
                     agreed.no_target_directory);
 

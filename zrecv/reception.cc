@@ -140,8 +140,12 @@ void Reception::open_entry(uint64_t id, const EntryInfo& info) {
   try {
     if (!names_.insert(target.name).second)
       throw Error(ExitStatus::Refused, shown + ": a second entry of this name");
-    target.existing = target.dir->stat_child(target.name);
+    target.existing = target.in_place ? std::optional(target.in_place->stat_at_open())
+                                      : target.dir->stat_child(target.name);
     if (target.existing) {
+      if (target.in_place && target.in_place->is_device() && asks_for_times())
+        throw Error(ExitStatus::Refused,
+                    shown + ": --overwrite compares times, and a block device has none");
       if (S_ISDIR(target.existing->st_mode))
         throw Error(ExitStatus::FileIo, shown + ": is a directory");
       switch (
@@ -156,7 +160,7 @@ void Reception::open_entry(uint64_t id, const EntryInfo& info) {
     }
     auto entry = std::make_shared<EntryWriter>(id, info, target, agreed_, streams_ != nullptr);
     entry->set_sink(
-        engines_.look_at(entry->temp().fd(), info.size, agreed_.durability != Durability::None));
+        engines_.look_at(entry->fd(), info.size, agreed_.durability != Durability::None));
     // Every stream makes the same choice for an entry: this one is in the report.
     if (streams_ && info.size > agreed_.block_bytes) (void)engines_.pick(entry->sink());
     open_.add(id, std::move(entry));
@@ -165,6 +169,13 @@ void Reception::open_entry(uint64_t id, const EntryInfo& info) {
     // A fault of this file only: its outcome, not the end of the session (session/ledger.h).
     drop(id, failed_outcome(id, target.name, error));
   }
+}
+
+bool Reception::asks_for_times() const {
+  const auto asks = [](Overwrite rule) {
+    return rule == Overwrite::Older || rule == Overwrite::Differ;
+  };
+  return asks(agreed_.overwrite_here) || asks(agreed_.overwrite_peer);
 }
 
 void Reception::skip_entry(uint64_t id, const EntryInfo& info, const Target& target) {
@@ -234,10 +245,12 @@ void Reception::on_hole(const Frame& frame) {
   if (!entry) return;
   blocks_.require_settled(*entry, "HOLE");
   const auto take = [&] { entry->hole(frame.header.offset, length, console_); };
-  if (agreed_.file_digest && length > kLongHashBytes)
+  // To be hashed, or in place to be written.
+  if (length > kLongHashBytes)
     link_.with_heartbeats(take);
   else
     take();
+  drop_failed();
 }
 
 void Reception::on_end(const Frame& frame) {

@@ -50,6 +50,7 @@ class Reception {
   void on_hole(const Frame& frame);
   void on_end(const Frame& frame);
   void open_entry(uint64_t id, const EntryInfo& info);
+  bool asks_for_times() const;
   void skip_entry(uint64_t id, const EntryInfo& info, const Target& target);
   void drop(uint64_t id, EntryOutcome outcome);
   void drop_failed();

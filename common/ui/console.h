@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -75,6 +76,9 @@ class Console {
   void detail(const std::string& text);  // with -v
   void note(const std::string& text);    // not with -q
 
+  /// What to add to the line of an error that ends the run, asked for then: "" or " (...)".
+  void explain_failure(std::function<std::string()> remark) { remark_ = std::move(remark); }
+
   /// Filled in by the main path, printed by finish().
   Summary& summary() { return summary_; }
   /// Once, last: per entry lines, digests, error text if any, summary. `error` is empty on success.
@@ -103,6 +107,7 @@ class Console {
   UniqueFd json_file_, digest_file_;
   int json_fd_ = -1, digest_fd_ = -1;
   Summary summary_;
+  std::function<std::string()> remark_;
 
   std::mutex mutex_;
   std::atomic<uint64_t> moved_{0}, total_{0};

@@ -114,12 +114,13 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
     if (ledger.confirmed() || outcome.status != ExitStatus::Ok) report_entry(outcome);
   const auto exit_number = static_cast<uint64_t>(exit);
   if (!error.empty()) {
+    const std::string text = remark_ ? error + remark_() : error;
     write_json(json_event("error")
                    .number("exit", exit_number)
                    .text("status", status)
-                   .text("text", error)
+                   .text("text", text)
                    .str());
-    print(program_ + ": error: " + error);
+    print(program_ + ": error: " + text);
   }
   const Totals totals = ledger.confirmed() ? ledger.totals() : Totals{};
   const double time = seconds();

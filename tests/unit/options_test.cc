@@ -484,6 +484,15 @@ TEST_CASE("options: an empty value does not take the next word") {
   }
 }
 
+TEST_CASE("zrecv options: --inplace is of the receiver, and names what it writes into") {
+  CHECK(recv({"--listen=0", "--inplace", "file"}).inplace);
+  CHECK(recv({"--inplace", "zs://host", "file"}).inplace);
+  CHECK_FALSE(recv({"zs://host", "file"}).inplace);
+  CHECK(recv_outcome({"--listen=0", "--inplace"}) == "usage");
+  CHECK(recv_outcome({"--inplace", "--overwrite=never", "zs://host", "file"}) == "usage");
+  CHECK(send_outcome({"--inplace", "file", "zs://host"}) == "usage");
+}
+
 TEST_CASE("options: contradictions are usage errors") {
   check_usage_for_both({"-4", "-6"});
   check_usage_for_both({"-46"});
