@@ -30,7 +30,7 @@ random_file "$t/g" 30000000; renew
 start_recv --inplace --streams=3 --block-size=1M "$t/d/x"; "$ZSEND" --streams=3 "$t/g" "zs://127.0.0.1:$port"
 wait_for "$recv"; expect_status 0; expect_same "$t/g" "$t/d/x"
 # Where the source has a hole the old content must go; the digest of the whole file agrees.
-truncate -s 6000000 "$t/g"; printf x | dd of="$t/g" bs=1 seek=5000000 conv=notrunc status=none; renew
+rm "$t/g"; truncate -s 6000000 "$t/g"; printf x | dd of="$t/g" bs=1 seek=5000000 conv=notrunc status=none; renew
 src=$t/g more=--digest go 0 0 "$t/d/x" --digest="$t/sums" >/dev/null; expect_same "$t/g" "$t/d/x"; xxhsum -c "$t/sums" >/dev/null 2>&1 || fail "digest"
 # The operator's link is followed, and stays.
 ln -s x "$t/d/link"; renew; go 0 0 "$t/d/link"; [ -L "$t/d/link" ] || fail "the link is gone"; expect_same "$t/f" "$t/d/x"; rm "$t/d/link"
