@@ -50,7 +50,7 @@ void BlockWriter::data(const FrameHeader& h, std::shared_ptr<EntryWriter> entry,
 
 void BlockWriter::write(const FrameHeader& h, EntryWriter& entry) {
   const bool resent = (h.flags & kFlagResent) != 0;
-  BlockReceiver& engine = resent ? *resend_engine_ : engines_.pick(entry.sink());
+  BlockReceiver& engine = resent ? *resend_engine_ : engines_.pick(entry.sink_facts());
   entry_ = nullptr;
   writing_ = &entry;
   hasher_.reset();

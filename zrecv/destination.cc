@@ -10,6 +10,7 @@
 #include "common/base/quote.h"
 #include "common/file/name.h"
 #include "common/file/operator_file.h"
+#include "zrecv/file_sink.h"
 
 namespace zx {
 namespace {
@@ -34,7 +35,7 @@ std::string resolve_final_link(const std::string& path) {
 
 }  // namespace
 
-Destination::Destination(const std::string& path, bool no_target_directory) {
+FileDestination::FileDestination(const std::string& path, bool no_target_directory) {
   struct stat st {};
   const bool exists = stat(path.c_str(), &st) == 0;
   if (!exists && errno != ENOENT) throw_file_errno(quote(path), errno);
@@ -56,8 +57,13 @@ Destination::Destination(const std::string& path, bool no_target_directory) {
   dir_ = std::make_unique<HeldDir>(HeldDir::open_operator_path(parent_of(real)));
 }
 
-void Destination::aim(const std::vector<std::string>& path, bool path_is_directory,
-                      bool no_target_directory) {
+void FileDestination::aim(const Negotiated& agreed, bool pull) {
+  aim(pull ? std::vector<std::string>{} : agreed.path, agreed.path_is_directory,
+      agreed.no_target_directory);
+}
+
+void FileDestination::aim(const std::vector<std::string>& path, bool path_is_directory,
+                          bool no_target_directory) {
   if (path.empty()) {
     if (no_target_directory && fixed_name_.empty())
       throw Error(ExitStatus::FileIo,
@@ -89,7 +95,7 @@ void Destination::aim(const std::vector<std::string>& path, bool path_is_directo
   fixed_name_ = last;
 }
 
-Target Destination::target_for(const EntryInfo& entry) {
+Target FileDestination::target_for(const EntryInfo& entry) {
   check_path(entry.name);
   // Trees come later; a name of several components would need directories made.
   if (entry.name.size() != 1)
@@ -102,6 +108,10 @@ Target Destination::target_for(const EntryInfo& entry) {
   target.dir = dir_.get();
   target.name = fixed_name_.empty() ? entry.name[0] : fixed_name_;
   return target;
+}
+
+std::unique_ptr<EntrySink> FileDestination::sink_for(const EntryInfo& entry) {
+  return std::make_unique<FileSink>(target_for(entry), entry);
 }
 
 Existing decide_existing(Overwrite here, Overwrite peer, const struct stat& existing,

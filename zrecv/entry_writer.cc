@@ -18,20 +18,13 @@ namespace {
 
 }  // namespace
 
-EntryWriter::EntryWriter(uint64_t id, const EntryInfo& info, const Target& target,
+EntryWriter::EntryWriter(uint64_t id, const EntryInfo& info, std::unique_ptr<EntrySink> sink,
                          const Negotiated& agreed, bool parallel)
-    : info_(info),
-      target_(target),
-      agreed_(agreed),
-      parallel_(parallel),
-      temp_(*target.dir, target.name) {
+    : info_(info), agreed_(agreed), parallel_(parallel), sink_(std::move(sink)) {
   outcome_.id = id;
-  outcome_.name = target.name;
-  const std::string& dir = target.dir->path();
-  outcome_.output_name =
-      dir == "." ? target.name : dir + (dir.ends_with('/') ? "" : "/") + target.name;
+  outcome_.name = sink_->name();
+  outcome_.output_name = sink_->output_name();
   if (agreed.file_digest && !parallel) file_hasher_.emplace();
-  if (!info.sparse) temp_.preallocate(info.size);
 }
 
 void EntryWriter::fail_locked(ExitStatus status, const std::string& reason) {
@@ -148,9 +141,9 @@ Digest EntryWriter::digest_of_file_range(uint64_t offset, uint64_t length, PageB
   Hasher hasher;
   while (length > 0) {
     const auto piece = buffer.first(std::min<uint64_t>(buffer.size(), length));
-    const ssize_t n = pread_full(temp_.fd(), piece, offset);
+    const ssize_t n = pread_full(sink_->fd(), piece, offset);
     if (n != static_cast<ssize_t>(piece.size())) {
-      fail(ExitStatus::FileIo, temp_.describe() + ": read what was written: " +
+      fail(ExitStatus::FileIo, sink_->describe() + ": read what was written: " +
                                    errno_text(n < 0 ? static_cast<int>(-n) : EIO));
       return {};
     }
@@ -182,7 +175,7 @@ void EntryWriter::settle(const ReceivedBlock& block, uint32_t stream, const Bloc
   if (++damage.attempts > kMaxBlockRetries || theirs.length == 0 ||
       damaged_.size() > kMaxDamagedBlocks)
     return fail_locked(ExitStatus::Integrity,
-                       temp_.describe() + ": the block at " + std::to_string(block.offset) +
+                       sink_->describe() + ": the block at " + std::to_string(block.offset) +
                            " arrived damaged " + std::to_string(damage.attempts) + " times");
   ++outcome_.retransmitted_blocks;
   *ask_again = theirs.length;
@@ -205,7 +198,7 @@ void EntryWriter::accept(const ReceivedBlock& block, uint32_t stream, uint32_t l
   verified_end_ = std::max(verified_end_, block.offset + length);
   // Write-back starts now, so that the sync at the end is short. A hint: errors show up there.
   if (agreed_.durability != Durability::None)
-    (void)sync_file_range(temp_.fd(), to_off(block.offset), length, SYNC_FILE_RANGE_WRITE);
+    (void)sync_file_range(sink_->fd(), to_off(block.offset), length, SYNC_FILE_RANGE_WRITE);
 }
 
 void EntryWriter::hole(uint64_t offset, uint64_t length, Console& console) {
@@ -241,20 +234,17 @@ bool EntryWriter::end(uint64_t size, const EntryEnd& end, PageBuffer& buffer) {
     if (size != info_.size && !end.changed) protocol("END with another size for an unchanged file");
     if (end.block_sum != sum_.value()) {
       fail_locked(ExitStatus::Integrity,
-                  temp_.describe() + ": the digests of the blocks do not add up");
+                  sink_->describe() + ": the digests of the blocks do not add up");
       return true;
     }
     outcome_.bytes = size;
     outcome_.changed = end.changed;
   }
-  struct stat st {};
-  if (fstat(temp_.fd(), &st) != 0 || static_cast<uint64_t>(st.st_size) != size) {
-    try {
-      temp_.truncate(size);
-    } catch (const Error& error) {
-      fail(error.status(), error.what());
-      return true;
-    }
+  try {
+    sink_->finish(size);
+  } catch (const Error& error) {
+    fail(error.status(), error.what());
+    return true;
   }
   if (agreed_.file_digest) settle_file_digest(size, end, buffer);
   return true;
@@ -265,7 +255,7 @@ void EntryWriter::settle_file_digest(uint64_t size, const EntryEnd& end, PageBuf
   outcome_.has_digest = !failed();
   if (end.has_file_digest && !failed() && end.file_digest != outcome_.digest)
     fail(ExitStatus::Integrity,
-         temp_.describe() + ": the digest of the file differs though its blocks agree");
+         sink_->describe() + ": the digest of the file differs though its blocks agree");
 }
 
 }  // namespace zx

@@ -5,23 +5,21 @@
 // this one file are its outcome. What is used by several streams is thread-safe.
 #pragma once
 
-#include <sys/stat.h>
-
 #include <deque>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <vector>
 
 #include "common/base/page_buffer.h"
 #include "common/engine/policy.h"
-#include "common/file/temp_file.h"
 #include "common/session/ledger.h"
 #include "common/session/link.h"
 #include "common/session/session.h"
 #include "common/ui/console.h"
 #include "zrecv/covered_ranges.h"
-#include "zrecv/destination.h"
+#include "zrecv/entry_sink.h"
 
 namespace zx {
 
@@ -34,11 +32,9 @@ struct ReceivedBlock {
 
 class EntryWriter {
  public:
-  /// Makes the temporary file and reserves its space. Throws Error for this file (the caller turns
-  /// it into an outcome). `parallel`: the session has several streams, and blocks may come in any
-  /// order.
-  EntryWriter(uint64_t id, const EntryInfo& info, const Target& target, const Negotiated& agreed,
-              bool parallel);
+  /// `sink`: open. `parallel`: the session has several streams, and blocks may come in any order.
+  EntryWriter(uint64_t id, const EntryInfo& info, std::unique_ptr<EntrySink> sink,
+              const Negotiated& agreed, bool parallel);
 
   // Of all streams; 0 is the first connection. After each of these look at failed(): the entry is
   // then to be dropped with its outcome, by the main thread.
@@ -65,10 +61,10 @@ class EntryWriter {
   Hasher* flat_hasher() { return file_hasher_ ? &*file_hasher_ : nullptr; }
   /// End of the last verified block.
   uint64_t verified_bytes() const;
-  int fd() const { return temp_.fd(); }
-  std::string describe() const { return temp_.describe(); }
+  int fd() const { return sink_->fd(); }
+  std::string describe() const { return sink_->describe(); }
   /// For the choice of its engine.
-  const SinkFacts& sink() const { return sink_; }
+  const SinkFacts& sink_facts() const { return sink_facts_; }
 
   // Of the main thread.
 
@@ -79,9 +75,9 @@ class EntryWriter {
 
   EntryOutcome& outcome() { return outcome_; }
   const EntryInfo& info() const { return info_; }
-  const Target& target() const { return target_; }
-  TempFile& temp() { return temp_; }
-  void set_sink(const SinkFacts& sink) { sink_ = sink; }  // before other streams know the entry
+  EntrySink& sink() { return *sink_; }
+  /// Before other streams know the entry.
+  void set_sink_facts(const SinkFacts& facts) { sink_facts_ = facts; }
   Digest block_sum() const { return sum_.value(); }
 
  private:
@@ -110,11 +106,10 @@ class EntryWriter {
   void settle_file_digest(uint64_t size, const EntryEnd& end, PageBuffer& buffer);
 
   const EntryInfo info_;
-  const Target target_;
   const Negotiated& agreed_;
   const bool parallel_;
-  TempFile temp_;
-  SinkFacts sink_;
+  const std::unique_ptr<EntrySink> sink_;
+  SinkFacts sink_facts_;
   std::optional<Hasher> file_hasher_;  // flat over the file, while nothing was out of order
 
   mutable std::mutex mutex_;  // for all that follows

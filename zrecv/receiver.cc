@@ -43,7 +43,7 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
 
   // 1. Open the destination: what cannot be written to is found before anyone is bothered. From
   //    here on everything happens below this held directory.
-  Destination destination(options.destination, options.common.no_target_directory);
+  FileDestination destination(options.destination, options.common.no_target_directory);
 
   // 2. Meet the sender. From here on the peer is who the key says, or --no-auth was on both ends.
   Terms terms = make_terms(options.common, "zrecv");
@@ -62,8 +62,7 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     const bool pull = options.remote.has_value();
     if (agreed.sources == 0)
       throw Error(ExitStatus::Protocol, "the sender announced nothing to send");
-    destination.aim(pull ? std::vector<std::string>{} : agreed.path, agreed.path_is_directory,
-                    agreed.no_target_directory);
+    destination.aim(agreed, pull);
 
     // 4. How bytes move is the policy's choice for each entry, on this connection and on one that
     //    may replace it; nothing else decides that.

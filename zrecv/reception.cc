@@ -135,42 +135,30 @@ void Reception::on_entry(const Frame& frame) {
 }
 
 void Reception::open_entry(uint64_t id, const EntryInfo& info) {
-  Target target = destination_.target_for(info);
-  const std::string shown = target.dir->describe(target.name);
+  auto sink = destination_.sink_for(info);
+  const std::string name = sink->name();
   try {
-    if (!names_.insert(target.name).second)
-      throw Error(ExitStatus::Refused, shown + ": a second entry of this name");
-    target.existing = target.dir->stat_child(target.name);
-    if (target.existing) {
-      if (S_ISDIR(target.existing->st_mode))
-        throw Error(ExitStatus::FileIo, shown + ": is a directory");
-      switch (
-          decide_existing(agreed_.overwrite_here, agreed_.overwrite_peer, *target.existing, info)) {
-        case Existing::Refuse:
-          throw Error(ExitStatus::Refused, shown + ": exists already");
-        case Existing::Skip:
-          return skip_entry(id, info, target);
-        case Existing::Replace:
-          break;
-      }
-    }
-    auto entry = std::make_shared<EntryWriter>(id, info, target, agreed_, streams_ != nullptr);
-    entry->set_sink(
-        engines_.look_at(entry->temp().fd(), info.size, agreed_.durability != Durability::None));
+    if (!names_.insert(name).second)
+      throw Error(ExitStatus::Refused, sink->describe() + ": a second entry of this name");
+    if (!sink->open(agreed_)) return skip_entry(id, info, name);
+    auto entry =
+        std::make_shared<EntryWriter>(id, info, std::move(sink), agreed_, streams_ != nullptr);
+    entry->set_sink_facts(
+        engines_.look_at(entry->fd(), info.size, agreed_.durability != Durability::None));
     // Every stream makes the same choice for an entry: this one is in the report.
-    if (streams_ && info.size > agreed_.block_bytes) (void)engines_.pick(entry->sink());
+    if (streams_ && info.size > agreed_.block_bytes) (void)engines_.pick(entry->sink_facts());
     open_.add(id, std::move(entry));
     console_.add_total(info.size);
   } catch (const Error& error) {
     // A fault of this file only: its outcome, not the end of the session (session/ledger.h).
-    drop(id, failed_outcome(id, target.name, error));
+    drop(id, failed_outcome(id, name, error));
   }
 }
 
-void Reception::skip_entry(uint64_t id, const EntryInfo& info, const Target& target) {
+void Reception::skip_entry(uint64_t id, const EntryInfo& info, const std::string& name) {
   EntryOutcome outcome;
   outcome.id = id;
-  outcome.name = target.name;
+  outcome.name = name;
   outcome.bytes = info.size;
   outcome.skipped = true;
   outcome.reason = "--overwrite leaves the existing file as it is";
