@@ -96,11 +96,7 @@ void FileDestination::aim(const std::vector<std::string>& path, bool path_is_dir
 }
 
 Target FileDestination::target_for(const EntryInfo& entry) {
-  check_path(entry.name);
-  // Trees come later; a name of several components would need directories made.
-  if (entry.name.size() != 1)
-    throw Error(ExitStatus::Refused, "unsafe name " + quote(join_path(entry.name)) +
-                                         ": a path where a name was expected");
+  check_entry_name(entry);
   if (!fixed_name_.empty() && std::exchange(fixed_name_taken_, true))
     throw Error(ExitStatus::Refused,
                 quote(fixed_name_) + ": several sources need a directory as destination");
@@ -108,6 +104,14 @@ Target FileDestination::target_for(const EntryInfo& entry) {
   target.dir = dir_.get();
   target.name = fixed_name_.empty() ? entry.name[0] : fixed_name_;
   return target;
+}
+
+void check_entry_name(const EntryInfo& entry) {
+  check_path(entry.name);
+  // Trees come later; a name of several components would need directories made.
+  if (entry.name.size() != 1)
+    throw Error(ExitStatus::Refused, "unsafe name " + quote(join_path(entry.name)) +
+                                         ": a path where a name was expected");
 }
 
 std::unique_ptr<EntrySink> FileDestination::sink_for(const EntryInfo& entry) {

@@ -49,6 +49,9 @@ class FileDestination final : public Destination {
   bool fixed_name_taken_ = false;
 };
 
+/// The name of an entry is one safe component. Throws Error{Refused}.
+void check_entry_name(const EntryInfo& entry);
+
 /// What --overwrite says about one existing file.
 enum class Existing { Replace, Skip, Refuse };
 

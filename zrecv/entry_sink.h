@@ -12,6 +12,7 @@
 #include <string>
 
 #include "common/base/error.h"
+#include "common/base/wake_fd.h"
 #include "common/file/held_dir.h"
 #include "common/session/session.h"
 #include "common/wire/message.h"
@@ -88,8 +89,8 @@ class Destination {
   /// The sink of an entry, not open yet. Throws what ends the session: an unsafe name, more entries
   /// than there is room for.
   virtual std::unique_ptr<EntrySink> sink_for(const EntryInfo& entry) = 0;
-  /// Readable when a sink has failed by itself; -1 when none can.
-  virtual int event_fd() const { return -1; }
+  /// Set when a sink has failed by itself; nothing when none can.
+  virtual WakeFd* event() { return nullptr; }
 };
 
 }  // namespace zx

@@ -24,7 +24,7 @@ EntryWriter::EntryWriter(uint64_t id, const EntryInfo& info, std::unique_ptr<Ent
   outcome_.id = id;
   outcome_.name = sink_->name();
   outcome_.output_name = sink_->output_name();
-  if (agreed.file_digest && !parallel) file_hasher_.emplace();
+  if (agreed.file_digest && !parallel && sink_->keeps_content()) file_hasher_.emplace();
 }
 
 void EntryWriter::fail_locked(ExitStatus status, const std::string& reason) {
@@ -38,9 +38,24 @@ void EntryWriter::fail(ExitStatus status, const std::string& reason) {
   fail_locked(status, reason);
 }
 
-bool EntryWriter::failed() const {
+bool EntryWriter::failed() {
   const std::lock_guard lock(mutex_);
+  if (const auto error = sink_->failure()) fail_locked(error->status(), error->what());
   return outcome_.status != ExitStatus::Ok;
+}
+
+bool EntryWriter::has_room(const FrameHeader& h) const {
+  const std::lock_guard lock(mutex_);
+  return sink_->has_room(h.offset + h.length, stream_lost_ || !damaged_.empty());
+}
+
+void EntryWriter::await_room(const FrameHeader& h, std::chrono::seconds idle) {
+  bool owed = false;
+  {
+    const std::lock_guard lock(mutex_);
+    owed = stream_lost_ || !damaged_.empty();
+  }
+  sink_->await_room(h.offset + h.length, owed, idle);
 }
 
 uint64_t EntryWriter::verified_bytes() const {
@@ -52,7 +67,7 @@ EntryWriter::Claim EntryWriter::claim(const FrameHeader& h, uint32_t stream) {
   const std::lock_guard lock(mutex_);
   if (closed_ && stream != 0)
     throw Error(ExitStatus::Network, "a block came late: its entry is complete");
-  if (outcome_.status != ExitStatus::Ok) return {true, {}};
+  if (outcome_.status != ExitStatus::Ok) return {.unwanted = true, .rival = {}};
   if (h.length == 0) protocol("DATA without data");
   if (h.length > agreed_.block_bytes) protocol("DATA longer than a block");
   const Range range{h.offset, h.length};
@@ -71,9 +86,12 @@ EntryWriter::Claim EntryWriter::claim(const FrameHeader& h, uint32_t stream) {
   if (parallel_) {
     require_latest(range, attempt);
     if (attempt > 0) {
-      if (const auto rival = rival_for(range, stream)) return {false, rival};
-      take_back_if_verified(range, stream);
+      if (const auto rival = rival_for(range, stream)) return {.rival = rival};
       attempts_[h.offset] = {h.length, attempt};
+      if (is_known_again(range, stream)) {
+        claimed_[stream] = range;
+        return {.known = true, .rival = {}};
+      }
     }
   } else {
     if (attempt != 0) protocol("DATA with unknown flags");
@@ -108,24 +126,45 @@ std::optional<uint32_t> EntryWriter::rival_for(const Range& range, uint32_t stre
 }
 
 // The same when the block was verified but the sender has not heard it: only what comes now counts.
-void EntryWriter::take_back_if_verified(const Range& range, uint32_t stream) {
+// Unless what was verified cannot be taken back any more: then true, and what comes must be the
+// same.
+bool EntryWriter::is_known_again(const Range& range, uint32_t stream) {
   for (auto& [other, blocks] : recent_) {
     const auto found =
         std::ranges::find_if(blocks, [&](const Verified& v) { return v.range == range; });
     if (other == stream || found == blocks.end()) continue;
+    if (!sink_->keeps_content()) {
+      known_[stream] = *found;
+      return true;
+    }
     if (found->length > 0) sum_.subtract(block_part(range.offset, found->length, found->digest));
     covered_.remove(range.offset, range.offset + range.length);
     blocks.erase(found);
-    return;
+    return false;
   }
+  return false;
+}
+
+// True when the block was one that is_known_again().
+bool EntryWriter::settle_known(uint32_t stream, const BlockDigest& theirs) {
+  const auto node = known_.extract(stream);
+  if (node.empty()) return false;
+  const Verified& known = node.mapped();
+  if (theirs.length != known.length || theirs.digest != known.digest)
+    fail_locked(ExitStatus::Integrity,
+                describe() + ": the block at " + std::to_string(known.range.offset) +
+                    " was handed on, then came again with other content: the source has changed");
+  return true;
 }
 
 void EntryWriter::release(uint32_t stream) {
   const std::lock_guard lock(mutex_);
+  stream_lost_ = true;
+  const bool known = known_.erase(stream) > 0;
   const auto claimed = claimed_.find(stream);
   if (claimed != claimed_.end()) {
     const Range range = claimed->second;
-    if (!damaged_.contains(range.offset))
+    if (!known && !damaged_.contains(range.offset))
       covered_.remove(range.offset, range.offset + range.length);
     claimed_.erase(claimed);
   }
@@ -158,7 +197,7 @@ void EntryWriter::settle(const ReceivedBlock& block, uint32_t stream, const Bloc
                          std::optional<uint32_t>* ask_again) {
   const std::lock_guard lock(mutex_);
   claimed_.erase(stream);
-  if (outcome_.status != ExitStatus::Ok) return;
+  if (settle_known(stream, theirs) || outcome_.status != ExitStatus::Ok) return;
   if (theirs.length < block.length) {  // the rest was padding
     file_hasher_.reset();
     const uint64_t end = block.offset + theirs.length;
@@ -196,9 +235,16 @@ void EntryWriter::accept(const ReceivedBlock& block, uint32_t stream, uint32_t l
   if (length == 0) return;
   sum_.add(block_part(block.offset, length, block.digest));
   verified_end_ = std::max(verified_end_, block.offset + length);
+  note_verified(block.offset, block.offset + length);
   // Write-back starts now, so that the sync at the end is short. A hint: errors show up there.
   if (agreed_.durability != Durability::None)
     (void)sync_file_range(sink_->fd(), to_off(block.offset), length, SYNC_FILE_RANGE_WRITE);
+}
+
+void EntryWriter::note_verified(uint64_t begin, uint64_t end) {
+  if (sink_->keeps_content()) return;
+  (void)verified_.add(begin, end);  // never twice: covered_ has seen to that
+  sink_->verified(verified_.contiguous_end());
 }
 
 void EntryWriter::hole(uint64_t offset, uint64_t length, Console& console) {
@@ -212,6 +258,7 @@ void EntryWriter::hole(uint64_t offset, uint64_t length, Console& console) {
       protocol("HOLE past the announced size");
     if (!covered_.add(offset, end)) protocol("HOLE over what it has sent before");
     if (covered_.count() > kMaxCoveredRanges) protocol("HOLE with too many gaps");
+    note_verified(offset, end);
   }
   console.add_bytes(length);
   if (file_hasher_) file_hasher_->update_zeros(length);
@@ -251,7 +298,10 @@ bool EntryWriter::end(uint64_t size, const EntryEnd& end, PageBuffer& buffer) {
 }
 
 void EntryWriter::settle_file_digest(uint64_t size, const EntryEnd& end, PageBuffer& buffer) {
-  outcome_.digest = file_hasher_ ? file_hasher_->value() : digest_of_file_range(0, size, buffer);
+  if (!sink_->keeps_content())
+    outcome_.digest = sink_->digest(size);
+  else
+    outcome_.digest = file_hasher_ ? file_hasher_->value() : digest_of_file_range(0, size, buffer);
   outcome_.has_digest = !failed();
   if (end.has_file_digest && !failed() && end.file_digest != outcome_.digest)
     fail(ExitStatus::Integrity,

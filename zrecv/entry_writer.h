@@ -5,6 +5,7 @@
 // this one file are its outcome. What is used by several streams is thread-safe.
 #pragma once
 
+#include <chrono>
 #include <deque>
 #include <map>
 #include <memory>
@@ -41,6 +42,7 @@ class EntryWriter {
 
   struct Claim {
     bool unwanted = false;          // the entry has failed: the payload is for nothing
+    bool known = false;             // verified before, and maybe handed on: only its digest counts
     std::optional<uint32_t> rival;  // this stream still has the block: to be ended before
   };
   /// A DATA frame has come. Unless the answer says otherwise the block belongs to this stream,
@@ -54,7 +56,11 @@ class EntryWriter {
   /// The stream is gone, and with it what it has not settled.
   void release(uint32_t stream);
   void fail(ExitStatus status, const std::string& reason);
-  bool failed() const;
+  bool failed();
+  /// Whether the payload of a claimed block can be taken at once, see EntrySink::has_room().
+  bool has_room(const FrameHeader& header) const;
+  /// Waits for that. Blocking, looks for a stop. Throws Error{Timeout}.
+  void await_room(const FrameHeader& header, std::chrono::seconds idle);
   /// Of a range that was written; fails the entry when it cannot be read.
   Digest digest_of_file_range(uint64_t offset, uint64_t length, PageBuffer& buffer);
   /// To be fed all content in its order; nothing when that is not to be had.
@@ -101,7 +107,9 @@ class EntryWriter {
   void fail_locked(ExitStatus status, const std::string& reason);
   void require_latest(const Range& range, uint16_t attempt);
   std::optional<uint32_t> rival_for(const Range& range, uint32_t stream) const;
-  void take_back_if_verified(const Range& range, uint32_t stream);
+  bool is_known_again(const Range& range, uint32_t stream);
+  bool settle_known(uint32_t stream, const BlockDigest& theirs);
+  void note_verified(uint64_t begin, uint64_t end);
   void accept(const ReceivedBlock& block, uint32_t stream, uint32_t length);
   void settle_file_digest(uint64_t size, const EntryEnd& end, PageBuffer& buffer);
 
@@ -116,13 +124,16 @@ class EntryWriter {
   EntryOutcome outcome_;
   CoveredRanges covered_;               // come, or coming
   std::map<uint32_t, Range> claimed_;   // by stream: between DATA and DIGEST
+  std::map<uint32_t, Verified> known_;  // those of claimed_ that had been verified before
   std::map<uint64_t, Damage> damaged_;  // by offset: to come again
   // By stream: those whose ACK the sender may not have got when the stream is lost.
   std::map<uint32_t, std::deque<Verified>> recent_;
   std::map<uint64_t, std::pair<uint32_t, uint16_t>> attempts_;  // by offset: length, the highest
   std::optional<uint64_t> short_end_;  // the source ended here, inside a DATA
   uint64_t verified_end_ = 0;
-  bool closed_ = false;  // END has come
+  CoveredRanges verified_;    // only for a sink that does not keep its content
+  bool stream_lost_ = false;  // blocks may be missing that nothing here tells of
+  bool closed_ = false;       // END has come
   DigestSum sum_;
 };
 

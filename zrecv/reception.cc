@@ -31,7 +31,7 @@ Reception::Reception(Session& session, Destination& destination, RecvEngines& en
       agreed_(session.agreed()),
       destination_(destination),
       engines_(engines),
-      blocks_(0, link_.channel(), engines_, console),
+      blocks_(0, link_, engines_, console),
       requested_(std::move(requested)),
       console_(console),
       ledger_(ledger) {}
@@ -70,15 +70,20 @@ Fin Reception::run() {
   }
 }
 
-// With several streams an event of theirs is dealt with as soon as a frame.
+// With several streams, or a sink that can fail by itself, an event of theirs is dealt with as soon
+// as a frame.
 Frame Reception::next_frame() {
-  if (!streams_) return link_.read();
+  WakeFd* const sinks = destination_.event();
+  if (!streams_ && sinks == nullptr) return link_.read();
   const Socket& socket = link_.channel().socket();
   for (;;) {
-    streams_->check();
+    if (streams_) streams_->check();
+    if (sinks != nullptr) sinks->clear();
     drop_failed();
     if (auto frame = link_.read_if_any()) return std::move(*frame);
-    if (!link_.channel().wait_readable_or(streams_->event_fd(), socket.idle_timeout()))
+    if (!link_.channel().wait_readable_or(streams_ ? streams_->event_fd() : -1,
+                                          socket.idle_timeout(),
+                                          sinks != nullptr ? sinks->fd() : -1))
       socket.fail("receive", EAGAIN);
   }
 }
@@ -99,7 +104,7 @@ void Reception::on_switch(const Frame& frame) {
   require_empty(frame);
   (void)session_.switch_connection(/*first=*/false);
   engines_.use(link_.channel());
-  blocks_.use(link_.channel());
+  blocks_.use_new_channel();
   console_.detail("the connection was replaced: its key has protected enough");
 }
 
@@ -237,8 +242,9 @@ void Reception::on_end(const Frame& frame) {
   blocks_.require_settled(*entry, "END");
   bool complete = false;
   const auto take = [&] { complete = entry->end(frame.header.offset, end, blocks_.buffer()); };
-  // The digest of the whole file may have to be made again.
-  if (agreed_.file_digest && frame.header.offset > kLongHashBytes)
+  // The digest of the whole file may have to be made again, or to wait for who reads it.
+  const bool waits = !entry->sink().keeps_content() || frame.header.offset > kLongHashBytes;
+  if (agreed_.file_digest && waits)
     link_.with_heartbeats(take);
   else
     take();

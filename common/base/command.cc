@@ -65,7 +65,7 @@ UniqueFd above_standard(UniqueFd fd) {
 
 }  // namespace
 
-Command::Command(const std::string& command, Use use) {
+Command::Command(const std::string& command, Use use) : use_(use) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) cannot_start("pipe");
   UniqueFd reading = above_standard(UniqueFd(ends[0])), writing = above_standard(UniqueFd(ends[1]));
@@ -125,7 +125,7 @@ void Command::take_status(int wait_status) {
 }
 
 void Command::end(std::chrono::milliseconds patience) noexcept {
-  close_pipe();
+  if (use_ == Use::Producer || reaped_) close_pipe();
   if (reaped_) return;
   // Until it is reaped, its number and its group's are not given to others.
   // Not by pidfd_open(3): the header of glibc 2.36 declares it for C only.
@@ -145,11 +145,12 @@ void Command::end(std::chrono::milliseconds patience) noexcept {
   }
   (void)kill(-pid_, SIGKILL);
   int status = 0;
-  while (waitpid(pid_, &status, 0) < 0)
-    if (errno != EINTR) {
-      reaped_ = true;
-      return;
-    }
+  pid_t waited = 0;
+  do waited = waitpid(pid_, &status, 0);
+  while (waited < 0 && errno == EINTR);
+  reaped_ = true;
+  close_pipe();
+  if (waited < 0) return;
   try {
     take_status(status);
   } catch (...) {  // no memory for the words: nobody asked for them

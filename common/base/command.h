@@ -47,13 +47,16 @@ class Command {
   /// answer. A stop signal is noticed on the main thread (Interrupted).
   std::string wait();
 
-  /// Ends it if it still runs: SIGTERM to the group, SIGKILL to what is left of it when the shell
-  /// has ended or after `patience`. Blocking, at most about that long. Nothing after wait().
+  /// Ends it if it still runs: the pipe of a producer is closed first, that of a consumer last, so
+  /// that it never takes a missing rest for the end of its input. SIGTERM to the group, SIGKILL to
+  /// what is left of it when the shell has ended or after `patience`. Blocking, at most about that
+  /// long. Nothing after wait().
   void end(std::chrono::milliseconds patience = std::chrono::milliseconds(2000)) noexcept;
 
  private:
   void take_status(int wait_status);
 
+  const Use use_;
   UniqueFd pipe_;
   pid_t pid_ = -1;
   bool reaped_ = false;

@@ -37,6 +37,7 @@ struct Terms {
   bool no_target_directory = false;  // -T: the path is the name, never a directory to put it in
   bool preserve = false;             // -p: keep mode and times
   bool path_is_directory = false;    // the path was written with a trailing slash
+  bool to_stream = false;            // from a receiver: into a pipe or a command, not into files
   uint32_t sources = 0;              // entries the sender means to send; 0 from a receiver
   uint64_t rate_limit = 0;           // bytes/s on the wire from the sender; 0: no wish
   uint16_t streams = 0;              // connections at most, 1 to kMaxStreams; 0: no wish

@@ -134,6 +134,7 @@ TEST_CASE("golden: HELLO") {
   CHECK(n.overwrite == Overwrite::Older);
   CHECK(n.file_digest);
   CHECK(n.preserve);
+  CHECK_FALSE(n.to_stream);
   CHECK_FALSE(n.no_target_directory);
   CHECK_FALSE(n.path_is_directory);
   CHECK(n.sources == 2);
@@ -149,7 +150,7 @@ TEST_CASE("golden: WELCOME") {
   m.session = counting<16>(0xa0);
   m.max_block_bytes = 8 << 20;
   m.overwrite = Overwrite::Never;
-  m.no_target_directory = m.path_is_directory = true;
+  m.no_target_directory = m.path_is_directory = m.to_stream = true;
   m.build = "zrecv 0.1.0";
   CHECK(to_hex(encode(m)) == to_hex(bytes));
   const Terms n = decode_terms(bytes);
@@ -158,6 +159,7 @@ TEST_CASE("golden: WELCOME") {
   CHECK(n.rate_limit == 0);
   CHECK(n.no_target_directory);
   CHECK(n.path_is_directory);
+  CHECK(n.to_stream);
   CHECK_FALSE(n.file_digest);
   CHECK_FALSE(n.preserve);
   CHECK(n.path.empty());

@@ -40,6 +40,7 @@ Terms some_terms() {
   m.durability = Durability::File;
   m.overwrite = Overwrite::Never;
   m.file_digest = m.no_target_directory = m.preserve = m.path_is_directory = true;
+  m.to_stream = true;
   m.sources = 0xfedcba98;
   m.rate_limit = 0xa1b2c3d4e5f60718;
   m.streams = 13;
@@ -166,18 +167,20 @@ TEST_CASE("HELLO: every field survives a round trip") {
 }
 
 TEST_CASE("HELLO: each of its flags is a bit of its own") {
-  for (int i = 0; i < 16; ++i) {
+  for (int i = 0; i < 32; ++i) {
     Terms m;
     m.file_digest = (i & 1) != 0;
     m.no_target_directory = (i & 2) != 0;
     m.preserve = (i & 4) != 0;
     m.path_is_directory = (i & 8) != 0;
+    m.to_stream = (i & 16) != 0;
     const Terms n = decode_terms(encode(m));
     INFO(i);
     CHECK(n.file_digest == m.file_digest);
     CHECK(n.no_target_directory == m.no_target_directory);
     CHECK(n.preserve == m.preserve);
     CHECK(n.path_is_directory == m.path_is_directory);
+    CHECK(n.to_stream == m.to_stream);
   }
 }
 
