@@ -31,7 +31,7 @@ EntryWriter::EntryWriter(uint64_t id, const EntryInfo& info, const Target& targe
   outcome_.output_name =
       dir == "." ? target.name : dir + (dir.ends_with('/') ? "" : "/") + target.name;
   if (agreed.file_digest && !parallel) file_hasher_.emplace();
-  if (!info.sparse) temp_.preallocate(info.size);
+  if (!info.sparse && !info.open_ended) temp_.preallocate(info.size);
 }
 
 void EntryWriter::fail_locked(ExitStatus status, const std::string& reason) {
@@ -50,9 +50,12 @@ bool EntryWriter::failed() const {
   return outcome_.status != ExitStatus::Ok;
 }
 
-uint64_t EntryWriter::verified_bytes() const {
+uint64_t EntryWriter::verified_prefix() const {
   const std::lock_guard lock(mutex_);
-  return verified_end_;
+  uint64_t prefix = covered_.contiguous_end();
+  if (!damaged_.empty()) prefix = std::min(prefix, damaged_.begin()->first);
+  for (const auto& [stream, range] : claimed_) prefix = std::min(prefix, range.offset);
+  return prefix;
 }
 
 EntryWriter::Claim EntryWriter::claim(const FrameHeader& h, uint32_t stream) {
@@ -60,6 +63,7 @@ EntryWriter::Claim EntryWriter::claim(const FrameHeader& h, uint32_t stream) {
   if (closed_ && stream != 0)
     throw Error(ExitStatus::Network, "a block came late: its entry is complete");
   if (outcome_.status != ExitStatus::Ok) return {true, {}};
+  if (!parallel_ && stream != 0) protocol("a block on a further connection for an entry of one");
   if (h.length == 0) protocol("DATA without data");
   if (h.length > agreed_.block_bytes) protocol("DATA longer than a block");
   const Range range{h.offset, h.length};
@@ -72,7 +76,7 @@ EntryWriter::Claim EntryWriter::claim(const FrameHeader& h, uint32_t stream) {
     return {};
   }
   uint64_t end = 0;
-  if (!add_checked(h.offset, h.length, &end) || end > info_.size)
+  if (!add_checked(h.offset, h.length, &end) || end > most_bytes())
     protocol("DATA past the announced size");
   const uint16_t attempt = attempt_of(h.flags);
   if (parallel_) {
@@ -212,6 +216,7 @@ void EntryWriter::hole(uint64_t offset, uint64_t length, Console& console) {
   {
     const std::lock_guard lock(mutex_);
     uint64_t end = 0;
+    if (info_.open_ended) protocol("HOLE in an entry of unknown length");
     if (short_end_ && !parallel_) protocol("HOLE after a shorter block");
     if (length == 0 || (!parallel_ && offset != covered_.contiguous_end()))
       protocol("HOLE out of order");
@@ -238,7 +243,8 @@ bool EntryWriter::end(uint64_t size, const EntryEnd& end, PageBuffer& buffer) {
     if (size > std::min(short_end_.value_or(UINT64_MAX), covered_.contiguous_end()) ||
         size < verified_end_)
       protocol("END with a size that does not fit the data");
-    if (size != info_.size && !end.changed) protocol("END with another size for an unchanged file");
+    if (size != info_.size && !end.changed && !info_.open_ended)
+      protocol("END with another size for an unchanged file");
     if (end.block_sum != sum_.value()) {
       fail_locked(ExitStatus::Integrity,
                   temp_.describe() + ": the digests of the blocks do not add up");

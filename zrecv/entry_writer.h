@@ -63,8 +63,8 @@ class EntryWriter {
   Digest digest_of_file_range(uint64_t offset, uint64_t length, PageBuffer& buffer);
   /// To be fed all content in its order; nothing when that is not to be had.
   Hasher* flat_hasher() { return file_hasher_ ? &*file_hasher_ : nullptr; }
-  /// End of the last verified block.
-  uint64_t verified_bytes() const;
+  /// Everything before this has come and is verified; it never goes back.
+  uint64_t verified_prefix() const;
   int fd() const { return temp_.fd(); }
   std::string describe() const { return temp_.describe(); }
   /// For the choice of its engine.
@@ -102,6 +102,7 @@ class EntryWriter {
     Digest digest{};
   };
 
+  uint64_t most_bytes() const { return info_.open_ended ? kMaxFileBytes : info_.size; }
   void fail_locked(ExitStatus status, const std::string& reason);
   void require_latest(const Range& range, uint16_t attempt);
   std::optional<uint32_t> rival_for(const Range& range, uint32_t stream) const;
@@ -126,8 +127,8 @@ class EntryWriter {
   std::map<uint32_t, std::deque<Verified>> recent_;
   std::map<uint64_t, std::pair<uint32_t, uint16_t>> attempts_;  // by offset: length, the highest
   std::optional<uint64_t> short_end_;  // the source ended here, inside a DATA
-  uint64_t verified_end_ = 0;
-  bool closed_ = false;  // END has come
+  uint64_t verified_end_ = 0;          // of the last verified block
+  bool closed_ = false;                // END has come
   DigestSum sum_;
 };
 
