@@ -130,7 +130,8 @@ Existing decide_existing(Overwrite here, Overwrite peer, const struct stat& exis
       case Overwrite::Older:
         return time < entry_time ? Existing::Replace : Existing::Skip;
       case Overwrite::Differ:
-        return static_cast<uint64_t>(existing.st_size) != entry.size || time != entry_time
+        return entry.open_ended || static_cast<uint64_t>(existing.st_size) != entry.size ||
+                       time != entry_time
                    ? Existing::Replace
                    : Existing::Skip;
       case Overwrite::Unset:

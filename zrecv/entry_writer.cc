@@ -58,9 +58,17 @@ void EntryWriter::await_room(const FrameHeader& h, std::chrono::seconds idle) {
   sink_->await_room(h.offset + h.length, owed, idle);
 }
 
-uint64_t EntryWriter::verified_bytes() const {
+uint64_t EntryWriter::verified_prefix() const {
   const std::lock_guard lock(mutex_);
-  return verified_end_;
+  return prefix_locked();
+}
+
+uint64_t EntryWriter::prefix_locked() const {
+  uint64_t prefix = covered_.contiguous_end();
+  if (!damaged_.empty()) prefix = std::min(prefix, damaged_.begin()->first);
+  for (const auto& [stream, range] : claimed_)
+    if (!known_.contains(stream)) prefix = std::min(prefix, range.offset);
+  return prefix;
 }
 
 EntryWriter::Claim EntryWriter::claim(const FrameHeader& h, uint32_t stream) {
@@ -68,6 +76,7 @@ EntryWriter::Claim EntryWriter::claim(const FrameHeader& h, uint32_t stream) {
   if (closed_ && stream != 0)
     throw Error(ExitStatus::Network, "a block came late: its entry is complete");
   if (outcome_.status != ExitStatus::Ok) return {.unwanted = true, .rival = {}};
+  if (!parallel_ && stream != 0) protocol("a block on a further connection for an entry of one");
   if (h.length == 0) protocol("DATA without data");
   if (h.length > agreed_.block_bytes) protocol("DATA longer than a block");
   const Range range{h.offset, h.length};
@@ -80,7 +89,7 @@ EntryWriter::Claim EntryWriter::claim(const FrameHeader& h, uint32_t stream) {
     return {};
   }
   uint64_t end = 0;
-  if (!add_checked(h.offset, h.length, &end) || end > info_.size)
+  if (!add_checked(h.offset, h.length, &end) || end > most_bytes())
     protocol("DATA past the announced size");
   const uint16_t attempt = attempt_of(h.flags);
   if (parallel_) {
@@ -235,22 +244,22 @@ void EntryWriter::accept(const ReceivedBlock& block, uint32_t stream, uint32_t l
   if (length == 0) return;
   sum_.add(block_part(block.offset, length, block.digest));
   verified_end_ = std::max(verified_end_, block.offset + length);
-  note_verified(block.offset, block.offset + length);
+  tell_sink();
   // Write-back starts now, so that the sync at the end is short. A hint: errors show up there.
   if (agreed_.durability != Durability::None)
     (void)sync_file_range(sink_->fd(), to_off(block.offset), length, SYNC_FILE_RANGE_WRITE);
 }
 
-void EntryWriter::note_verified(uint64_t begin, uint64_t end) {
-  if (sink_->keeps_content()) return;
-  (void)verified_.add(begin, end);  // never twice: covered_ has seen to that
-  sink_->verified(verified_.contiguous_end());
+// What is behind a shorter block is padding.
+void EntryWriter::tell_sink() {
+  sink_->verified(std::min(prefix_locked(), short_end_.value_or(UINT64_MAX)));
 }
 
 void EntryWriter::hole(uint64_t offset, uint64_t length, Console& console) {
   {
     const std::lock_guard lock(mutex_);
     uint64_t end = 0;
+    if (info_.open_ended) protocol("HOLE in an entry of unknown length");
     if (short_end_ && !parallel_) protocol("HOLE after a shorter block");
     if (length == 0 || (!parallel_ && offset != covered_.contiguous_end()))
       protocol("HOLE out of order");
@@ -258,7 +267,7 @@ void EntryWriter::hole(uint64_t offset, uint64_t length, Console& console) {
       protocol("HOLE past the announced size");
     if (!covered_.add(offset, end)) protocol("HOLE over what it has sent before");
     if (covered_.count() > kMaxCoveredRanges) protocol("HOLE with too many gaps");
-    note_verified(offset, end);
+    tell_sink();
   }
   console.add_bytes(length);
   if (file_hasher_) file_hasher_->update_zeros(length);
@@ -278,7 +287,8 @@ bool EntryWriter::end(uint64_t size, const EntryEnd& end, PageBuffer& buffer) {
     if (size > std::min(short_end_.value_or(UINT64_MAX), covered_.contiguous_end()) ||
         size < verified_end_)
       protocol("END with a size that does not fit the data");
-    if (size != info_.size && !end.changed) protocol("END with another size for an unchanged file");
+    if (size != info_.size && !end.changed && !info_.open_ended)
+      protocol("END with another size for an unchanged file");
     if (end.block_sum != sum_.value()) {
       fail_locked(ExitStatus::Integrity,
                   sink_->describe() + ": the digests of the blocks do not add up");

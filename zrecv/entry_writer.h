@@ -65,8 +65,8 @@ class EntryWriter {
   Digest digest_of_file_range(uint64_t offset, uint64_t length, PageBuffer& buffer);
   /// To be fed all content in its order; nothing when that is not to be had.
   Hasher* flat_hasher() { return file_hasher_ ? &*file_hasher_ : nullptr; }
-  /// End of the last verified block.
-  uint64_t verified_bytes() const;
+  /// Everything before this has come and is verified; it never goes back.
+  uint64_t verified_prefix() const;
   int fd() const { return sink_->fd(); }
   std::string describe() const { return sink_->describe(); }
   /// For the choice of its engine.
@@ -104,12 +104,14 @@ class EntryWriter {
     Digest digest{};
   };
 
+  uint64_t most_bytes() const { return info_.open_ended ? kMaxFileBytes : info_.size; }
   void fail_locked(ExitStatus status, const std::string& reason);
   void require_latest(const Range& range, uint16_t attempt);
   std::optional<uint32_t> rival_for(const Range& range, uint32_t stream) const;
   bool is_known_again(const Range& range, uint32_t stream);
   bool settle_known(uint32_t stream, const BlockDigest& theirs);
-  void note_verified(uint64_t begin, uint64_t end);
+  uint64_t prefix_locked() const;
+  void tell_sink();
   void accept(const ReceivedBlock& block, uint32_t stream, uint32_t length);
   void settle_file_digest(uint64_t size, const EntryEnd& end, PageBuffer& buffer);
 
@@ -130,10 +132,9 @@ class EntryWriter {
   std::map<uint32_t, std::deque<Verified>> recent_;
   std::map<uint64_t, std::pair<uint32_t, uint16_t>> attempts_;  // by offset: length, the highest
   std::optional<uint64_t> short_end_;  // the source ended here, inside a DATA
-  uint64_t verified_end_ = 0;
-  CoveredRanges verified_;    // only for a sink that does not keep its content
-  bool stream_lost_ = false;  // blocks may be missing that nothing here tells of
-  bool closed_ = false;       // END has come
+  uint64_t verified_end_ = 0;          // of the last verified block
+  bool stream_lost_ = false;           // blocks may be missing that nothing here tells of
+  bool closed_ = false;                // END has come
   DigestSum sum_;
 };
 

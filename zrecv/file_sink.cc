@@ -49,7 +49,7 @@ bool FileSink::open(const Negotiated& agreed) {
     }
   }
   temp_.emplace(*target_.dir, target_.name);
-  if (!info_.sparse) temp_->preallocate(info_.size);
+  if (!info_.sparse && !info_.open_ended) temp_->preallocate(info_.size);
   return true;
 }
 

@@ -146,14 +146,18 @@ void Reception::open_entry(uint64_t id, const EntryInfo& info) {
     if (!names_.insert(name).second)
       throw Error(ExitStatus::Refused, sink->describe() + ": a second entry of this name");
     if (!sink->open(agreed_)) return skip_entry(id, info, name);
-    auto entry =
-        std::make_shared<EntryWriter>(id, info, std::move(sink), agreed_, streams_ != nullptr);
-    entry->set_sink_facts(
-        engines_.look_at(entry->fd(), info.size, agreed_.durability != Durability::None));
+    const bool parallel = streams_ && !info.open_ended;
+    auto entry = std::make_shared<EntryWriter>(id, info, std::move(sink), agreed_, parallel);
+    // A guess at the size decides nothing.
+    entry->set_sink_facts(engines_.look_at(entry->fd(), info.open_ended ? 0 : info.size,
+                                           agreed_.durability != Durability::None));
     // Every stream makes the same choice for an entry: this one is in the report.
-    if (streams_ && info.size > agreed_.block_bytes) (void)engines_.pick(entry->sink_facts());
+    if (parallel && info.size > agreed_.block_bytes) (void)engines_.pick(entry->sink_facts());
     open_.add(id, std::move(entry));
-    console_.add_total(info.size);
+    if (info.open_ended && info.size == 0)
+      console_.no_total();
+    else
+      console_.add_total(info.size);
   } catch (const Error& error) {
     // A fault of this file only: its outcome, not the end of the session (session/ledger.h).
     drop(id, failed_outcome(id, name, error));
@@ -214,9 +218,11 @@ void Reception::on_digest(const Frame& frame) {
     console_.detail(entry->describe() + ": the block at " + std::to_string(offset) +
                     " is not what was sent; asking for it again");
     link_.send(FrameType::Retry, id, offset, encode_retry(*ask_again));
-  } else if (++unacknowledged_blocks_ >= kBlocksPerAck) {
+  } else if (entry->info().open_ended || ++unacknowledged_blocks_ >= kBlocksPerAck) {
+    // Of what comes out of a pipe the sender keeps what is not acknowledged, and waits when that is
+    // too much.
     unacknowledged_blocks_ = 0;
-    link_.send(FrameType::Ack, id, entry->verified_bytes(), {});
+    link_.send(FrameType::Ack, id, entry->verified_prefix(), {});
   }
   drop_failed();
 }

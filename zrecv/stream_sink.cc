@@ -72,7 +72,7 @@ bool StreamSink::open(const Negotiated& agreed) {
   }
   spool_ = Spool::in_memory();
   // At once, so that holes at the end are there to be read: they are not written.
-  if (ftruncate(spool_->fd(), to_off(info_.size)) != 0)
+  if (!info_.open_ended && ftruncate(spool_->fd(), to_off(info_.size)) != 0)
     throw_file_errno(describe() + ": set length", errno);
   if (agreed.file_digest) hasher_.emplace();
   output_.start();
@@ -82,7 +82,7 @@ bool StreamSink::open(const Negotiated& agreed) {
 
 // On a disk when it may be large, and in memory where no disk will have it.
 void StreamSink::hold_back() {
-  if (info_.size <= kSmallBytes) {
+  if (!info_.open_ended && info_.size <= kSmallBytes) {
     spool_ = Spool::in_memory();
     return;
   }
@@ -99,7 +99,7 @@ void StreamSink::hold_back() {
     return;
   }
   spool_place_ = quote(directory);
-  if (info_.sparse) return;
+  if (info_.sparse || info_.open_ended) return;
   if (const int error = reserve_space(spool_->fd(), info_.size))
     throw_file_errno(describe() + ": reserve space for " + std::to_string(info_.size) + " bytes",
                      error);
@@ -217,7 +217,7 @@ bool StreamSink::idle_until_work() {
       const std::lock_guard lock(mutex_);
       if (stopping_) return false;
       work = handed_ < verified_;
-      more_comes = verified_ < info_.size;
+      more_comes = !info_.open_ended && verified_ < info_.size;
     }
     // A reader that leaves is noticed at once, but counts only when it has missed something.
     std::array<pollfd, 2> fds{{{work_.fd(), POLLIN, 0}, {output_.fd(), 0, 0}}};

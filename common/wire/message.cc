@@ -18,7 +18,7 @@ enum TermsFlag : uint8_t {
   kToStream = 16,
 };
 enum EndFlag : uint8_t { kChanged = 1, kHasFileDigest = 2 };
-constexpr uint8_t kSparse = 1;
+constexpr uint8_t kSparse = 1, kOpenEnded = 2;
 constexpr uint8_t kSkipped = 1;
 constexpr uint8_t kDurable = 1;
 
@@ -150,7 +150,9 @@ Join decode_join(ByteView bytes) {
 
 Bytes encode(const EntryInfo& m) {
   Encoder e;
-  e.u8(kEntryRegularFile).u8(bit(m.sparse, kSparse)).name_list(m.name).u64(m.size);
+  e.u8(kEntryRegularFile);
+  e.u8(static_cast<uint8_t>(bit(m.sparse, kSparse) | bit(m.open_ended, kOpenEnded)));
+  e.name_list(m.name).u64(m.size);
   e.u64(static_cast<uint64_t>(m.mtime_sec)).u32(m.mtime_nsec).u32(m.mode);
   return e.take();
 }
@@ -159,7 +161,10 @@ EntryInfo decode_entry(ByteView bytes) {
   Decoder d(bytes, "ENTRY");
   EntryInfo m;
   if (d.u8("kind") != kEntryRegularFile) d.fail("kind", "unknown");
-  m.sparse = flags_of(d, kSparse) != 0;
+  const uint8_t flags = flags_of(d, kSparse | kOpenEnded);
+  m.sparse = (flags & kSparse) != 0;
+  m.open_ended = (flags & kOpenEnded) != 0;
+  if (m.sparse && m.open_ended) d.fail("flags", "holes in an entry of unknown length");
   m.name = d.name_list(kMaxPathComponents, kMaxNameBytes, kMaxPathBytes, "name");
   m.size = d.u64_max(kMaxFileBytes, "size");
   m.mtime_sec = static_cast<int64_t>(d.u64("mtime"));

@@ -300,6 +300,21 @@ TEST_CASE("decide_existing: the rule of one side") {
   }
 }
 
+TEST_CASE("decide_existing: a guess at the size is no reason to leave a file alone") {
+  EntryInfo info = entry("x");
+  info.mtime_sec = 1000;
+  info.size = 77;
+  struct stat same {};
+  same.st_mtim = {1000, 0};
+  same.st_size = 77;
+  const auto differ = [&] {
+    return decide_existing(Overwrite::Differ, Overwrite::Unset, same, info);
+  };
+  CHECK((differ() == Existing::Skip));
+  info.open_ended = true;
+  CHECK((differ() == Existing::Replace));
+}
+
 TEST_CASE("decide_existing: of two rules the stricter answer wins") {
   EntryInfo info = entry("x");
   info.mtime_sec = 1000;

@@ -185,6 +185,21 @@ TEST_CASE("golden: ENTRY") {
   CHECK(n.sparse);
 }
 
+TEST_CASE("golden: ENTRY of unknown length") {
+  const Bytes bytes = golden("entry_open_ended");
+  EntryInfo m;
+  m.name = {"stdin"};
+  m.size = 4096;
+  m.mtime_sec = 1795271234;
+  m.mode = 0644;
+  m.open_ended = true;
+  CHECK(to_hex(encode(m)) == to_hex(bytes));
+  const EntryInfo n = decode_entry(bytes);
+  CHECK(n.open_ended);
+  CHECK_FALSE(n.sparse);
+  CHECK(n.size == 4096);
+}
+
 TEST_CASE("golden: DIGEST") {
   const Bytes bytes = golden("digest");
   CHECK(to_hex(encode(BlockDigest{8388608, counting<16>(0x10)})) == to_hex(bytes));
