@@ -12,9 +12,14 @@ namespace zx {
 
 struct RecvOptions {
   CommonOptions common;
-  std::string destination = ".";         // local path
+  std::string destination = ".";         // local path, when it is not a stream
+  bool to_stdout = false;                // the destination '-'
   bool inplace = false;                  // --inplace: it is written where it is
+  std::optional<std::string> exec;       // --exec
+  bool verify_first = false;             // --verify-first
   std::optional<DirectEndpoint> remote;  // where from; nothing with --listen
+
+  bool to_stream() const { return to_stdout || exec; }
 };
 
 /// Throws Error{Usage}. False when --help or --version was answered.

@@ -10,7 +10,9 @@
 #include "common/ui/meeting.h"
 #include "zrecv/commit.h"
 #include "zrecv/destination.h"
+#include "zrecv/in_place_sink.h"
 #include "zrecv/reception.h"
+#include "zrecv/stream_sink.h"
 
 namespace zx {
 namespace {
@@ -18,6 +20,17 @@ namespace {
 std::string paste_command(const RecvOptions& options, uint16_t port) {
   return "zsend FILE " +
          shell_word("zs://" + to_text({host_to_paste(*options.common.listen), port}));
+}
+
+std::unique_ptr<Destination> make_destination(const RecvOptions& options, Console& console) {
+  if (options.to_stream())
+    return std::make_unique<StreamDestination>(options.exec, options.verify_first);
+  if (options.inplace) {
+    auto in_place = std::make_unique<InPlaceDestination>(options.destination);
+    console.explain_failure([file = in_place->file()] { return file->remark(); });
+    return in_place;
+  }
+  return std::make_unique<FileDestination>(options.destination, options.common.no_target_directory);
 }
 
 // What will be committed must be what the sender says it has sent.
@@ -35,7 +48,8 @@ void compare(const Fin& fin, const std::vector<std::shared_ptr<EntryWriter>>& co
 }  // namespace
 
 ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger) {
-  console.configure(options.common.console, {options.destination});
+  console.configure(options.common.console,
+                    {options.to_stdout ? "/dev/stdout" : options.destination});
   if (options.common.new_key) {
     console.note(make_key_file(*options.common.new_key));
     return ExitStatus::Ok;
@@ -43,15 +57,12 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
 
   // 1. Open the destination: what cannot be written to is found before anyone is bothered. From
   //    here on everything happens below this held directory.
-  Destination destination =
-      options.inplace ? Destination::in_place(options.destination)
-                      : Destination(options.destination, options.common.no_target_directory);
-  if (const auto file = destination.file_in_place())
-    console.explain_failure([file] { return file->remark(); });
+  const std::unique_ptr<Destination> destination = make_destination(options, console);
 
   // 2. Meet the sender. From here on the peer is who the key says, or --no-auth was on both ends.
   Terms terms = make_terms(options.common, "zrecv");
   if (options.remote) terms.path = options.remote->path;
+  terms.to_stream = options.to_stream();
   Session session = meet_peer(
       options.common, options.remote, Role::Receiver, terms,
       [&](uint16_t port) { return paste_command(options, port); }, console);
@@ -66,12 +77,7 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     const bool pull = options.remote.has_value();
     if (agreed.sources == 0)
       throw Error(ExitStatus::Protocol, "the sender announced nothing to send");
-    // Found by the second entry, this would be too late for what the first has overwritten.
-    if (options.inplace && agreed.sources > 1 && !(pull && !agreed.path.empty()))
-      throw Error(ExitStatus::Refused, "--inplace takes one source, and the sender has " +
-                                           std::to_string(agreed.sources));
-    destination.aim(pull ? std::vector<std::string>{} : agreed.path, agreed.path_is_directory,
-                    agreed.no_target_directory);
+    destination->aim(agreed, pull);
 
     // 4. How bytes move is the policy's choice for each entry, on this connection and on one that
     //    may replace it; nothing else decides that.
@@ -80,7 +86,7 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     // 5. Receive until FIN. Everything is in temporary files, verified block by block.
     console.begin_transfer(0);
     const Stopwatch watch;
-    Reception reception(session, destination, engines,
+    Reception reception(session, *destination, engines,
                         pull ? agreed.path : std::vector<std::string>{}, console, ledger);
     const Fin fin = reception.run();
     const QueueLooks& looks = link.queue_looks();

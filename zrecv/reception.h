@@ -15,7 +15,7 @@
 #include "common/session/session.h"
 #include "common/ui/console.h"
 #include "zrecv/block_writer.h"
-#include "zrecv/destination.h"
+#include "zrecv/entry_sink.h"
 #include "zrecv/entry_table.h"
 #include "zrecv/entry_writer.h"
 #include "zrecv/stream_receivers.h"
@@ -50,8 +50,7 @@ class Reception {
   void on_hole(const Frame& frame);
   void on_end(const Frame& frame);
   void open_entry(uint64_t id, const EntryInfo& info);
-  bool asks_for_times() const;
-  void skip_entry(uint64_t id, const EntryInfo& info, const Target& target);
+  void skip_entry(uint64_t id, const EntryInfo& info, const std::string& name);
   void drop(uint64_t id, EntryOutcome outcome);
   void drop_failed();
 

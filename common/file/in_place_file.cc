@@ -2,6 +2,7 @@
 #include "common/file/in_place_file.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -13,6 +14,7 @@
 #include "common/base/stop.h"
 #include "common/file/block_device.h"
 #include "common/file/operator_file.h"
+#include "common/file/space.h"
 
 namespace zx {
 namespace {
@@ -49,12 +51,15 @@ std::string InPlaceFile::describe() const {
   return quote(path_);
 }
 
-void InPlaceFile::preallocate(uint64_t size) {
-  if (!is_device()) return reserve(FALLOC_FL_KEEP_SIZE, size);
-  if (size > device_bytes_)
+void InPlaceFile::reserve(uint64_t size) {
+  if (is_device() && size > device_bytes_)
     throw Error(ExitStatus::NoSpace, describe() + ": the block device has " +
                                          std::to_string(device_bytes_) + " bytes, not " +
                                          std::to_string(size));
+  // What is there already needs no room.
+  if (is_device() || size <= static_cast<uint64_t>(stat_.st_size)) return;
+  if (const int error = reserve_space(fd_.get(), size, KeepLength::Yes))
+    throw_file_errno(describe() + ": reserve space for " + std::to_string(size) + " bytes", error);
 }
 
 void InPlaceFile::zero(uint64_t offset, uint64_t length) {
@@ -77,17 +82,29 @@ void InPlaceFile::zero(uint64_t offset, uint64_t length) {
   }
 }
 
-void InPlaceFile::truncate(uint64_t size) {
+void InPlaceFile::finish(uint64_t size) {
+  struct stat now {};
   if (is_device()) return;
+  if (fstat(fd_.get(), &now) == 0 && static_cast<uint64_t>(now.st_size) == size) return;
   begin_writing();
-  set_length(size);
+  if (retry_eintr([&] { return ftruncate(fd_.get(), to_off(size)); }) != 0)
+    throw_file_errno(describe() + ": set length", errno);
 }
 
-void InPlaceFile::set_metadata(mode_t mode, const timespec* mtime) {
-  if (!is_device()) set_mode_and_time(mode, mtime);
+void InPlaceFile::set_metadata(const mode_t* mode, const timespec* mtime) {
+  if (is_device()) return;
+  if (mode != nullptr && fchmod(fd_.get(), *mode) != 0)
+    throw_file_errno(describe() + ": set mode", errno);
+  if (mtime == nullptr) return;
+  const timespec times[2] = {{0, UTIME_NOW}, *mtime};
+  if (futimens(fd_.get(), times) != 0) throw_file_errno(describe() + ": set times", errno);
 }
 
-void InPlaceFile::commit(Replace, uint64_t size) {
+void InPlaceFile::sync() {
+  if (fsync(fd_.get()) != 0) throw_file_errno(describe() + ": sync to disk", errno);
+}
+
+void InPlaceFile::commit(uint64_t size) {
   struct stat now {};
   if (fstat(fd_.get(), &now) != 0) throw_file_errno(describe() + ": stat", errno);
   if (!is_device() && static_cast<uint64_t>(now.st_size) != size)

@@ -6,33 +6,49 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
-#include "common/file/output_file.h"
+#include "common/base/unique_fd.h"
+#include "common/file/held_dir.h"
 
 namespace zx {
 
-class TempFile final : public OutputFile {
+enum class Replace { No, Yes };
+
+class TempFile {
  public:
   /// dir must outlive it. Throws Error{FileIo|NoSpace}; `final_name` is only for messages.
   TempFile(const HeldDir& dir, std::string final_name);
-  ~TempFile() override;
+  ~TempFile();
   TempFile(TempFile&& other) noexcept;
   TempFile& operator=(TempFile&&) = delete;
 
-  std::string describe() const override { return dir_->describe(final_name_); }
-  void preallocate(uint64_t size) override { reserve(0, size); }
-  void zero(uint64_t, uint64_t) override {}
-  void truncate(uint64_t size) override { set_length(size); }
-  void set_metadata(mode_t mode, const timespec* mtime) override { set_mode_and_time(mode, mtime); }
+  int fd() const { return fd_.get(); }
+  const HeldDir& dir() const { return *dir_; }
+  const std::string& final_name() const { return final_name_; }
+  /// The final name with its directory, quoted: for messages.
+  std::string describe() const { return dir_->describe(final_name_); }
+
+  /// reserve_space(). Throws Error{NoSpace|FileIo|Refused}.
+  void preallocate(uint64_t size);
+  /// Sets the length. Throws as preallocate().
+  void truncate(uint64_t size);
+  /// Final permission bits and, when given, the modification time. Throws Error{FileIo}.
+  void set_metadata(mode_t mode, const timespec* mtime);
+  /// fsync(2), once: a failed one is final, a second could claim success for lost data. Throws
+  /// Error{FileIo|NoSpace}. May be called on another thread than the owner's.
+  void sync();
   /// Renames to the final name; from then on the destructor leaves it. With Replace::No an existing
   /// name is Error{Refused} and stays as it is. Throws Error{FileIo} when the temporary file is no
   /// longer the one that was written, with `size` bytes: somebody else was at it.
-  void commit(Replace replace, uint64_t size) override;
-  const HeldDir* directory() const override { return dir_; }
+  void commit(Replace replace, uint64_t size);
 
  private:
+  [[noreturn]] void fail_for_size(const char* operation, uint64_t size, int error) const;
+
   const HeldDir* dir_;
   std::string final_name_, temp_name_;
+  UniqueFd fd_;
 };
 
 }  // namespace zx

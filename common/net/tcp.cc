@@ -197,11 +197,11 @@ bool Socket::wait_readable(milliseconds wait) {
   return poll_until(fd_.get(), POLLIN, Clock::now() + wait);
 }
 
-bool Socket::wait_readable_or(int other, milliseconds wait) {
+bool Socket::wait_readable_or(int other, milliseconds wait, int another) {
   const auto deadline = Clock::now() + wait;
   for (;;) {
     const milliseconds left = until(deadline);
-    std::array<pollfd, 2> fds{{{fd_.get(), POLLIN, 0}, {other, POLLIN, 0}}};
+    std::array<pollfd, 3> fds{{{fd_.get(), POLLIN, 0}, {other, POLLIN, 0}, {another, POLLIN, 0}}};
     const auto slice = std::max<int64_t>(std::min(left, kSlice).count(), 0);
     const int n = poll(fds.data(), fds.size(), static_cast<int>(slice));
     if (n > 0) return true;

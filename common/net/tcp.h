@@ -62,8 +62,9 @@ class Socket {
   bool readable_now();
   /// The same, waiting up to `wait`.
   bool wait_readable(std::chrono::milliseconds wait);
-  /// The same, but also true as soon as the descriptor `other` is readable; -1 for none.
-  bool wait_readable_or(int other, std::chrono::milliseconds wait);
+  /// The same, but also true as soon as the descriptor `other`, or `another`, is readable; -1 for
+  /// none.
+  bool wait_readable_or(int other, std::chrono::milliseconds wait, int another = -1);
   /// No more sending (FIN). Errors are ignored: the peer may be gone.
   void shutdown_send();
   /// Reads and drops what the peer still sends until it ends or `limit` has passed, so that closing

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "common/session/link.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -134,7 +135,9 @@ void Link::with_heartbeats(const std::function<void()>& work) {
   std::condition_variable done_changed;
   bool done = false;
   std::exception_ptr error;
+  std::atomic<bool> unwanted{false};
   std::jthread worker([&] {
+    const CancelScope scope(unwanted);
     try {
       work();
     } catch (...) {
@@ -147,7 +150,12 @@ void Link::with_heartbeats(const std::function<void()>& work) {
   std::unique_lock lock(mutex);
   while (!done_changed.wait_for(lock, kHeartbeat, [&] { return done; })) {
     lock.unlock();
-    send(FrameType::Heartbeat, 0, 0, {});
+    try {
+      send(FrameType::Heartbeat, 0, 0, {});
+    } catch (...) {
+      unwanted = true;
+      throw;
+    }
     lock.lock();
   }
   lock.unlock();

@@ -52,7 +52,8 @@ class Link {
   std::optional<Frame> read_if_any();
 
   /// Runs work() on another thread, and HEARTBEATs meanwhile, so that the peer does not take a long
-  /// sync for a dead connection. Rethrows what work() throws.
+  /// sync for a dead connection. Rethrows what work() throws. When the connection is lost, work()
+  /// that calls check_stop() ends by it, and what does not is waited for.
   void with_heartbeats(const std::function<void()>& work);
 
   /// Tells the peer why this side gives up, as far as that is still possible, and waits a moment

@@ -86,7 +86,9 @@ Negotiated agree(const Terms& mine, const Terms& peers) {
   Negotiated n;
   n.block_bytes = std::min(mine.max_block_bytes, peers.max_block_bytes);
   n.durability = std::max(mine.durability, peers.durability);
-  if (n.durability == Durability::Unset) n.durability = Durability::Batch;
+  n.to_stream = mine.to_stream || peers.to_stream;
+  if (n.durability == Durability::Unset)
+    n.durability = n.to_stream ? Durability::None : Durability::Batch;
   n.file_digest = mine.file_digest || peers.file_digest;
   n.preserve = mine.preserve || peers.preserve;
   n.no_target_directory = mine.no_target_directory || peers.no_target_directory;
@@ -136,6 +138,9 @@ void Session::exchange_terms(Terms terms, bool connector) {
       link_->send(FrameType::Welcome, 0, 0, encode(terms));
     }
   });
+  if (role_ == Role::Receiver && peers.to_stream)
+    link_->guard(
+        [&] { throw Error(ExitStatus::Protocol, peer + ": a sender that takes a stream"); });
   link_->channel().socket().set_deadline(std::nullopt);
   joiner_->set_session(terms.session);
   agreed_ = agree(terms, peers);

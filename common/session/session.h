@@ -30,6 +30,7 @@ struct Negotiated {
   bool preserve = false;  // asked for by either side: keep times
   bool no_target_directory = false;
   bool path_is_directory = false;
+  bool to_stream = false;  // the receiver hands the content on: nothing of it can be durable
   Overwrite overwrite_here = Overwrite::Unset, overwrite_peer = Overwrite::Unset;
   uint16_t streams = 0;           // the smaller wish for connections; 0: no wish
   uint32_t sources = 0;           // entries the sender means to send

@@ -186,7 +186,7 @@ void Console::begin_transfer(uint64_t total_bytes) {
                              last_json_ = now;
                              write_json(json_event("progress")
                                             .number("bytes", moved_)
-                                            .number("total", total_)
+                                            .number("total", known_total())
                                             .real("seconds", seconds())
                                             .str());
                            },
@@ -199,17 +199,18 @@ double Console::seconds() const {
   return std::chrono::duration<double>(steady_clock::now() - begun_).count();
 }
 
-std::string Console::progress_line() const {
-  const auto moved = static_cast<double>(moved_.load()), total = static_cast<double>(total_.load());
-  std::string line = human_bytes(moved);
+// total: 0 when it is not known.
+std::string Console::progress_line(uint64_t moved, uint64_t total) const {
+  std::string line = human_bytes(static_cast<double>(moved));
   if (total > 0) {
-    const double part = std::min(moved / total, 1.0);
+    const double part = static_cast<double>(moved) / static_cast<double>(total);
     std::array<char, 16> percent{};
     std::snprintf(percent.data(), percent.size(), "%3.0f%% ", 100 * part);
-    line = percent.data() + line + " of " + human_bytes(total);
+    line = percent.data() + line + " of " + human_bytes(static_cast<double>(total));
   }
   line += "  " + human_bytes(rate_) + "/s";
-  if (total > moved && rate_ > 0) line += "  ETA " + human_time((total - moved) / rate_);
+  if (total > moved && rate_ > 0)
+    line += "  ETA " + human_time(static_cast<double>(total - moved) / rate_);
   return line;
 }
 
@@ -224,6 +225,8 @@ void Console::show_progress(bool as_line) {
   const auto now = steady_clock::now();
   const double elapsed = std::chrono::duration<double>(now - last_shown_).count();
   const uint64_t moved = moved_;
+  // The guess at what comes out of a pipe was too small: there is no other.
+  const uint64_t total = moved > known_total() ? 0 : known_total();
   if (elapsed > 0.05) {
     const double current = static_cast<double>(moved - last_moved_) / elapsed;
     rate_ = rate_ == 0 ? current : kRateInertia * rate_ + (1 - kRateInertia) * current;
@@ -231,14 +234,13 @@ void Console::show_progress(bool as_line) {
     last_shown_ = now;
   }
   if (as_line) {
-    print(program_ + ": " + progress_line());
+    print(program_ + ": " + progress_line(moved, total));
     return;
   }
   if (!in_foreground()) return;
-  const std::string text = progress_line();
+  const std::string text = progress_line(moved, total);
   const size_t columns = terminal_columns();
   std::string bar;
-  const uint64_t total = total_;
   if (total > 0 && columns > text.size() + 14) {
     const size_t width = std::min<size_t>(columns - text.size() - 4, 40);
     const auto filled =

@@ -73,6 +73,8 @@ class Console {
   void begin_transfer(uint64_t total_bytes);
   void add_bytes(uint64_t bytes) { moved_.fetch_add(bytes, std::memory_order_relaxed); }
   void add_total(uint64_t bytes) { total_.fetch_add(bytes, std::memory_order_relaxed); }
+  /// Of something that moves nobody knows how much it is.
+  void no_total() { total_known_ = false; }
   void detail(const std::string& text);  // with -v
   void note(const std::string& text);    // not with -q
 
@@ -91,7 +93,8 @@ class Console {
   void print(const std::string& line);  // to stderr, the bar out of the way; mutex_ held
   void write_json(const std::string& line);
   void show_progress(bool as_line);
-  std::string progress_line() const;
+  std::string progress_line(uint64_t moved, uint64_t total) const;
+  uint64_t known_total() const { return total_known_ ? total_.load() : 0; }
   void end_progress();
   void finish_with(int exit, std::string_view status, const std::string& error,
                    const Ledger& ledger);
@@ -111,6 +114,7 @@ class Console {
 
   std::mutex mutex_;
   std::atomic<uint64_t> moved_{0}, total_{0};
+  std::atomic<bool> total_known_{true};
   bool transferring_ = false, bar_shown_ = false, digest_lost_ = false;
   std::chrono::steady_clock::time_point begun_{}, last_json_{};
   uint64_t last_moved_ = 0;

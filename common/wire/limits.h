@@ -44,6 +44,10 @@ constexpr size_t kMaxUnacknowledged = 16;
 // leave.
 constexpr size_t kMaxCoveredRanges = 1024;
 
+// Content of an entry of unknown length that the receiver has not acknowledged. The sender keeps it
+// in memory, to be sent again; a receiver that cannot pass content on may have to keep as much.
+constexpr uint64_t kMaxUnacknowledgedBytes = 32U << 20;
+
 // Entries without a RESULT, the one being sent included.
 constexpr size_t kMaxOpenEntries = 64;
 // Entries of one session: each stays open at the receiver until the commit.

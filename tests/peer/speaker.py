@@ -270,7 +270,9 @@ def read_terms(body):
 def read_entry(body):
     r = Reader(body)
     assert r.number(1) == 1
-    out = {"sparse": r.number(1) == 1, "name": [r.text() for _ in range(r.number(2))],
+    flags = r.number(1)
+    assert flags <= 2
+    out = {"sparse": flags == 1, "open_ended": flags == 2, "name": [r.text() for _ in range(r.number(2))],
            "size": r.number(8), "mtime": r.number(8), "nsec": r.number(4), "mode": r.number(4)}
     r.done()
     return out

@@ -134,6 +134,7 @@ TEST_CASE("golden: HELLO") {
   CHECK(n.overwrite == Overwrite::Older);
   CHECK(n.file_digest);
   CHECK(n.preserve);
+  CHECK_FALSE(n.to_stream);
   CHECK_FALSE(n.no_target_directory);
   CHECK_FALSE(n.path_is_directory);
   CHECK(n.sources == 2);
@@ -149,7 +150,7 @@ TEST_CASE("golden: WELCOME") {
   m.session = counting<16>(0xa0);
   m.max_block_bytes = 8 << 20;
   m.overwrite = Overwrite::Never;
-  m.no_target_directory = m.path_is_directory = true;
+  m.no_target_directory = m.path_is_directory = m.to_stream = true;
   m.build = "zrecv 0.1.0";
   CHECK(to_hex(encode(m)) == to_hex(bytes));
   const Terms n = decode_terms(bytes);
@@ -158,6 +159,7 @@ TEST_CASE("golden: WELCOME") {
   CHECK(n.rate_limit == 0);
   CHECK(n.no_target_directory);
   CHECK(n.path_is_directory);
+  CHECK(n.to_stream);
   CHECK_FALSE(n.file_digest);
   CHECK_FALSE(n.preserve);
   CHECK(n.path.empty());
@@ -181,6 +183,21 @@ TEST_CASE("golden: ENTRY") {
   CHECK(n.mtime_nsec == 500000000);
   CHECK(n.mode == 0640);
   CHECK(n.sparse);
+}
+
+TEST_CASE("golden: ENTRY of unknown length") {
+  const Bytes bytes = golden("entry_open_ended");
+  EntryInfo m;
+  m.name = {"stdin"};
+  m.size = 4096;
+  m.mtime_sec = 1795271234;
+  m.mode = 0644;
+  m.open_ended = true;
+  CHECK(to_hex(encode(m)) == to_hex(bytes));
+  const EntryInfo n = decode_entry(bytes);
+  CHECK(n.open_ended);
+  CHECK_FALSE(n.sparse);
+  CHECK(n.size == 4096);
 }
 
 TEST_CASE("golden: DIGEST") {

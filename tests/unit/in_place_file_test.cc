@@ -56,10 +56,9 @@ std::string status_of_opening(const std::string& path) {
 TEST_CASE("InPlaceFile: opening and reserving touch nothing") {
   const Scratch s("12345");
   InPlaceFile file(s.path());
-  file.preallocate(1 << 20);
+  file.reserve(1 << 20);
   CHECK(s.content() == "12345");
   CHECK(file.remark().empty());
-  CHECK(file.directory() == nullptr);
 }
 
 TEST_CASE("InPlaceFile: what does not exist or is neither file nor device is refused") {
@@ -82,10 +81,10 @@ TEST_CASE("InPlaceFile: the first byte is remarked on until the commit") {
   CHECK_THAT(file.remark(), Catch::Contains("partly old and partly new"));
   const std::string text = "new";
   REQUIRE(pwrite_full(file.fd(), std::as_bytes(std::span(text)), 0) == 0);
-  CHECK_THROWS_AS(file.commit(Replace::Yes, 3), Error);  // not cut yet
+  CHECK_THROWS_AS(file.commit(3), Error);  // not cut yet
   CHECK_FALSE(file.remark().empty());
-  file.truncate(3);
-  file.commit(Replace::Yes, 3);
+  file.finish(3);
+  file.commit(3);
   CHECK(file.remark().empty());
   CHECK(s.content() == "new");
 }
@@ -106,7 +105,8 @@ TEST_CASE("InPlaceFile: mode and time are those of the new content") {
   const Scratch s("12345");
   InPlaceFile file(s.path());
   const timespec time{1'000'000'000, 7};
-  file.set_metadata(0604, &time);
+  const mode_t mode = 0604;
+  file.set_metadata(&mode, &time);
   struct stat st {};
   REQUIRE(stat(s.path().c_str(), &st) == 0);
   CHECK((st.st_mode & 07777) == 0604);
