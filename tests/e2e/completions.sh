@@ -40,7 +40,7 @@ expect_offered "zsend local bo" box: boat:; touch "bo t"; mkdir bo; expect_offer
 mkdir "$t/far"; cd "$t/far"; mkdir dir; touch 'pa th' 'pa$(touch pwned)' "pa'q" $'pa\nnl' pab; cd "$t/here"
 cat >"$t/bin/ssh" <<'S'
 #!/bin/bash
-printf '%s\n' "$@" >"$T/ssh.args"
+printf '%s\n' "$@" >>"$T/ssh.args"
 echo "Welcome! zx-paths"; cd "$T/far"; exec sh -s
 S
 chmod 755 "$t/bin/ssh"; export T=$t
@@ -53,7 +53,7 @@ expect_offered "zsend x box:" 'pa\ th ' 'pa\$\(touch\ pwned\) ' "pa\\'q " "\$'pa
 ! grep -q 'pa' "$t/ssh.args" || fail "a path went through the remote shell"
 grep -qx BatchMode=yes "$t/ssh.args" && grep -q '^ConnectTimeout=' "$t/ssh.args" || fail "ssh might ask, or wait: $(cat "$t/ssh.args")"
 if zsend --help | grep -q '^  -J'; then
-  offered 'zsend -P 2222 -F my\ config -oUser=me -4 x box:pab' >/dev/null
+  rm "$t/ssh.args"; offered 'zsend -P 2222 -F my\ config -oUser=me -4 x box:pab' >/dev/null
   printf '%s\n' -p 2222 -F "my config" -o User=me -4 >"$t/wanted"; head -7 "$t/ssh.args" >"$t/found"; same "$t/wanted" "$t/found" "options for ssh"
 fi
 rm "$t/ssh.args"
