@@ -45,6 +45,7 @@ class StreamSink final : public EntrySink {
  private:
   void hold_back();
   void start();
+  void stop();
   void run();
   bool idle_until_work();
   std::optional<Error> hand_over_some();
