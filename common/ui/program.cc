@@ -27,7 +27,7 @@ void allow_many_files() {
 // number, and messages would be written into it.
 void occupy_standard_descriptors() {
   int fd = 0;
-  do fd = open("/dev/null", O_RDWR);
+  do fd = open("/dev/null", O_WRONLY);  // standard input: so that reading it fails
   while (fd >= 0 && fd <= STDERR_FILENO);
   if (fd > STDERR_FILENO) close(fd);
 }
