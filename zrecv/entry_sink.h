@@ -97,6 +97,8 @@ class Destination {
   /// The sink of an entry, not open yet. Throws what ends the session: an unsafe name, more entries
   /// than there is room for.
   virtual std::unique_ptr<EntrySink> sink_for(const EntryInfo& entry) = 0;
+  /// How content leaves it, for -v; empty when there is nothing to say.
+  virtual std::string path() const { return ""; }
   /// Set when a sink has failed by itself; nothing when none can.
   virtual WakeFd* event() { return nullptr; }
 };

@@ -117,6 +117,7 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
                              totals.root, totals.retransmitted_blocks, path, figures}));
     summary.set_path(Role::Receiver, path, fin.path);
     summary.limit = find_limit(fin.figures, figures);
+    if (const std::string way = destination->path(); !way.empty()) console.detail(way);
     const Frame bye = link.read();
     if (bye.header.type != FrameType::Bye) unexpected_frame(bye.header, "instead of BYE");
     if (decode_bye(bye.body) != ledger.status())

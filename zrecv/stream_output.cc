@@ -7,7 +7,6 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -123,11 +122,9 @@ ssize_t StreamOutput::copy(int file, uint64_t offset, size_t bytes) {
 
 // Whether it ends, without taking its status: within the time, or at all.
 bool StreamOutput::command_ended(std::optional<std::chrono::milliseconds> patience) const {
-  // Not by pidfd_open(3): the header of glibc 2.36 declares it for C only.
-  const UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, command_->pid(), 0)));
-  if (!process.valid()) return true;  // then the wait for it is not bounded
+  if (command_->process_fd() < 0) return true;  // then the wait for it is not bounded
   const auto start = std::chrono::steady_clock::now();
-  pollfd p{process.get(), POLLIN, 0};
+  pollfd p{command_->process_fd(), POLLIN, 0};
   while (!patience || std::chrono::steady_clock::now() - start < *patience) {
     if (poll(&p, 1, static_cast<int>(kLookForStop.count())) > 0) return true;
     check_stop();

@@ -50,12 +50,7 @@ StreamSink::StreamSink(const EntryInfo& info, StreamOutput& output, bool verify_
     : info_(info), output_(output), verify_first_(verify_first), event_(event) {}
 
 StreamSink::~StreamSink() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  work_.set();
-  if (thread_.joinable()) thread_.join();
+  stop();
   if (!published_) output_.abandon();
 }
 
@@ -178,6 +173,7 @@ void StreamSink::publish(const CommitPolicy& /*policy*/, uint64_t size) {
   }
   await_handed(size);
   if (const auto error = failure()) throw Error(*error);
+  stop();  // it polls the pipe, and as long as it does the pipe is not closed
   output_.finish();
   published_ = true;
 }
@@ -186,6 +182,15 @@ void StreamSink::publish(const CommitPolicy& /*policy*/, uint64_t size) {
 
 void StreamSink::start() {
   thread_ = std::thread([this] { run(); });
+}
+
+void StreamSink::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  work_.set();
+  if (thread_.joinable()) thread_.join();
 }
 
 void StreamSink::run() {

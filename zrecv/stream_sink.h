@@ -45,6 +45,7 @@ class StreamSink final : public EntrySink {
  private:
   void hold_back();
   void start();
+  void stop();
   void run();
   bool idle_until_work();
   std::optional<Error> hand_over_some();
@@ -80,7 +81,7 @@ class StreamDestination final : public Destination {
   void aim(const Negotiated& agreed, bool pull) override;
   std::unique_ptr<EntrySink> sink_for(const EntryInfo& entry) override;
   WakeFd* event() override { return &event_; }
-  const StreamOutput& output() const { return output_; }
+  std::string path() const override { return output_.path(); }
 
  private:
   [[noreturn]] void refuse_several() const;

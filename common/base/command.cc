@@ -95,6 +95,8 @@ Command::Command(const std::string& command, Use use) : use_(use) {
   // and runs the shell.
   (void)setpgid(pid_, pid_);
   pipe_ = std::move(use == Use::Producer ? reading : writing);
+  // Not by pidfd_open(3): the header of glibc 2.36 declares it for C only.
+  process_ = UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
 }
 
 Command::~Command() {
@@ -110,6 +112,13 @@ std::string Command::wait() {
     take_status(status);
   }
   return failure_;
+}
+
+bool Command::running() {
+  if (reaped_) return false;
+  int status = 0;
+  if (waitpid(pid_, &status, WNOHANG) == pid_) take_status(status);
+  return !reaped_;
 }
 
 void Command::take_status(int wait_status) {
@@ -128,13 +137,11 @@ void Command::end(std::chrono::milliseconds patience) noexcept {
   if (use_ == Use::Producer || reaped_) close_pipe();
   if (reaped_) return;
   // Until it is reaped, its number and its group's are not given to others.
-  // Not by pidfd_open(3): the header of glibc 2.36 declares it for C only.
-  const UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
   (void)kill(-pid_, SIGTERM);
   (void)kill(-pid_, SIGCONT);  // a stopped one would not notice
-  if (process.valid()) {
+  if (process_.valid()) {
     const auto deadline = std::chrono::steady_clock::now() + patience;
-    pollfd wait{process.get(), POLLIN, 0};
+    pollfd wait{process_.get(), POLLIN, 0};
     for (;;) {
       const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
           deadline - std::chrono::steady_clock::now());

@@ -46,6 +46,10 @@ class Command {
   /// status 0, else "ended with status 3" or "was killed by signal 9 (SIGKILL)". Again: the same
   /// answer. A stop signal is noticed on the main thread (Interrupted).
   std::string wait();
+  /// Whether it still runs. Does not block.
+  bool running();
+  /// Readable when it has ended; -1 where the kernel gives none.
+  int process_fd() const { return process_.get(); }
 
   /// Ends it if it still runs: the pipe of a producer is closed first, that of a consumer last, so
   /// that it never takes a missing rest for the end of its input. SIGTERM to the group, SIGKILL to
@@ -57,7 +61,7 @@ class Command {
   void take_status(int wait_status);
 
   const Use use_;
-  UniqueFd pipe_;
+  UniqueFd pipe_, process_;
   pid_t pid_ = -1;
   bool reaped_ = false;
   std::string failure_;

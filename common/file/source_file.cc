@@ -23,11 +23,22 @@ bool same_time(const timespec& a, const timespec& b) {
   return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
+uint64_t next_serial() {
+  static std::atomic<uint64_t> last{0};
+  return ++last;
+}
+
 }  // namespace
 
-SourceFile::SourceFile(const std::string& path) : path_(path) {
-  static std::atomic<uint64_t> last_serial{0};
-  serial_ = ++last_serial;
+SourceFile::SourceFile(UniqueFd fd, std::string name)
+    : path_(std::move(name)), fd_(std::move(fd)), serial_(next_serial()) {
+  if (fstat(fd_.get(), &stat_) != 0)
+    throw_errno(ExitStatus::FileIo, quote(path_) + ": stat", errno);
+  if (!S_ISREG(stat_.st_mode))
+    throw Error(ExitStatus::FileIo, quote(path_) + ": not a regular file");
+}
+
+SourceFile::SourceFile(const std::string& path) : path_(path), serial_(next_serial()) {
   // O_NONBLOCK: a FIFO without a writer must not hang us before fstat can refuse it.
   fd_ = UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!fd_.valid()) throw_errno(ExitStatus::FileIo, quote(path) + ": open", errno);

@@ -23,6 +23,9 @@ class SourceFile {
   /// Opens the operator's file. A directory, FIFO, character device or socket is an Error{FileIo},
   /// and so is one that cannot be read; opening never blocks.
   explicit SourceFile(const std::string& path);
+  /// One that is open already, and regular; `name` is what messages and the receiver call it.
+  /// Throws Error{FileIo}.
+  SourceFile(UniqueFd fd, std::string name);
 
   int fd() const { return fd_.get(); }
   /// Another one for every file this process opens, from 1 on: names and descriptors come back.

@@ -174,7 +174,11 @@ std::vector<Frame> Session::switch_connection(bool first) {
       require_empty(frame);
       break;
     }
-    if (frame.header.type == FrameType::Ack) continue;  // nothing follows from it
+    // It covers those before it, of which there may be any number.
+    if (frame.header.type == FrameType::Ack)
+      std::erase_if(late, [&](const Frame& f) {
+        return f.header.type == FrameType::Ack && f.header.entry == frame.header.entry;
+      });
     if (frame.header.type == FrameType::Data) unexpected_frame(frame.header, "before SWITCH");
     // More than there can be answers under way for what was sent.
     if (late.size() >= kMaxLateFrames || frame.body.size() > kMaxLateBytes)

@@ -2,6 +2,7 @@
 #include "common/base/command.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -72,6 +73,21 @@ TEST_CASE("Command: how it failed is said in words") {
   CHECK(Command("kill -9 $$", Use::Producer).wait() == "was killed by signal 9 (SIGKILL)");
   CHECK(Command("kill -TERM $$", Use::Consumer).wait() == "was killed by signal 15 (SIGTERM)");
   CHECK(Command("/no/such/program 2> /dev/null", Use::Producer).wait() == "ended with status 127");
+}
+
+TEST_CASE("Command: whether it runs is told without waiting, and its end wakes who polls") {
+  Command command("exec >&-; read line < /dev/null; exit 3", Use::Producer);
+  CHECK(read_all(command.fd()).empty());
+  pollfd end{command.process_fd(), POLLIN, 0};
+  REQUIRE(poll(&end, 1, 20'000) == 1);
+  CHECK_FALSE(command.running());
+  CHECK_FALSE(command.running());
+  CHECK(command.wait() == "ended with status 3");
+
+  Command waiting("exec cat", Use::Consumer);
+  CHECK(waiting.running());
+  CHECK(waiting.wait().empty());
+  CHECK_FALSE(waiting.running());
 }
 
 TEST_CASE("Command: a producer has nothing to read") {
