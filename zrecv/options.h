@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/net/endpoint.h"
 #include "common/ui/common_options.h"
@@ -12,8 +13,11 @@ namespace zx {
 
 struct RecvOptions {
   CommonOptions common;
-  std::string destination = ".";         // local path
-  std::optional<DirectEndpoint> remote;  // where from; nothing with --listen
+  std::string destination = ".";  // local path; with --remote the peer names it
+  // Where from; neither with --listen and --remote.
+  std::optional<DirectEndpoint> remote;
+  std::optional<SshEndpoint> ssh;
+  std::vector<std::string> ssh_paths;  // what, on that host
 };
 
 /// Throws Error{Usage}. False when --help or --version was answered.

@@ -13,8 +13,10 @@ namespace zx {
 
 struct SendOptions {
   CommonOptions common;
-  std::vector<std::string> sources;      // local paths
-  std::optional<DirectEndpoint> remote;  // where to; nothing with --listen
+  std::vector<std::string> sources;  // local paths; none with --remote, whose peer names them
+  // Where to; neither with --listen and --remote.
+  std::optional<DirectEndpoint> remote;
+  std::optional<SshEndpoint> ssh;
 };
 
 /// Throws Error{Usage}. False when --help or --version was answered.

@@ -39,6 +39,12 @@ void keep_requested(const std::vector<std::string>& path, std::vector<SourceFile
     throw Error(ExitStatus::Refused, quote(join_path(path)) + ": not offered by this sender");
 }
 
+// Started by the receiver's operator, who is the same person: the paths are his.
+std::vector<SourceFile> open_requested(const std::vector<std::string>& operands) {
+  if (operands.empty()) throw Error(ExitStatus::Protocol, "the receiver named nothing to send");
+  return open_sources(operands);
+}
+
 }  // namespace
 
 ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger) {
@@ -58,8 +64,9 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
     terms.path = options.remote->path;
     terms.path_is_directory = options.remote->path_is_directory;
   }
+  if (options.ssh) terms.operands = {options.ssh->path};
   Session session = meet_peer(
-      options.common, options.remote, Role::Sender, terms,
+      options.common, {options.remote, options.ssh}, Role::Sender, terms,
       [&](uint16_t port) { return paste_command(options, port); }, console);
   Link& link = session.link();
   Summary& summary = console.summary();
@@ -68,6 +75,7 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
   TcpFigures tcp;  // of all connections
   link.guard([&] {
     if (options.common.listen) keep_requested(session.agreed().path, &sources);
+    if (options.common.remote) sources = open_requested(session.agreed().operands);
 
     // 3. How bytes move is the policy's choice for each file, on this connection and on one that
     //    may replace it; nothing else decides that.
@@ -113,7 +121,7 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
   // 7. Report. Both sides have said the same.
   link.channel().finish_sending();
   tcp.add(link.tcp_figures());
-  summary.set_tcp(Role::Sender, tcp);
+  summary.set_tcp(Role::Sender, tcp, link.sent_bytes());
   summary.durable = verdict.durable;
   return console.finish(ledger.status(), "", ledger);
 }

@@ -140,6 +140,7 @@ TEST_CASE("golden: HELLO") {
   CHECK(n.rate_limit == 10'000'000);
   CHECK(n.streams == 4);
   CHECK(n.path == m.path);
+  CHECK(n.operands.empty());
   CHECK(n.build == m.build);
 }
 
@@ -150,6 +151,7 @@ TEST_CASE("golden: WELCOME") {
   m.max_block_bytes = 8 << 20;
   m.overwrite = Overwrite::Never;
   m.no_target_directory = m.path_is_directory = true;
+  m.operands = {"a b", "/c"};
   m.build = "zrecv 0.1.0";
   CHECK(to_hex(encode(m)) == to_hex(bytes));
   const Terms n = decode_terms(bytes);
@@ -161,6 +163,7 @@ TEST_CASE("golden: WELCOME") {
   CHECK_FALSE(n.file_digest);
   CHECK_FALSE(n.preserve);
   CHECK(n.path.empty());
+  CHECK(n.operands == m.operands);
   CHECK(n.build == "zrecv 0.1.0");
 }
 
