@@ -3,6 +3,8 @@
 
 #include "common/base/error.h"
 #include "common/base/quote.h"
+#include "common/file/name.h"
+#include "common/wire/limits.h"
 
 namespace zx {
 namespace {
@@ -45,13 +47,38 @@ void check_inplace(const RecvOptions& o) {
     conflict("--inplace and --overwrite=never exclude each other");
 }
 
+// One session fetches them all, so they are of one host.
+void take_ssh_sources(const std::vector<std::string>& operands, RecvOptions* out) {
+  if (operands.size() > kMaxPathComponents)
+    throw Error(ExitStatus::Usage, "more than " + std::to_string(kMaxPathComponents) + " sources");
+  size_t bytes = 0;
+  for (const std::string& operand : operands) {
+    const auto source = parse_ssh(operand);
+    if (!source)
+      throw Error(
+          ExitStatus::Usage,
+          quote(operand) + ": a source must be [USER@]HOST:PATH, or the only one zs://HOST[:PORT]");
+    if (!out->ssh) out->ssh = source;
+    if (ssh_destination(*source) != ssh_destination(*out->ssh) || source->port != out->ssh->port)
+      throw Error(ExitStatus::Usage, quote(operand) + ": all sources must be of one host");
+    const std::string name = base_name(source->path);
+    if (name.empty() || name == "." || name == "..")
+      throw Error(ExitStatus::Usage, quote(operand) + ": not the name of a file");
+    check_component(name);
+    bytes += source->path.size();
+    out->ssh_paths.push_back(source->path);
+  }
+  if (bytes > kMaxPathBytes) throw Error(ExitStatus::Usage, "the sources' paths are over 64 KiB");
+}
+
 }  // namespace
 
 bool parse_recv_options(int argc, const char* const* argv, RecvOptions* out) {
   CLI::App app(
       "Receive files from zsend: verified and committed before it says 0.\n\n"
+      "  zrecv [OPTIONS] [USER@]HOST:PATH... DST       starts zsend there by ssh\n"
       "  zrecv [OPTIONS] --listen [HOST:]PORT [DST]\n"
-      "  zrecv [OPTIONS] zs://HOST[:PORT][/NAME] DST\n"
+      "  zrecv [OPTIONS] zs://HOST[:PORT][/NAME] DST   from a zsend that waits there\n"
       "  DST '-' is standard output; --exec CMD stands in the place of DST\n",
       "zrecv");
   app.add_option("--exec", out->exec, "give the content to this shell command, in place of DST")
@@ -70,6 +97,10 @@ bool parse_recv_options(int argc, const char* const* argv, RecvOptions* out) {
     throw Error(ExitStatus::Usage, "--new-key only makes a key; it goes with nothing else");
   if (out->common.new_key) return true;
 
+  if (out->common.remote) {
+    out->common.console.silent = true;
+    return true;
+  }
   const std::vector<std::string>& operands = out->common.operands;
   if (out->common.listen) {
     if (out->exec && !operands.empty())
@@ -78,20 +109,19 @@ bool parse_recv_options(int argc, const char* const* argv, RecvOptions* out) {
       throw Error(ExitStatus::Usage, "--listen takes one destination (see zrecv --help)");
     if (!operands.empty()) out->destination = operands[0];
   } else {
-    if (out->exec && operands.size() != 1)
+    if (operands.size() < (out->exec ? 1 : 2))
       throw Error(ExitStatus::Usage,
-                  "with --exec needs zs://HOST[:PORT][/NAME] and no destination");
-    if (!out->exec && operands.size() != 2)
-      throw Error(ExitStatus::Usage,
-                  "needs zs://HOST[:PORT][/NAME] and DST, or --listen (see zrecv --help)");
+                  "needs [USER@]HOST:PATH... or zs://HOST[:PORT][/NAME], and DST, or --listen (see "
+                  "zrecv --help)");
+    if (!out->exec) out->destination = operands.back();
     out->remote = parse_direct(operands[0]);
+    const size_t sources = operands.size() - (out->exec ? 0 : 1);
+    if (out->remote && sources > 1)
+      throw Error(ExitStatus::Usage, "zs:// is one source, with one DST (see zrecv --help)");
     if (!out->remote)
-      throw Error(ExitStatus::Usage,
-                  quote(operands[0]) + (looks_like_ssh(operands[0])
-                                            ? ": starting the other side by ssh is not there yet"
-                                            : ": the source must be zs://HOST[:PORT][/NAME]"));
-    if (!out->exec) out->destination = operands[1];
+      take_ssh_sources({operands.begin(), operands.begin() + static_cast<ptrdiff_t>(sources)}, out);
   }
+  check_ssh_use(out->common, out->ssh.has_value());
   out->to_stdout = !out->exec && out->destination == "-";
   check_destination(out->destination);
   check_stream(*out);

@@ -5,6 +5,7 @@
 #include "common/base/error.h"
 #include "common/base/quote.h"
 #include "common/engine/engine_set.h"
+#include "common/file/name.h"
 #include "common/session/limit.h"
 #include "common/session/session.h"
 #include "common/ui/meeting.h"
@@ -45,6 +46,25 @@ void compare(const Fin& fin, const std::vector<std::shared_ptr<EntryWriter>>& co
     throw Error(ExitStatus::Integrity, "the sender's totals are not those of what was received");
 }
 
+// The path of the operator who has started this program from the other end.
+std::unique_ptr<Destination> open_named(const Negotiated& agreed) {
+  if (agreed.operands.size() != 1)
+    throw Error(ExitStatus::Protocol, "the sender named no destination, or several");
+  return std::make_unique<FileDestination>(agreed.operands[0], agreed.no_target_directory);
+}
+
+// What a pull has asked for, each with the name it must have; empty when everything is welcome.
+RequestedNames requested_names(const RecvOptions& options, const Negotiated& agreed) {
+  if (options.ssh) {
+    RequestedNames out;
+    out.every_one = true;
+    for (const std::string& path : options.ssh_paths) out.names.push_back({base_name(path)});
+    return out;
+  }
+  if (options.remote && !agreed.path.empty()) return {{agreed.path}, false};
+  return {};
+}
+
 }  // namespace
 
 ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger) {
@@ -56,15 +76,19 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
   }
 
   // 1. Open the destination: what cannot be written to is found before anyone is bothered. From
-  //    here on everything happens below this held directory.
-  const std::unique_ptr<Destination> destination = make_destination(options, console);
+  //    here on everything happens below this held directory. With --remote the operator is at the
+  //    other end, and names it in phase 3.
+  std::unique_ptr<Destination> destination;
+  if (!options.common.remote) destination = make_destination(options, console);
 
   // 2. Meet the sender. From here on the peer is who the key says, or --no-auth was on both ends.
   Terms terms = make_terms(options.common, "zrecv");
   if (options.remote) terms.path = options.remote->path;
   terms.to_stream = options.to_stream();
+  terms.operands = options.ssh_paths;
+  terms.sources = static_cast<uint32_t>(options.ssh_paths.size());
   Session session = meet_peer(
-      options.common, options.remote, Role::Receiver, terms,
+      options.common, {options.remote, options.ssh}, Role::Receiver, terms,
       [&](uint16_t port) { return paste_command(options, port); }, console);
   const Negotiated& agreed = session.agreed();
   Link& link = session.link();
@@ -77,6 +101,7 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     const bool pull = options.remote.has_value();
     if (agreed.sources == 0)
       throw Error(ExitStatus::Protocol, "the sender announced nothing to send");
+    if (options.common.remote) destination = open_named(agreed);
     destination->aim(agreed, pull);
 
     // 4. How bytes move is the policy's choice for each entry, on this connection and on one that
@@ -86,8 +111,8 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     // 5. Receive until FIN. Everything is in temporary files, verified block by block.
     console.begin_transfer(0);
     const Stopwatch watch;
-    Reception reception(session, *destination, engines,
-                        pull ? agreed.path : std::vector<std::string>{}, console, ledger);
+    Reception reception(session, *destination, engines, requested_names(options, agreed), console,
+                        ledger);
     const Fin fin = reception.run();
     const QueueLooks& looks = link.queue_looks();
     SideFigures figures{.moving_us = watch.wall_us(),
@@ -102,8 +127,9 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     compare(fin, reception.complete());
 
     // 6. Commit. Only now do final names appear; heartbeats go out while the disk is slow.
-    const CommitPolicy policy{agreed.durability, agreed.preserve, options.common.preserve,
-                              agreed.overwrite_here, agreed.overwrite_peer};
+    const bool keep_modes = options.common.remote ? agreed.preserve : options.common.preserve;
+    const CommitPolicy policy{agreed.durability, agreed.preserve, keep_modes, agreed.overwrite_here,
+                              agreed.overwrite_peer};
     link.with_heartbeats([&] { commit_entries(reception.complete(), policy); });
     figures.syncing_us = watch.wall_us() - figures.moving_us;
     reception.report_commits();
@@ -127,7 +153,7 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
   // 8. Report. Both sides have said the same.
   link.channel().finish_sending();
   tcp.add(link.tcp_figures());
-  summary.set_tcp(Role::Receiver, tcp);
+  summary.set_tcp(Role::Receiver, tcp, link.received_bytes());
   return console.finish(ledger.status(), "", ledger);
 }
 

@@ -25,7 +25,7 @@ EntryOutcome failed_outcome(uint64_t id, const std::string& name, const Error& e
 }  // namespace
 
 Reception::Reception(Session& session, Destination& destination, RecvEngines& engines,
-                     std::vector<std::string> requested, Console& console, Ledger& ledger)
+                     RequestedNames requested, Console& console, Ledger& ledger)
     : session_(session),
       link_(session.link()),
       agreed_(session.agreed()),
@@ -112,7 +112,8 @@ Fin Reception::on_fin(const Frame& frame) {
   if (open_.size() > 0) unexpected_frame(frame.header, "before every entry had its result");
   const Fin fin = decode_fin(frame.body);
   // A pull by name gets what it asked for, which may be less than was offered.
-  if (requested_.empty() ? last_id_ != agreed_.sources : last_id_ == 0)
+  const bool all = requested_.names.empty() || requested_.every_one;
+  if (all ? last_id_ != agreed_.sources : last_id_ == 0)
     throw Error(ExitStatus::Protocol, "peer announced " + std::to_string(agreed_.sources) +
                                           " entries and sent " + std::to_string(last_id_));
   if (streams_) link_.with_heartbeats([&] { streams_->finish(); });
@@ -133,10 +134,17 @@ void Reception::on_entry(const Frame& frame) {
   const EntryInfo info = decode_entry(frame.body);
   if (id > agreed_.sources)
     throw Error(ExitStatus::Protocol, "peer sent more entries than it announced");
-  if (!requested_.empty() && info.name != requested_)
+  if (!is_requested(id, info))
     throw Error(ExitStatus::Refused,
                 "unsafe name " + quote(join_path(info.name)) + ": it was not asked for");
   open_entry(id, info);
+}
+
+bool Reception::is_requested(uint64_t id, const EntryInfo& info) const {
+  if (requested_.names.empty()) return true;
+  if (requested_.every_one)
+    return id <= requested_.names.size() && info.name == requested_.names[id - 1];
+  return info.name == requested_.names[0];
 }
 
 void Reception::open_entry(uint64_t id, const EntryInfo& info) {

@@ -47,8 +47,9 @@ void check_pipe(const SendOptions& o, const std::string& size) {
 
 bool parse_send_options(int argc, const char* const* argv, SendOptions* out) {
   CLI::App app(
-      "Send files to a waiting zrecv: encrypted, verified, committed before it says 0.\n\n"
-      "  zsend [OPTIONS] SRC... zs://HOST[:PORT][/PATH]\n"
+      "Send files to zrecv: encrypted, verified, committed before it says 0.\n\n"
+      "  zsend [OPTIONS] SRC... [USER@]HOST:PATH          starts zrecv there by ssh\n"
+      "  zsend [OPTIONS] SRC... zs://HOST[:PORT][/PATH]   to a zrecv that waits there\n"
       "  zsend [OPTIONS] --listen [HOST:]PORT SRC...\n\n"
       "SRC may be '-', standard input; --exec CMD in place of SRC sends what a command writes.\n",
       "zsend");
@@ -71,19 +72,26 @@ bool parse_send_options(int argc, const char* const* argv, SendOptions* out) {
     throw Error(ExitStatus::Usage, "--new-key only makes a key; it goes with nothing else");
   if (out->common.new_key) return true;
 
+  if (out->common.remote) {
+    out->common.console.silent = true;
+    return true;
+  }
   out->sources = out->common.operands;
   if (!out->common.listen) {
     if (out->sources.size() < (out->exec ? 1 : 2))
-      throw Error(ExitStatus::Usage, "needs SRC... and zs://HOST[:PORT][/PATH] (see zsend --help)");
+      throw Error(
+          ExitStatus::Usage,
+          "needs SRC... and [USER@]HOST:PATH or zs://HOST[:PORT][/PATH] (see zsend --help)");
     const std::string destination = out->sources.back();
     out->sources.pop_back();
     out->remote = parse_direct(destination);
-    if (!out->remote)
+    out->ssh = parse_ssh(destination);
+    if (!out->remote && !out->ssh)
       throw Error(ExitStatus::Usage,
-                  quote(destination) + (looks_like_ssh(destination)
-                                            ? ": starting the other side by ssh is not there yet"
-                                            : ": the destination must be zs://HOST[:PORT][/PATH]"));
+                  quote(destination) +
+                      ": the destination must be [USER@]HOST:PATH or zs://HOST[:PORT][/PATH]");
   }
+  check_ssh_use(out->common, out->ssh.has_value());
   if (out->sources.empty() && !out->exec)
     throw Error(ExitStatus::Usage, "--listen needs something to send");
   if (out->sources.size() > kMaxEntries)

@@ -96,6 +96,14 @@ std::vector<std::string> files_in_use(const SendOptions& options) {
   return files;
 }
 
+// Started by the receiver's operator, who is the same person: the paths are his.
+std::vector<Source> open_requested(const std::vector<std::string>& operands) {
+  if (operands.empty()) throw Error(ExitStatus::Protocol, "the receiver named nothing to send");
+  std::vector<Source> sources;
+  for (const std::string& path : operands) sources.emplace_back(SourceFile(path));
+  return sources;
+}
+
 }  // namespace
 
 ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger) {
@@ -117,8 +125,9 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
     terms.path = options.remote->path;
     terms.path_is_directory = options.remote->path_is_directory;
   }
+  if (options.ssh) terms.operands = {options.ssh->path};
   Session session = meet_peer(
-      options.common, options.remote, Role::Sender, terms,
+      options.common, {options.remote, options.ssh}, Role::Sender, terms,
       [&](uint16_t port) { return paste_command(options, port); }, console);
   Link& link = session.link();
   Summary& summary = console.summary();
@@ -127,6 +136,7 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
   TcpFigures tcp;  // of all connections
   link.guard([&] {
     if (options.common.listen) keep_requested(session.agreed().path, &sources);
+    if (options.common.remote) sources = open_requested(session.agreed().operands);
 
     // 3. How bytes move is the policy's choice for each file, on this connection and on one that
     //    may replace it; nothing else decides that.
@@ -175,7 +185,7 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
   // 7. Report. Both sides have said the same.
   link.channel().finish_sending();
   tcp.add(link.tcp_figures());
-  summary.set_tcp(Role::Sender, tcp);
+  summary.set_tcp(Role::Sender, tcp, link.sent_bytes());
   summary.durable = verdict.durable;
   return console.finish(ledger.status(), "", ledger);
 }

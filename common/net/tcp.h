@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "common/base/unique_fd.h"
 #include "common/net/endpoint.h"
@@ -98,11 +99,19 @@ void pause_for(std::chrono::milliseconds time);
 Socket connect_to(const HostPort& address, Family family, std::chrono::seconds wait,
                   std::chrono::seconds idle, Clock::time_point end = Clock::time_point::max());
 
+/// The numeric addresses of a host, none when it is not known. Blocking, as long as the system's
+/// resolver takes.
+std::vector<std::string> numeric_addresses(const std::string& host, Family family);
+
 /// A listening socket.
 class Listener {
  public:
   /// Empty host: all addresses, IPv6 and IPv4. Throws Error{Network}.
   Listener(const HostPort& address, Family family);
+  /// On all addresses, on the first port of the range that is free. While it lives no other program
+  /// gets that port, also not between pause() and resume(): several sessions share a range. Throws
+  /// Error{Network}.
+  Listener(PortRange ports, Family family);
   /// The port in use, also when 0 was asked for.
   uint16_t port() const { return port_; }
   /// Waits for a connection; nothing when none came before give_up.
@@ -117,6 +126,7 @@ class Listener {
  private:
   UniqueFd fd_;
   uint16_t port_ = 0;
+  bool exclusive_ = false;
 };
 
 }  // namespace zx

@@ -103,6 +103,7 @@ std::optional<Frame> Link::read_one() {
   FrameHeaderBytes raw{};
   channel_->recv_exact(raw);
   Frame frame{decode_header(raw), {}};
+  received_bytes_ += raw.size() + frame.header.length;
   const bool data = frame.header.type == FrameType::Data;
   const uint16_t flags = frame.header.flags;
   if (is_known(frame.header.type) && (data ? flags & ~(kFlagResent | kAttemptMask) : flags) != 0)

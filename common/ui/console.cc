@@ -106,6 +106,7 @@ Console::~Console() {
 
 void Console::configure(const ConsoleOptions& options, std::vector<std::string> in_use) {
   options_ = options;
+  if (options_.silent) options_.quiet = true;
   if (options_.quiet) options_.verbose = 0;
   if (options.json && *options.json != "-") {
     json_file_ = open_output(*options.json, in_use);
@@ -120,6 +121,7 @@ void Console::configure(const ConsoleOptions& options, std::vector<std::string> 
 }
 
 void Console::print(const std::string& line) {
+  if (options_.silent) return;
   if (bar_shown_) write_all(STDERR_FILENO, "\r\x1b[K");
   bar_shown_ = false;
   write_all(STDERR_FILENO, line + "\n");
@@ -158,7 +160,9 @@ void Console::connected(const Channel& channel, const std::string& peer_build) {
                  .str());
   if (options_.verbose == 0) return;
   print(program_ + ": connected to " + peer + " (" + quote_peer_text(peer_build) + "), " +
-        (summary_.cipher.empty() ? "PLAIN TEXT" : summary_.cipher) +
+        (!summary_.cipher.empty() ? summary_.cipher
+         : summary_.via == "ssh"  ? "encrypted by ssh"
+                                  : "PLAIN TEXT") +
         (summary_.tls == "ktls" ? ", kernel TLS" : ""));
   for (const std::string& reason : summary_.why) print(reason);
 }

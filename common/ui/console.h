@@ -28,6 +28,7 @@ enum class ProgressMode { Auto, Always, Never };
 
 struct ConsoleOptions {
   bool quiet = false;
+  bool silent = false;  // nothing but internal errors: what there is to say is said to the peer
   int verbose = 0;
   ProgressMode progress = ProgressMode::Auto;
   std::optional<std::string> json;    // path, "-" for stdout
@@ -44,13 +45,18 @@ struct Summary {
   std::string tls = "none", tls_peer = "none";  // this side's record layer and the peer's
   std::string cipher;
   std::vector<std::string> why;   // reasons for the paths taken
+  std::string via = "direct";     // how the data went: "direct", "back" or "ssh"
+  std::string via_why;            // why not directly; "" where it did
   Limit limit;                    // what held the transfer up
   std::optional<TcpFigures> tcp;  // of this side's end
   bool at_sender = false;         // which of them mean something
 
   /// What carried the data, as both sides tell it. The peer's texts are quoted here.
   void set_path(Role role, const PathReport& mine, const PathReport& peers);
-  void set_tcp(Role role, const TcpFigures& figures);
+  /// `why`: quoted, "" when there is nothing to explain.
+  void set_via(const std::string& way, const std::string& why);
+  /// `frames`: bytes of them, which count where there is no TCP connection of ours.
+  void set_tcp(Role role, const TcpFigures& figures, uint64_t frames);
 };
 
 class Console {

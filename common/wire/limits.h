@@ -25,6 +25,7 @@ constexpr uint32_t kMaxMessageBytes = 128U << 10;
 constexpr size_t kMaxNameBytes = 255;        // one component; NAME_MAX of Linux
 constexpr size_t kMaxPathComponents = 1024;  // deeper trees than any tool can handle by path
 constexpr size_t kMaxPathBytes = 64U << 10;  // all components of one path together
+constexpr size_t kMaxOperandBytes = 4095;    // a path in one piece; PATH_MAX without its NUL
 constexpr size_t kMaxTextBytes = 1024;       // free text from the peer
 constexpr size_t kMaxBuildBytes = 64;        // the peer's program and version
 constexpr size_t kMaxEngineBytes = 48;       // the names of data paths

@@ -141,6 +141,7 @@ TEST_CASE("golden: HELLO") {
   CHECK(n.rate_limit == 10'000'000);
   CHECK(n.streams == 4);
   CHECK(n.path == m.path);
+  CHECK(n.operands.empty());
   CHECK(n.build == m.build);
 }
 
@@ -151,6 +152,7 @@ TEST_CASE("golden: WELCOME") {
   m.max_block_bytes = 8 << 20;
   m.overwrite = Overwrite::Never;
   m.no_target_directory = m.path_is_directory = m.to_stream = true;
+  m.operands = {"a b", "/c"};
   m.build = "zrecv 0.1.0";
   CHECK(to_hex(encode(m)) == to_hex(bytes));
   const Terms n = decode_terms(bytes);
@@ -163,6 +165,7 @@ TEST_CASE("golden: WELCOME") {
   CHECK_FALSE(n.file_digest);
   CHECK_FALSE(n.preserve);
   CHECK(n.path.empty());
+  CHECK(n.operands == m.operands);
   CHECK(n.build == "zrecv 0.1.0");
 }
 

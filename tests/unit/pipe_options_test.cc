@@ -59,8 +59,7 @@ TEST_CASE("zsend options: a command is the only source") {
   for (const Words& words :
        {Words{"--exec", "true"}, Words{"--exec=true", "a", "zs://host"},
         Words{"--exec=true", "-", "zs://host"}, Words{"--exec=true", "--listen", "0", "a"},
-        Words{"--exec=", "zs://host"}, Words{"--exec", "", "zs://host"},
-        Words{"--exec=true", "host:path"}, Words{"--exec=true", "a"},
+        Words{"--exec=", "zs://host"}, Words{"--exec", "", "zs://host"}, Words{"--exec=true", "a"},
         Words{"--exec=true", "--new-key", "k"}})
     CHECK(outcome(words) == "usage");
 }
