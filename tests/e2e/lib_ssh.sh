@@ -43,3 +43,11 @@ ssh_alias() {
       "UserKnownHostsFile $t/known_hosts" "GlobalKnownHostsFile /dev/null" "StrictHostKeyChecking yes" "BatchMode yes" \
       "LogLevel ERROR" "ControlMaster no" "ControlPath none" "$@"; } >>"$ssh_config"
 }
+
+# descendants PID: it and all below it. remote NAME: the programs that the sshd of that name has running.
+descendants() { local child; echo "$1"; for child in $(cat "/proc/$1"/task/*/children 2>/dev/null); do descendants "$child"; done; }
+remote() { local pid_name=${1}_pid pid; for pid in $(descendants "${!pid_name}"); do case $(cat "/proc/$pid/comm" 2>/dev/null) in zsend | zrecv) echo "$pid" ;; esac; done; }
+nothing_left() { [ -z "$(remote "$1")" ]; }
+# Nothing of all these names has been run by a shell.
+expect_nothing_run() { [ -z "$(find "$t" -name 'pwned*')" ] || fail "a name was run by a shell: $(find "$t" -name 'pwned*')"; }
+odd_names=('a b' "q'q\"" $'n\nl' 's;touch pwned' '$(touch pwned)' '`touch pwned`' '-dash' $'\xff\xfe' 'a:b' '*' 'x|y&z' 'back\slash' '~' ' ' $'tab\there' '>pwned' '#' '!!')
