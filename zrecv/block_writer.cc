@@ -19,39 +19,50 @@ constexpr size_t kReadBackBytes = 1 << 20;
 
 }  // namespace
 
-BlockWriter::BlockWriter(uint32_t stream, Channel& channel, RecvEngines& engines, Console& console)
+BlockWriter::BlockWriter(uint32_t stream, Link& link, RecvEngines& engines, Console& console)
     : stream_(stream),
-      channel_(&channel),
+      link_(link),
       engines_(engines),
       console_(console),
-      resend_engine_(make_buffered_receiver(channel)),
+      resend_engine_(make_buffered_receiver(link.channel())),
       buffer_(kReadBackBytes) {}
 
-void BlockWriter::use(Channel& channel) {
-  channel_ = &channel;
-  resend_engine_ = make_buffered_receiver(channel);
+void BlockWriter::use_new_channel() {
+  resend_engine_ = make_buffered_receiver(link_.channel());
 }
 
 void BlockWriter::data(const FrameHeader& h, std::shared_ptr<EntryWriter> entry,
                        const std::function<void(uint32_t)>& evict) {
   if (header_) protocol("DATA before the DIGEST of the block before");
   bool wanted = entry != nullptr;
+  known_ = false;
   while (wanted) {
     const EntryWriter::Claim claim = entry->claim(h, stream_);
     wanted = !claim.unwanted;
+    known_ = claim.known;
     if (!claim.rival) break;
     evict(*claim.rival);
   }
   header_ = h;
-  if (!wanted) return discard(*channel_, h.length);
-  write(h, *entry);
+  if (wanted && !known_ && !entry->has_room(h)) {
+    // Until then the peer is held by TCP; it must not take that for a dead receiver.
+    link_.with_heartbeats([&] { entry->await_room(h, link_.channel().socket().idle_timeout()); });
+    wanted = !entry->failed();
+  }
+  entry_ = nullptr;
+  if (!wanted || known_) {
+    discard(link_.channel(), h.length);
+    block_ = {h.offset, h.length, {}};
+  } else {
+    write(h, *entry);
+  }
+  if (!wanted) return;
   if (!entry->failed()) entry_ = std::move(entry);
 }
 
 void BlockWriter::write(const FrameHeader& h, EntryWriter& entry) {
   const bool resent = (h.flags & kFlagResent) != 0;
-  BlockReceiver& engine = resent ? *resend_engine_ : engines_.pick(entry.sink());
-  entry_ = nullptr;
+  BlockReceiver& engine = resent ? *resend_engine_ : engines_.pick(entry.sink_facts());
   writing_ = &entry;
   hasher_.reset();
   unhashed_offset_ = h.offset;
@@ -115,7 +126,7 @@ void BlockWriter::digest(const FrameHeader& h, const BlockDigest& theirs,
   const auto entry = std::exchange(entry_, nullptr);
   if (!entry) return;
   if (theirs.length > block_.length) protocol("a DIGEST longer than its DATA");
-  if (theirs.length < block_.length)
+  if (theirs.length < block_.length && !known_)
     block_.digest = entry->digest_of_file_range(h.offset, theirs.length, buffer_);
   entry->settle(block_, stream_, theirs, ask_again);
 }

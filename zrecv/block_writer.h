@@ -17,13 +17,14 @@ namespace zx {
 class BlockWriter {
  public:
   /// stream: of this connection, 0 for the first.
-  BlockWriter(uint32_t stream, Channel& channel, RecvEngines& engines, Console& console);
+  BlockWriter(uint32_t stream, Link& link, RecvEngines& engines, Console& console);
 
-  /// Goes on over another connection, to which `engines` has been switched.
-  void use(Channel& channel);
+  /// Goes on over the link's new connection, to which `engines` has been switched.
+  void use_new_channel();
 
-  /// A DATA frame: takes its payload from the channel. evict(stream) ends another stream that still
-  /// has the block. Without an entry, or when that has failed, the payload is dropped.
+  /// A DATA frame: takes its payload from the channel, when the entry has room for it.
+  /// evict(stream) ends another stream that still has the block. Without an entry, or when that has
+  /// failed, the payload is dropped.
   void data(const FrameHeader& header, std::shared_ptr<EntryWriter> entry,
             const std::function<void(uint32_t)>& evict);
   /// The DIGEST of the DATA before. When the block is damaged, *ask_again gets its length.
@@ -42,7 +43,7 @@ class BlockWriter {
   void finish_hashing();
 
   const uint32_t stream_;
-  Channel* channel_;
+  Link& link_;
   RecvEngines& engines_;
   Console& console_;
   std::unique_ptr<BlockReceiver> resend_engine_;
@@ -51,6 +52,7 @@ class BlockWriter {
   std::optional<FrameHeader> header_;   // of a DATA whose DIGEST has not come
   std::shared_ptr<EntryWriter> entry_;  // its entry; nothing when it is dropped
   ReceivedBlock block_;
+  bool known_ = false;              // it was verified before: its payload was dropped
   EntryWriter* writing_ = nullptr;  // during data()
   Hasher hasher_;
   uint64_t unhashed_offset_ = 0, unhashed_bytes_ = 0;

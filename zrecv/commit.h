@@ -6,17 +6,10 @@
 #include <memory>
 #include <vector>
 
-#include "common/session/session.h"
+#include "zrecv/entry_sink.h"
 #include "zrecv/entry_writer.h"
 
 namespace zx {
-
-struct CommitPolicy {
-  Durability durability = Durability::Batch;
-  bool keep_times = false;      // -p of either side
-  bool keep_full_mode = false;  // -p of this side: permission bits without the umask
-  Overwrite overwrite_here = Overwrite::Unset, overwrite_peer = Overwrite::Unset;
-};
 
 /// Commits verified entries. One that cannot be committed has a failed outcome then; its temporary
 /// file goes with the writer. One that was is durable when policy.durability is not None. Blocking:

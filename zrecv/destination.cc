@@ -10,6 +10,7 @@
 #include "common/base/quote.h"
 #include "common/file/name.h"
 #include "common/file/operator_file.h"
+#include "zrecv/file_sink.h"
 
 namespace zx {
 namespace {
@@ -34,7 +35,7 @@ std::string resolve_final_link(const std::string& path) {
 
 }  // namespace
 
-Destination::Destination(const std::string& path, bool no_target_directory) {
+FileDestination::FileDestination(const std::string& path, bool no_target_directory) {
   struct stat st {};
   const bool exists = stat(path.c_str(), &st) == 0;
   if (!exists && errno != ENOENT) throw_file_errno(quote(path), errno);
@@ -48,6 +49,9 @@ Destination::Destination(const std::string& path, bool no_target_directory) {
   if (path.ends_with('/'))
     throw Error(ExitStatus::FileIo,
                 quote(path) + ": " + (exists ? "not a directory" : "no such directory"));
+  if (exists && S_ISBLK(st.st_mode))
+    throw Error(ExitStatus::FileIo,
+                quote(path) + ": is a block device; only --inplace writes into one");
   if (exists && !S_ISREG(st.st_mode))
     throw Error(ExitStatus::FileIo, quote(path) + ": neither a regular file nor a directory");
   const std::string real = resolve_final_link(path);
@@ -56,8 +60,13 @@ Destination::Destination(const std::string& path, bool no_target_directory) {
   dir_ = std::make_unique<HeldDir>(HeldDir::open_operator_path(parent_of(real)));
 }
 
-void Destination::aim(const std::vector<std::string>& path, bool path_is_directory,
-                      bool no_target_directory) {
+void FileDestination::aim(const Negotiated& agreed, bool pull) {
+  aim(pull ? std::vector<std::string>{} : agreed.path, agreed.path_is_directory,
+      agreed.no_target_directory);
+}
+
+void FileDestination::aim(const std::vector<std::string>& path, bool path_is_directory,
+                          bool no_target_directory) {
   if (path.empty()) {
     if (no_target_directory && fixed_name_.empty())
       throw Error(ExitStatus::FileIo,
@@ -89,12 +98,8 @@ void Destination::aim(const std::vector<std::string>& path, bool path_is_directo
   fixed_name_ = last;
 }
 
-Target Destination::target_for(const EntryInfo& entry) {
-  check_path(entry.name);
-  // Trees come later; a name of several components would need directories made.
-  if (entry.name.size() != 1)
-    throw Error(ExitStatus::Refused, "unsafe name " + quote(join_path(entry.name)) +
-                                         ": a path where a name was expected");
+Target FileDestination::target_for(const EntryInfo& entry) {
+  check_entry_name(entry);
   if (!fixed_name_.empty() && std::exchange(fixed_name_taken_, true))
     throw Error(ExitStatus::Refused,
                 quote(fixed_name_) + ": several sources need a directory as destination");
@@ -102,6 +107,18 @@ Target Destination::target_for(const EntryInfo& entry) {
   target.dir = dir_.get();
   target.name = fixed_name_.empty() ? entry.name[0] : fixed_name_;
   return target;
+}
+
+void check_entry_name(const EntryInfo& entry) {
+  check_path(entry.name);
+  // Trees come later; a name of several components would need directories made.
+  if (entry.name.size() != 1)
+    throw Error(ExitStatus::Refused, "unsafe name " + quote(join_path(entry.name)) +
+                                         ": a path where a name was expected");
+}
+
+std::unique_ptr<EntrySink> FileDestination::sink_for(const EntryInfo& entry) {
+  return std::make_unique<FileSink>(target_for(entry), entry);
 }
 
 Existing decide_existing(Overwrite here, Overwrite peer, const struct stat& existing,
@@ -116,7 +133,8 @@ Existing decide_existing(Overwrite here, Overwrite peer, const struct stat& exis
       case Overwrite::Older:
         return time < entry_time ? Existing::Replace : Existing::Skip;
       case Overwrite::Differ:
-        return static_cast<uint64_t>(existing.st_size) != entry.size || time != entry_time
+        return entry.open_ended || static_cast<uint64_t>(existing.st_size) != entry.size ||
+                       time != entry_time
                    ? Existing::Replace
                    : Existing::Skip;
       case Overwrite::Unset:

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Destination: which name in which held directory an entry gets. The rules are those of cp and scp:
-// an existing directory receives entries by their names, anything else is the new name; -T never
-// nests; several sources need a directory. The root is opened once; what the peer names is walked
-// below it (file/held_dir.h).
+// FileDestination: which name in which held directory an entry gets. The rules are those of cp and
+// scp: an existing directory receives entries by their names, anything else is the new name; -T
+// never nests; several sources need a directory. The root is opened once; what the peer names is
+// walked below it (file/held_dir.h).
 #pragma once
 
 #include <sys/stat.h>
@@ -14,21 +14,26 @@
 
 #include "common/file/held_dir.h"
 #include "common/wire/message.h"
+#include "zrecv/entry_sink.h"
 
 namespace zx {
 
 /// Where one entry goes.
 struct Target {
-  const HeldDir* dir = nullptr;         // owned by the Destination
+  const HeldDir* dir = nullptr;         // owned by the FileDestination
   std::string name;                     // one safe component
   std::optional<struct stat> existing;  // what has the name now; the caller looks
 };
 
-class Destination {
+class FileDestination final : public Destination {
  public:
   /// Opens the operator's path. Throws Error{FileIo} when it cannot be a destination, or is a
   /// directory and -T was given.
-  Destination(const std::string& path, bool no_target_directory);
+  FileDestination(const std::string& path, bool no_target_directory);
+
+  /// As the other aim(), with what the sender has named.
+  void aim(const Negotiated& agreed, bool pull) override;
+  std::unique_ptr<EntrySink> sink_for(const EntryInfo& entry) override;
 
   /// What the peer's operator wrote after zs://host/, below the root; before the first
   /// target_for(). Throws Error{Refused} for an unsafe path, Error{FileIo} for one that leads
@@ -43,6 +48,9 @@ class Destination {
   std::string fixed_name_;        // empty: entries keep their names
   bool fixed_name_taken_ = false;
 };
+
+/// The name of an entry is one safe component. Throws Error{Refused}.
+void check_entry_name(const EntryInfo& entry);
 
 /// What --overwrite says about one existing file.
 enum class Existing { Replace, Skip, Refuse };

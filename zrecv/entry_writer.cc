@@ -18,26 +18,19 @@ namespace {
 
 }  // namespace
 
-EntryWriter::EntryWriter(uint64_t id, const EntryInfo& info, const Target& target,
+EntryWriter::EntryWriter(uint64_t id, const EntryInfo& info, std::unique_ptr<EntrySink> sink,
                          const Negotiated& agreed, bool parallel)
-    : info_(info),
-      target_(target),
-      agreed_(agreed),
-      parallel_(parallel),
-      temp_(*target.dir, target.name) {
+    : info_(info), agreed_(agreed), parallel_(parallel), sink_(std::move(sink)) {
   outcome_.id = id;
-  outcome_.name = target.name;
-  const std::string& dir = target.dir->path();
-  outcome_.output_name =
-      dir == "." ? target.name : dir + (dir.ends_with('/') ? "" : "/") + target.name;
-  if (agreed.file_digest && !parallel) file_hasher_.emplace();
-  if (!info.sparse) temp_.preallocate(info.size);
+  outcome_.name = sink_->name();
+  outcome_.output_name = sink_->output_name();
+  if (agreed.file_digest && !parallel && sink_->keeps_content()) file_hasher_.emplace();
 }
 
 void EntryWriter::fail_locked(ExitStatus status, const std::string& reason) {
   if (outcome_.status != ExitStatus::Ok) return;  // the first cause counts
   outcome_.status = status;
-  outcome_.reason = reason;
+  outcome_.reason = reason + sink_->remark();
 }
 
 void EntryWriter::fail(ExitStatus status, const std::string& reason) {
@@ -45,21 +38,45 @@ void EntryWriter::fail(ExitStatus status, const std::string& reason) {
   fail_locked(status, reason);
 }
 
-bool EntryWriter::failed() const {
+bool EntryWriter::failed() {
   const std::lock_guard lock(mutex_);
+  if (const auto error = sink_->failure()) fail_locked(error->status(), error->what());
   return outcome_.status != ExitStatus::Ok;
 }
 
-uint64_t EntryWriter::verified_bytes() const {
+bool EntryWriter::has_room(const FrameHeader& h) const {
   const std::lock_guard lock(mutex_);
-  return verified_end_;
+  return sink_->has_room(h.offset + h.length, stream_lost_ || !damaged_.empty());
+}
+
+void EntryWriter::await_room(const FrameHeader& h, std::chrono::seconds idle) {
+  bool owed = false;
+  {
+    const std::lock_guard lock(mutex_);
+    owed = stream_lost_ || !damaged_.empty();
+  }
+  sink_->await_room(h.offset + h.length, owed, idle);
+}
+
+uint64_t EntryWriter::verified_prefix() const {
+  const std::lock_guard lock(mutex_);
+  return prefix_locked();
+}
+
+uint64_t EntryWriter::prefix_locked() const {
+  uint64_t prefix = covered_.contiguous_end();
+  if (!damaged_.empty()) prefix = std::min(prefix, damaged_.begin()->first);
+  for (const auto& [stream, range] : claimed_)
+    if (!known_.contains(stream)) prefix = std::min(prefix, range.offset);
+  return prefix;
 }
 
 EntryWriter::Claim EntryWriter::claim(const FrameHeader& h, uint32_t stream) {
   const std::lock_guard lock(mutex_);
   if (closed_ && stream != 0)
     throw Error(ExitStatus::Network, "a block came late: its entry is complete");
-  if (outcome_.status != ExitStatus::Ok) return {true, {}};
+  if (outcome_.status != ExitStatus::Ok) return {.unwanted = true, .rival = {}};
+  if (!parallel_ && stream != 0) protocol("a block on a further connection for an entry of one");
   if (h.length == 0) protocol("DATA without data");
   if (h.length > agreed_.block_bytes) protocol("DATA longer than a block");
   const Range range{h.offset, h.length};
@@ -72,15 +89,18 @@ EntryWriter::Claim EntryWriter::claim(const FrameHeader& h, uint32_t stream) {
     return {};
   }
   uint64_t end = 0;
-  if (!add_checked(h.offset, h.length, &end) || end > info_.size)
+  if (!add_checked(h.offset, h.length, &end) || end > most_bytes())
     protocol("DATA past the announced size");
   const uint16_t attempt = attempt_of(h.flags);
   if (parallel_) {
     require_latest(range, attempt);
     if (attempt > 0) {
-      if (const auto rival = rival_for(range, stream)) return {false, rival};
-      take_back_if_verified(range, stream);
+      if (const auto rival = rival_for(range, stream)) return {.rival = rival};
       attempts_[h.offset] = {h.length, attempt};
+      if (is_known_again(range, stream)) {
+        claimed_[stream] = range;
+        return {.known = true, .rival = {}};
+      }
     }
   } else {
     if (attempt != 0) protocol("DATA with unknown flags");
@@ -90,6 +110,7 @@ EntryWriter::Claim EntryWriter::claim(const FrameHeader& h, uint32_t stream) {
   if (!covered_.add(h.offset, end)) protocol("DATA over what it has sent before");
   if (covered_.count() > kMaxCoveredRanges) protocol("DATA with too many gaps");
   claimed_[stream] = range;
+  sink_->begin_writing();
   return {};
 }
 
@@ -115,24 +136,45 @@ std::optional<uint32_t> EntryWriter::rival_for(const Range& range, uint32_t stre
 }
 
 // The same when the block was verified but the sender has not heard it: only what comes now counts.
-void EntryWriter::take_back_if_verified(const Range& range, uint32_t stream) {
+// Unless what was verified cannot be taken back any more: then true, and what comes must be the
+// same.
+bool EntryWriter::is_known_again(const Range& range, uint32_t stream) {
   for (auto& [other, blocks] : recent_) {
     const auto found =
         std::ranges::find_if(blocks, [&](const Verified& v) { return v.range == range; });
     if (other == stream || found == blocks.end()) continue;
+    if (!sink_->keeps_content()) {
+      known_[stream] = *found;
+      return true;
+    }
     if (found->length > 0) sum_.subtract(block_part(range.offset, found->length, found->digest));
     covered_.remove(range.offset, range.offset + range.length);
     blocks.erase(found);
-    return;
+    return false;
   }
+  return false;
+}
+
+// True when the block was one that is_known_again().
+bool EntryWriter::settle_known(uint32_t stream, const BlockDigest& theirs) {
+  const auto node = known_.extract(stream);
+  if (node.empty()) return false;
+  const Verified& known = node.mapped();
+  if (theirs.length != known.length || theirs.digest != known.digest)
+    fail_locked(ExitStatus::Integrity,
+                describe() + ": the block at " + std::to_string(known.range.offset) +
+                    " was handed on, then came again with other content: the source has changed");
+  return true;
 }
 
 void EntryWriter::release(uint32_t stream) {
   const std::lock_guard lock(mutex_);
+  stream_lost_ = true;
+  const bool known = known_.erase(stream) > 0;
   const auto claimed = claimed_.find(stream);
   if (claimed != claimed_.end()) {
     const Range range = claimed->second;
-    if (!damaged_.contains(range.offset))
+    if (!known && !damaged_.contains(range.offset))
       covered_.remove(range.offset, range.offset + range.length);
     claimed_.erase(claimed);
   }
@@ -148,9 +190,9 @@ Digest EntryWriter::digest_of_file_range(uint64_t offset, uint64_t length, PageB
   Hasher hasher;
   while (length > 0) {
     const auto piece = buffer.first(std::min<uint64_t>(buffer.size(), length));
-    const ssize_t n = pread_full(temp_.fd(), piece, offset);
+    const ssize_t n = pread_full(sink_->fd(), piece, offset);
     if (n != static_cast<ssize_t>(piece.size())) {
-      fail(ExitStatus::FileIo, temp_.describe() + ": read what was written: " +
+      fail(ExitStatus::FileIo, sink_->describe() + ": read what was written: " +
                                    errno_text(n < 0 ? static_cast<int>(-n) : EIO));
       return {};
     }
@@ -165,7 +207,7 @@ void EntryWriter::settle(const ReceivedBlock& block, uint32_t stream, const Bloc
                          std::optional<uint32_t>* ask_again) {
   const std::lock_guard lock(mutex_);
   claimed_.erase(stream);
-  if (outcome_.status != ExitStatus::Ok) return;
+  if (settle_known(stream, theirs) || outcome_.status != ExitStatus::Ok) return;
   if (theirs.length < block.length) {  // the rest was padding
     file_hasher_.reset();
     const uint64_t end = block.offset + theirs.length;
@@ -182,7 +224,7 @@ void EntryWriter::settle(const ReceivedBlock& block, uint32_t stream, const Bloc
   if (++damage.attempts > kMaxBlockRetries || theirs.length == 0 ||
       damaged_.size() > kMaxDamagedBlocks)
     return fail_locked(ExitStatus::Integrity,
-                       temp_.describe() + ": the block at " + std::to_string(block.offset) +
+                       sink_->describe() + ": the block at " + std::to_string(block.offset) +
                            " arrived damaged " + std::to_string(damage.attempts) + " times");
   ++outcome_.retransmitted_blocks;
   *ask_again = theirs.length;
@@ -203,15 +245,22 @@ void EntryWriter::accept(const ReceivedBlock& block, uint32_t stream, uint32_t l
   if (length == 0) return;
   sum_.add(block_part(block.offset, length, block.digest));
   verified_end_ = std::max(verified_end_, block.offset + length);
+  tell_sink();
   // Write-back starts now, so that the sync at the end is short. A hint: errors show up there.
   if (agreed_.durability != Durability::None)
-    (void)sync_file_range(temp_.fd(), to_off(block.offset), length, SYNC_FILE_RANGE_WRITE);
+    (void)sync_file_range(sink_->fd(), to_off(block.offset), length, SYNC_FILE_RANGE_WRITE);
+}
+
+// What is behind a shorter block is padding.
+void EntryWriter::tell_sink() {
+  sink_->verified(std::min(prefix_locked(), short_end_.value_or(UINT64_MAX)));
 }
 
 void EntryWriter::hole(uint64_t offset, uint64_t length, Console& console) {
   {
     const std::lock_guard lock(mutex_);
     uint64_t end = 0;
+    if (info_.open_ended) protocol("HOLE in an entry of unknown length");
     if (short_end_ && !parallel_) protocol("HOLE after a shorter block");
     if (length == 0 || (!parallel_ && offset != covered_.contiguous_end()))
       protocol("HOLE out of order");
@@ -219,6 +268,13 @@ void EntryWriter::hole(uint64_t offset, uint64_t length, Console& console) {
       protocol("HOLE past the announced size");
     if (!covered_.add(offset, end)) protocol("HOLE over what it has sent before");
     if (covered_.count() > kMaxCoveredRanges) protocol("HOLE with too many gaps");
+    tell_sink();
+  }
+  try {
+    sink_->begin_writing();
+    sink_->zero(offset, length);
+  } catch (const Error& error) {
+    return fail(error.status(), error.what());
   }
   console.add_bytes(length);
   if (file_hasher_) file_hasher_->update_zeros(length);
@@ -238,34 +294,35 @@ bool EntryWriter::end(uint64_t size, const EntryEnd& end, PageBuffer& buffer) {
     if (size > std::min(short_end_.value_or(UINT64_MAX), covered_.contiguous_end()) ||
         size < verified_end_)
       protocol("END with a size that does not fit the data");
-    if (size != info_.size && !end.changed) protocol("END with another size for an unchanged file");
+    if (size != info_.size && !end.changed && !info_.open_ended)
+      protocol("END with another size for an unchanged file");
     if (end.block_sum != sum_.value()) {
       fail_locked(ExitStatus::Integrity,
-                  temp_.describe() + ": the digests of the blocks do not add up");
+                  sink_->describe() + ": the digests of the blocks do not add up");
       return true;
     }
     outcome_.bytes = size;
     outcome_.changed = end.changed;
   }
-  struct stat st {};
-  if (fstat(temp_.fd(), &st) != 0 || static_cast<uint64_t>(st.st_size) != size) {
-    try {
-      temp_.truncate(size);
-    } catch (const Error& error) {
-      fail(error.status(), error.what());
-      return true;
-    }
+  try {
+    sink_->finish(size);
+  } catch (const Error& error) {
+    fail(error.status(), error.what());
+    return true;
   }
   if (agreed_.file_digest) settle_file_digest(size, end, buffer);
   return true;
 }
 
 void EntryWriter::settle_file_digest(uint64_t size, const EntryEnd& end, PageBuffer& buffer) {
-  outcome_.digest = file_hasher_ ? file_hasher_->value() : digest_of_file_range(0, size, buffer);
+  if (!sink_->keeps_content())
+    outcome_.digest = sink_->digest(size);
+  else
+    outcome_.digest = file_hasher_ ? file_hasher_->value() : digest_of_file_range(0, size, buffer);
   outcome_.has_digest = !failed();
   if (end.has_file_digest && !failed() && end.file_digest != outcome_.digest)
     fail(ExitStatus::Integrity,
-         temp_.describe() + ": the digest of the file differs though its blocks agree");
+         sink_->describe() + ": the digest of the file differs though its blocks agree");
 }
 
 }  // namespace zx

@@ -5,23 +5,22 @@
 // this one file are its outcome. What is used by several streams is thread-safe.
 #pragma once
 
-#include <sys/stat.h>
-
+#include <chrono>
 #include <deque>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <vector>
 
 #include "common/base/page_buffer.h"
 #include "common/engine/policy.h"
-#include "common/file/temp_file.h"
 #include "common/session/ledger.h"
 #include "common/session/link.h"
 #include "common/session/session.h"
 #include "common/ui/console.h"
 #include "zrecv/covered_ranges.h"
-#include "zrecv/destination.h"
+#include "zrecv/entry_sink.h"
 
 namespace zx {
 
@@ -34,17 +33,16 @@ struct ReceivedBlock {
 
 class EntryWriter {
  public:
-  /// Makes the temporary file and reserves its space. Throws Error for this file (the caller turns
-  /// it into an outcome). `parallel`: the session has several streams, and blocks may come in any
-  /// order.
-  EntryWriter(uint64_t id, const EntryInfo& info, const Target& target, const Negotiated& agreed,
-              bool parallel);
+  /// `sink`: open. `parallel`: the session has several streams, and blocks may come in any order.
+  EntryWriter(uint64_t id, const EntryInfo& info, std::unique_ptr<EntrySink> sink,
+              const Negotiated& agreed, bool parallel);
 
   // Of all streams; 0 is the first connection. After each of these look at failed(): the entry is
   // then to be dropped with its outcome, by the main thread.
 
   struct Claim {
     bool unwanted = false;          // the entry has failed: the payload is for nothing
+    bool known = false;             // verified before, and maybe handed on: only its digest counts
     std::optional<uint32_t> rival;  // this stream still has the block: to be ended before
   };
   /// A DATA frame has come. Unless the answer says otherwise the block belongs to this stream,
@@ -58,17 +56,21 @@ class EntryWriter {
   /// The stream is gone, and with it what it has not settled.
   void release(uint32_t stream);
   void fail(ExitStatus status, const std::string& reason);
-  bool failed() const;
+  bool failed();
+  /// Whether the payload of a claimed block can be taken at once, see EntrySink::has_room().
+  bool has_room(const FrameHeader& header) const;
+  /// Waits for that. Blocking, looks for a stop. Throws Error{Timeout}.
+  void await_room(const FrameHeader& header, std::chrono::seconds idle);
   /// Of a range that was written; fails the entry when it cannot be read.
   Digest digest_of_file_range(uint64_t offset, uint64_t length, PageBuffer& buffer);
   /// To be fed all content in its order; nothing when that is not to be had.
   Hasher* flat_hasher() { return file_hasher_ ? &*file_hasher_ : nullptr; }
-  /// End of the last verified block.
-  uint64_t verified_bytes() const;
-  int fd() const { return temp_.fd(); }
-  std::string describe() const { return temp_.describe(); }
+  /// Everything before this has come and is verified; it never goes back.
+  uint64_t verified_prefix() const;
+  int fd() const { return sink_->fd(); }
+  std::string describe() const { return sink_->describe(); }
   /// For the choice of its engine.
-  const SinkFacts& sink() const { return sink_; }
+  const SinkFacts& sink_facts() const { return sink_facts_; }
 
   // Of the main thread.
 
@@ -79,9 +81,9 @@ class EntryWriter {
 
   EntryOutcome& outcome() { return outcome_; }
   const EntryInfo& info() const { return info_; }
-  const Target& target() const { return target_; }
-  TempFile& temp() { return temp_; }
-  void set_sink(const SinkFacts& sink) { sink_ = sink; }  // before other streams know the entry
+  EntrySink& sink() { return *sink_; }
+  /// Before other streams know the entry.
+  void set_sink_facts(const SinkFacts& facts) { sink_facts_ = facts; }
   Digest block_sum() const { return sum_.value(); }
 
  private:
@@ -102,32 +104,37 @@ class EntryWriter {
     Digest digest{};
   };
 
+  uint64_t most_bytes() const { return info_.open_ended ? kMaxFileBytes : info_.size; }
   void fail_locked(ExitStatus status, const std::string& reason);
   void require_latest(const Range& range, uint16_t attempt);
   std::optional<uint32_t> rival_for(const Range& range, uint32_t stream) const;
-  void take_back_if_verified(const Range& range, uint32_t stream);
+  bool is_known_again(const Range& range, uint32_t stream);
+  bool settle_known(uint32_t stream, const BlockDigest& theirs);
+  uint64_t prefix_locked() const;
+  void tell_sink();
   void accept(const ReceivedBlock& block, uint32_t stream, uint32_t length);
   void settle_file_digest(uint64_t size, const EntryEnd& end, PageBuffer& buffer);
 
   const EntryInfo info_;
-  const Target target_;
   const Negotiated& agreed_;
   const bool parallel_;
-  TempFile temp_;
-  SinkFacts sink_;
+  const std::unique_ptr<EntrySink> sink_;
+  SinkFacts sink_facts_;
   std::optional<Hasher> file_hasher_;  // flat over the file, while nothing was out of order
 
   mutable std::mutex mutex_;  // for all that follows
   EntryOutcome outcome_;
   CoveredRanges covered_;               // come, or coming
   std::map<uint32_t, Range> claimed_;   // by stream: between DATA and DIGEST
+  std::map<uint32_t, Verified> known_;  // those of claimed_ that had been verified before
   std::map<uint64_t, Damage> damaged_;  // by offset: to come again
   // By stream: those whose ACK the sender may not have got when the stream is lost.
   std::map<uint32_t, std::deque<Verified>> recent_;
   std::map<uint64_t, std::pair<uint32_t, uint16_t>> attempts_;  // by offset: length, the highest
   std::optional<uint64_t> short_end_;  // the source ended here, inside a DATA
-  uint64_t verified_end_ = 0;
-  bool closed_ = false;  // END has come
+  uint64_t verified_end_ = 0;          // of the last verified block
+  bool stream_lost_ = false;           // blocks may be missing that nothing here tells of
+  bool closed_ = false;                // END has come
   DigestSum sum_;
 };
 

@@ -5,12 +5,15 @@
 #include "common/base/error.h"
 #include "common/base/quote.h"
 #include "common/engine/engine_set.h"
+#include "common/file/name.h"
 #include "common/session/limit.h"
 #include "common/session/session.h"
 #include "common/ui/meeting.h"
 #include "zrecv/commit.h"
 #include "zrecv/destination.h"
+#include "zrecv/in_place_sink.h"
 #include "zrecv/reception.h"
+#include "zrecv/stream_sink.h"
 
 namespace zx {
 namespace {
@@ -18,6 +21,17 @@ namespace {
 std::string paste_command(const RecvOptions& options, uint16_t port) {
   return "zsend FILE " +
          shell_word("zs://" + to_text({host_to_paste(*options.common.listen), port}));
+}
+
+std::unique_ptr<Destination> make_destination(const RecvOptions& options, Console& console) {
+  if (options.to_stream())
+    return std::make_unique<StreamDestination>(options.exec, options.verify_first);
+  if (options.inplace) {
+    auto in_place = std::make_unique<InPlaceDestination>(options.destination);
+    console.explain_failure([file = in_place->file()] { return file->remark(); });
+    return in_place;
+  }
+  return std::make_unique<FileDestination>(options.destination, options.common.no_target_directory);
 }
 
 // What will be committed must be what the sender says it has sent.
@@ -32,24 +46,49 @@ void compare(const Fin& fin, const std::vector<std::shared_ptr<EntryWriter>>& co
     throw Error(ExitStatus::Integrity, "the sender's totals are not those of what was received");
 }
 
+// The path of the operator who has started this program from the other end.
+std::unique_ptr<Destination> open_named(const Negotiated& agreed) {
+  if (agreed.operands.size() != 1)
+    throw Error(ExitStatus::Protocol, "the sender named no destination, or several");
+  return std::make_unique<FileDestination>(agreed.operands[0], agreed.no_target_directory);
+}
+
+// What a pull has asked for, each with the name it must have; empty when everything is welcome.
+RequestedNames requested_names(const RecvOptions& options, const Negotiated& agreed) {
+  if (options.ssh) {
+    RequestedNames out;
+    out.every_one = true;
+    for (const std::string& path : options.ssh_paths) out.names.push_back({base_name(path)});
+    return out;
+  }
+  if (options.remote && !agreed.path.empty()) return {{agreed.path}, false};
+  return {};
+}
+
 }  // namespace
 
 ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger) {
-  console.configure(options.common.console, {options.destination});
+  console.configure(options.common.console,
+                    {options.to_stdout ? "/dev/stdout" : options.destination});
   if (options.common.new_key) {
     console.note(make_key_file(*options.common.new_key));
     return ExitStatus::Ok;
   }
 
   // 1. Open the destination: what cannot be written to is found before anyone is bothered. From
-  //    here on everything happens below this held directory.
-  Destination destination(options.destination, options.common.no_target_directory);
+  //    here on everything happens below this held directory. With --remote the operator is at the
+  //    other end, and names it in phase 3.
+  std::unique_ptr<Destination> destination;
+  if (!options.common.remote) destination = make_destination(options, console);
 
   // 2. Meet the sender. From here on the peer is who the key says, or --no-auth was on both ends.
   Terms terms = make_terms(options.common, "zrecv");
   if (options.remote) terms.path = options.remote->path;
+  terms.to_stream = options.to_stream();
+  terms.operands = options.ssh_paths;
+  terms.sources = static_cast<uint32_t>(options.ssh_paths.size());
   Session session = meet_peer(
-      options.common, options.remote, Role::Receiver, terms,
+      options.common, {options.remote, options.ssh}, Role::Receiver, terms,
       [&](uint16_t port) { return paste_command(options, port); }, console);
   const Negotiated& agreed = session.agreed();
   Link& link = session.link();
@@ -62,8 +101,8 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     const bool pull = options.remote.has_value();
     if (agreed.sources == 0)
       throw Error(ExitStatus::Protocol, "the sender announced nothing to send");
-    destination.aim(pull ? std::vector<std::string>{} : agreed.path, agreed.path_is_directory,
-                    agreed.no_target_directory);
+    if (options.common.remote) destination = open_named(agreed);
+    destination->aim(agreed, pull);
 
     // 4. How bytes move is the policy's choice for each entry, on this connection and on one that
     //    may replace it; nothing else decides that.
@@ -72,8 +111,8 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     // 5. Receive until FIN. Everything is in temporary files, verified block by block.
     console.begin_transfer(0);
     const Stopwatch watch;
-    Reception reception(session, destination, engines,
-                        pull ? agreed.path : std::vector<std::string>{}, console, ledger);
+    Reception reception(session, *destination, engines, requested_names(options, agreed), console,
+                        ledger);
     const Fin fin = reception.run();
     const QueueLooks& looks = link.queue_looks();
     SideFigures figures{.moving_us = watch.wall_us(),
@@ -88,8 +127,9 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     compare(fin, reception.complete());
 
     // 6. Commit. Only now do final names appear; heartbeats go out while the disk is slow.
-    const CommitPolicy policy{agreed.durability, agreed.preserve, options.common.preserve,
-                              agreed.overwrite_here, agreed.overwrite_peer};
+    const bool keep_modes = options.common.remote ? agreed.preserve : options.common.preserve;
+    const CommitPolicy policy{agreed.durability, agreed.preserve, keep_modes, agreed.overwrite_here,
+                              agreed.overwrite_peer};
     link.with_heartbeats([&] { commit_entries(reception.complete(), policy); });
     figures.syncing_us = watch.wall_us() - figures.moving_us;
     reception.report_commits();
@@ -103,6 +143,7 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
                              totals.root, totals.retransmitted_blocks, path, figures}));
     summary.set_path(Role::Receiver, path, fin.path);
     summary.limit = find_limit(fin.figures, figures);
+    if (const std::string way = destination->path(); !way.empty()) console.detail(way);
     const Frame bye = link.read();
     if (bye.header.type != FrameType::Bye) unexpected_frame(bye.header, "instead of BYE");
     if (decode_bye(bye.body) != ledger.status())
@@ -112,7 +153,7 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
   // 8. Report. Both sides have said the same.
   link.channel().finish_sending();
   tcp.add(link.tcp_figures());
-  summary.set_tcp(Role::Receiver, tcp);
+  summary.set_tcp(Role::Receiver, tcp, link.received_bytes());
   return console.finish(ledger.status(), "", ledger);
 }
 

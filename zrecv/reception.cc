@@ -25,13 +25,13 @@ EntryOutcome failed_outcome(uint64_t id, const std::string& name, const Error& e
 }  // namespace
 
 Reception::Reception(Session& session, Destination& destination, RecvEngines& engines,
-                     std::vector<std::string> requested, Console& console, Ledger& ledger)
+                     RequestedNames requested, Console& console, Ledger& ledger)
     : session_(session),
       link_(session.link()),
       agreed_(session.agreed()),
       destination_(destination),
       engines_(engines),
-      blocks_(0, link_.channel(), engines_, console),
+      blocks_(0, link_, engines_, console),
       requested_(std::move(requested)),
       console_(console),
       ledger_(ledger) {}
@@ -70,15 +70,20 @@ Fin Reception::run() {
   }
 }
 
-// With several streams an event of theirs is dealt with as soon as a frame.
+// With several streams, or a sink that can fail by itself, an event of theirs is dealt with as soon
+// as a frame.
 Frame Reception::next_frame() {
-  if (!streams_) return link_.read();
+  WakeFd* const sinks = destination_.event();
+  if (!streams_ && sinks == nullptr) return link_.read();
   const Socket& socket = link_.channel().socket();
   for (;;) {
-    streams_->check();
+    if (streams_) streams_->check();
+    if (sinks != nullptr) sinks->clear();
     drop_failed();
     if (auto frame = link_.read_if_any()) return std::move(*frame);
-    if (!link_.channel().wait_readable_or(streams_->event_fd(), socket.idle_timeout()))
+    if (!link_.channel().wait_readable_or(streams_ ? streams_->event_fd() : -1,
+                                          socket.idle_timeout(),
+                                          sinks != nullptr ? sinks->fd() : -1))
       socket.fail("receive", EAGAIN);
   }
 }
@@ -99,7 +104,7 @@ void Reception::on_switch(const Frame& frame) {
   require_empty(frame);
   (void)session_.switch_connection(/*first=*/false);
   engines_.use(link_.channel());
-  blocks_.use(link_.channel());
+  blocks_.use_new_channel();
   console_.detail("the connection was replaced: its key has protected enough");
 }
 
@@ -107,7 +112,8 @@ Fin Reception::on_fin(const Frame& frame) {
   if (open_.size() > 0) unexpected_frame(frame.header, "before every entry had its result");
   const Fin fin = decode_fin(frame.body);
   // A pull by name gets what it asked for, which may be less than was offered.
-  if (requested_.empty() ? last_id_ != agreed_.sources : last_id_ == 0)
+  const bool all = requested_.names.empty() || requested_.every_one;
+  if (all ? last_id_ != agreed_.sources : last_id_ == 0)
     throw Error(ExitStatus::Protocol, "peer announced " + std::to_string(agreed_.sources) +
                                           " entries and sent " + std::to_string(last_id_));
   if (streams_) link_.with_heartbeats([&] { streams_->finish(); });
@@ -128,49 +134,48 @@ void Reception::on_entry(const Frame& frame) {
   const EntryInfo info = decode_entry(frame.body);
   if (id > agreed_.sources)
     throw Error(ExitStatus::Protocol, "peer sent more entries than it announced");
-  if (!requested_.empty() && info.name != requested_)
+  if (!is_requested(id, info))
     throw Error(ExitStatus::Refused,
                 "unsafe name " + quote(join_path(info.name)) + ": it was not asked for");
   open_entry(id, info);
 }
 
+bool Reception::is_requested(uint64_t id, const EntryInfo& info) const {
+  if (requested_.names.empty()) return true;
+  if (requested_.every_one)
+    return id <= requested_.names.size() && info.name == requested_.names[id - 1];
+  return info.name == requested_.names[0];
+}
+
 void Reception::open_entry(uint64_t id, const EntryInfo& info) {
-  Target target = destination_.target_for(info);
-  const std::string shown = target.dir->describe(target.name);
+  auto sink = destination_.sink_for(info);
+  const std::string name = sink->name();
   try {
-    if (!names_.insert(target.name).second)
-      throw Error(ExitStatus::Refused, shown + ": a second entry of this name");
-    target.existing = target.dir->stat_child(target.name);
-    if (target.existing) {
-      if (S_ISDIR(target.existing->st_mode))
-        throw Error(ExitStatus::FileIo, shown + ": is a directory");
-      switch (
-          decide_existing(agreed_.overwrite_here, agreed_.overwrite_peer, *target.existing, info)) {
-        case Existing::Refuse:
-          throw Error(ExitStatus::Refused, shown + ": exists already");
-        case Existing::Skip:
-          return skip_entry(id, info, target);
-        case Existing::Replace:
-          break;
-      }
-    }
-    auto entry = std::make_shared<EntryWriter>(id, info, target, agreed_, streams_ != nullptr);
-    entry->set_sink(
-        engines_.look_at(entry->temp().fd(), info.size, agreed_.durability != Durability::None));
+    if (!names_.insert(name).second)
+      throw Error(ExitStatus::Refused, sink->describe() + ": a second entry of this name");
+    if (!sink->open(agreed_)) return skip_entry(id, info, name);
+    const bool parallel = streams_ && !info.open_ended;
+    auto entry = std::make_shared<EntryWriter>(id, info, std::move(sink), agreed_, parallel);
+    // A guess at the size decides nothing.
+    entry->set_sink_facts(engines_.look_at(entry->fd(), info.open_ended ? 0 : info.size,
+                                           agreed_.durability != Durability::None));
     // Every stream makes the same choice for an entry: this one is in the report.
-    if (streams_ && info.size > agreed_.block_bytes) (void)engines_.pick(entry->sink());
+    if (parallel && info.size > agreed_.block_bytes) (void)engines_.pick(entry->sink_facts());
     open_.add(id, std::move(entry));
-    console_.add_total(info.size);
+    if (info.open_ended && info.size == 0)
+      console_.no_total();
+    else
+      console_.add_total(info.size);
   } catch (const Error& error) {
     // A fault of this file only: its outcome, not the end of the session (session/ledger.h).
-    drop(id, failed_outcome(id, target.name, error));
+    drop(id, failed_outcome(id, name, error));
   }
 }
 
-void Reception::skip_entry(uint64_t id, const EntryInfo& info, const Target& target) {
+void Reception::skip_entry(uint64_t id, const EntryInfo& info, const std::string& name) {
   EntryOutcome outcome;
   outcome.id = id;
-  outcome.name = target.name;
+  outcome.name = name;
   outcome.bytes = info.size;
   outcome.skipped = true;
   outcome.reason = "--overwrite leaves the existing file as it is";
@@ -221,9 +226,11 @@ void Reception::on_digest(const Frame& frame) {
     console_.detail(entry->describe() + ": the block at " + std::to_string(offset) +
                     " is not what was sent; asking for it again");
     link_.send(FrameType::Retry, id, offset, encode_retry(*ask_again));
-  } else if (++unacknowledged_blocks_ >= kBlocksPerAck) {
+  } else if (entry->info().open_ended || ++unacknowledged_blocks_ >= kBlocksPerAck) {
+    // Of what comes out of a pipe the sender keeps what is not acknowledged, and waits when that is
+    // too much.
     unacknowledged_blocks_ = 0;
-    link_.send(FrameType::Ack, id, entry->verified_bytes(), {});
+    link_.send(FrameType::Ack, id, entry->verified_prefix(), {});
   }
   drop_failed();
 }
@@ -234,10 +241,12 @@ void Reception::on_hole(const Frame& frame) {
   if (!entry) return;
   blocks_.require_settled(*entry, "HOLE");
   const auto take = [&] { entry->hole(frame.header.offset, length, console_); };
-  if (agreed_.file_digest && length > kLongHashBytes)
+  // To be hashed, or to be written.
+  if (length > kLongHashBytes)
     link_.with_heartbeats(take);
   else
     take();
+  drop_failed();
 }
 
 void Reception::on_end(const Frame& frame) {
@@ -249,8 +258,9 @@ void Reception::on_end(const Frame& frame) {
   blocks_.require_settled(*entry, "END");
   bool complete = false;
   const auto take = [&] { complete = entry->end(frame.header.offset, end, blocks_.buffer()); };
-  // The digest of the whole file may have to be made again.
-  if (agreed_.file_digest && frame.header.offset > kLongHashBytes)
+  // The digest of the whole file may have to be made again, or to wait for who reads it.
+  const bool waits = !entry->sink().keeps_content() || frame.header.offset > kLongHashBytes;
+  if (agreed_.file_digest && waits)
     link_.with_heartbeats(take);
   else
     take();

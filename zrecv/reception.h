@@ -15,19 +15,25 @@
 #include "common/session/session.h"
 #include "common/ui/console.h"
 #include "zrecv/block_writer.h"
-#include "zrecv/destination.h"
+#include "zrecv/entry_sink.h"
 #include "zrecv/entry_table.h"
 #include "zrecv/entry_writer.h"
 #include "zrecv/stream_receivers.h"
 
 namespace zx {
 
+/// The names that a pull has asked for.
+struct RequestedNames {
+  std::vector<std::vector<std::string>> names;  // none: everything is welcome
+  // Each must come, in this order. Else there is one name, and what is offered under it is welcome.
+  bool every_one = false;
+};
+
 class Reception {
  public:
-  /// All must outlive it. `requested`: names a pull has asked for; empty when everything is
-  /// welcome.
+  /// All must outlive it.
   Reception(Session& session, Destination& destination, RecvEngines& engines,
-            std::vector<std::string> requested, Console& console, Ledger& ledger);
+            RequestedNames requested, Console& console, Ledger& ledger);
 
   /// Receives until FIN. Failed entries are in the ledger by then and their temporary files gone.
   Fin run();
@@ -49,8 +55,9 @@ class Reception {
   void on_digest(const Frame& frame);
   void on_hole(const Frame& frame);
   void on_end(const Frame& frame);
+  bool is_requested(uint64_t id, const EntryInfo& info) const;
   void open_entry(uint64_t id, const EntryInfo& info);
-  void skip_entry(uint64_t id, const EntryInfo& info, const Target& target);
+  void skip_entry(uint64_t id, const EntryInfo& info, const std::string& name);
   void drop(uint64_t id, EntryOutcome outcome);
   void drop_failed();
 
@@ -60,7 +67,7 @@ class Reception {
   Destination& destination_;
   RecvEngines& engines_;
   BlockWriter blocks_;
-  const std::vector<std::string> requested_;
+  const RequestedNames requested_;
   Console& console_;
   Ledger& ledger_;
 

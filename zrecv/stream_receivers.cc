@@ -19,7 +19,7 @@ StreamReceivers::StreamReceivers(Session& session, uint16_t count, EntryTable& t
 bool StreamReceivers::serve(StreamSet::Stream& stream) {
   Link& link = stream.link;
   RecvEngines engines(link.channel(), engines_);
-  BlockWriter blocks(stream.number, link.channel(), engines, console_);
+  BlockWriter blocks(stream.number, link, engines, console_);
   const auto idle = link.channel().socket().idle_timeout();
   for (;;) {
     const Frame frame = link.read();

@@ -19,10 +19,13 @@ EntryStream::EntryStream(Session& session, SendEngines& engines, Console& consol
       console_(console),
       ledger_(ledger) {}
 
-void EntryStream::send(SourceFile file) {
-  // Half of what the receiver may keep open: it never has to refuse.
+// Half of what the receiver may keep open: it never has to refuse.
+void EntryStream::await_room() {
   while (open_.size() >= kMaxOpenEntries / 2) handle(link_.read());
+}
 
+void EntryStream::send(SourceFile file) {
+  await_room();
   const uint64_t id = ++last_id_;
   const struct stat& st = file.stat_at_open();
   EntryInfo info;
@@ -40,6 +43,7 @@ void EntryStream::send(SourceFile file) {
   const bool parallel = streams_ && file.size() > agreed_.block_bytes;
   auto shared = std::make_shared<const SourceFile>(std::move(file));
   const auto [at, added] = open_.try_emplace(id, OpenEntry{.file = std::move(shared),
+                                                           .pipe = nullptr,
                                                            .name = std::move(path),
                                                            .facts = facts,
                                                            .blocks = {},
@@ -146,7 +150,9 @@ void EntryStream::fail_reading(OpenEntry& entry, int error) {
 }
 
 void EntryStream::send_end(uint64_t id, OpenEntry& entry) {
-  entry.changed = entry.file->changed() || entry.size != entry.file->size();
+  // What comes out of a pipe is what there was.
+  entry.changed =
+      entry.pipe == nullptr && (entry.file->changed() || entry.size != entry.file->size());
   EntryEnd end;
   end.changed = entry.changed;
   end.failure = entry.failure;
@@ -204,7 +210,7 @@ void EntryStream::handle(const Frame& frame) {
       if (!streams_ || streams_->started()) unexpected_frame(frame.header, "without being asked");
       return streams_->start();
     case FrameType::Ack:
-      return;  // what counts is the result
+      return acknowledge(frame.header.entry, frame.header.offset);
     case FrameType::Retry:
       return resend(frame.header.entry, frame.header.offset, decode_retry(frame.body));
     case FrameType::Result:
@@ -240,6 +246,7 @@ void EntryStream::settle_entry(uint64_t id, const EntryResult& result) {
   }
   outcome.block_sum = entry.sum.value();
   ledger_.add(std::move(outcome));
+  if (entry.pipe != nullptr) entry.pipe->forget();
   open_.erase(found);
   if (streams_) (void)streams_->drop(id);
 }

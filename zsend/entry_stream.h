@@ -16,6 +16,7 @@
 #include "common/session/link.h"
 #include "common/session/session.h"
 #include "common/ui/console.h"
+#include "zsend/pipe_source.h"
 #include "zsend/stream_senders.h"
 
 namespace zx {
@@ -31,6 +32,9 @@ class EntryStream {
   /// Announces and sends one file up to its END. A file that cannot be read to its end is an
   /// outcome in the ledger, not an Error.
   void send(SourceFile file);
+  /// The same for what comes out of a pipe, until its end. A command is started here, and has ended
+  /// when this returns; its failure is an outcome too. `source` must outlive this.
+  void send(PipeSource& source);
   /// Serves the receiver until every entry has its result.
   void settle();
   /// Closes the further connections; after settle(). Blocking, up to some seconds.
@@ -44,6 +48,7 @@ class EntryStream {
   // An entry that has no result yet. Its file stays open: blocks may be asked for again.
   struct OpenEntry {
     std::shared_ptr<const SourceFile> file;
+    PipeSource* pipe = nullptr;  // whose window `file` is; nothing for a file
     std::string name;
     SourceFacts facts;                     // for the choice of its engine
     std::map<uint64_t, SentBlock> blocks;  // by offset: what was last sent
@@ -66,6 +71,7 @@ class EntryStream {
     }
   };
 
+  void await_room();
   void send_extents(uint64_t id, OpenEntry& entry);
   bool hand_out(uint64_t id, OpenEntry& entry, uint32_t length);
   bool await_streams(uint64_t id);
@@ -75,6 +81,9 @@ class EntryStream {
   bool send_hole(uint64_t id, OpenEntry& entry, Extent hole, Hasher* file_digest);
   bool send_block(uint64_t id, OpenEntry& entry, uint64_t offset, uint32_t length,
                   Hasher* file_digest, uint16_t attempt = 0);
+  bool pass_on(uint64_t id, PipeSource& source, Hasher* file_digest);
+  bool await_command(uint64_t id, PipeSource& source);
+  void acknowledge(uint64_t id, uint64_t verified);
   void record_block(OpenEntry& entry, uint64_t offset, const SentBlock& block);
   void fail_reading(OpenEntry& entry, int error);
   void send_end(uint64_t id, OpenEntry& entry);

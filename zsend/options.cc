@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include "zsend/options.h"
 
+#include <algorithm>
+
 #include "common/base/error.h"
 #include "common/base/quote.h"
 #include "common/file/name.h"
+#include "common/ui/units.h"
 
 namespace zx {
 namespace {
 
 void check_source(const std::string& source) {
   if (source.empty()) throw Error(ExitStatus::Usage, "a source is an empty name");
-  if (source == "-")
-    throw Error(ExitStatus::Usage,
-                "'-' (standard input) is not there yet; a file of that name is ./-");
+  if (source == kStandardInput) return;
   if (parse_direct(source) || looks_like_ssh(source))
     throw Error(ExitStatus::Usage,
                 quote(source) + ": a source is a local file (one with a colon is written ./" +
@@ -23,14 +24,42 @@ void check_source(const std::string& source) {
   check_component(name);
 }
 
+void check_name(const std::string& name) {
+  if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos)
+    throw Error(ExitStatus::Usage, "--name " + quote(name) + ": not the name of a file");
+  check_component(name);
+}
+
+// What --exec, --name and --size have to do with each other and with the sources.
+void check_pipe(const SendOptions& o, const std::string& size) {
+  const auto pipes = std::ranges::count(o.sources, kStandardInput);
+  if (pipes > 1) throw Error(ExitStatus::Usage, "'-' (standard input) can be sent only once");
+  if (o.exec && o.exec->empty()) throw Error(ExitStatus::Usage, "--exec: an empty command");
+  if (o.exec && !o.sources.empty())
+    throw Error(ExitStatus::Usage,
+                "--exec is the only source; " + quote(o.sources[0]) + " cannot be sent besides");
+  if (!o.exec && pipes == 0 && (o.name || !size.empty()))
+    throw Error(ExitStatus::Usage, "--name and --size are for '-' (standard input) or --exec only");
+  if (o.name) check_name(*o.name);
+}
+
 }  // namespace
 
 bool parse_send_options(int argc, const char* const* argv, SendOptions* out) {
   CLI::App app(
-      "Send files to a waiting zrecv: encrypted, verified, committed before it says 0.\n\n"
-      "  zsend [OPTIONS] SRC... zs://HOST[:PORT][/PATH]\n"
-      "  zsend [OPTIONS] --listen [HOST:]PORT SRC...\n",
+      "Send files to zrecv: encrypted, verified, committed before it says 0.\n\n"
+      "  zsend [OPTIONS] SRC... [USER@]HOST:PATH          starts zrecv there by ssh\n"
+      "  zsend [OPTIONS] SRC... zs://HOST[:PORT][/PATH]   to a zrecv that waits there\n"
+      "  zsend [OPTIONS] --listen [HOST:]PORT SRC...\n\n"
+      "SRC may be '-', standard input; --exec CMD in place of SRC sends what a command writes.\n",
       "zsend");
+  std::string size;
+  app.add_option("--exec", out->exec, "send what this shell command writes; it must end with 0")
+      ->type_name("CMD");
+  app.add_option("--name", out->name, "the name of what - or --exec gives (stdin)")
+      ->type_name("NAME");
+  app.add_option("--size", size, "how much - or --exec will give, for progress only")
+      ->type_name("SIZE");
   if (!parse_common_options(app, argc, argv,
                             {{"sendfile", Engine::Sendfile},
                              {"splice", Engine::Splice},
@@ -39,27 +68,42 @@ bool parse_send_options(int argc, const char* const* argv, SendOptions* out) {
                              {"direct", Engine::Direct}},
                             &out->common))
     return false;
-  if (out->common.new_key && (out->common.listen || !out->common.operands.empty()))
+  if (out->common.new_key && (out->common.listen || out->exec || !out->common.operands.empty()))
     throw Error(ExitStatus::Usage, "--new-key only makes a key; it goes with nothing else");
   if (out->common.new_key) return true;
 
+  if (out->common.remote) {
+    out->common.console.silent = true;
+    return true;
+  }
   out->sources = out->common.operands;
   if (!out->common.listen) {
-    if (out->sources.size() < 2)
-      throw Error(ExitStatus::Usage, "needs SRC... and zs://HOST[:PORT][/PATH] (see zsend --help)");
+    if (out->sources.size() < (out->exec ? 1 : 2))
+      throw Error(
+          ExitStatus::Usage,
+          "needs SRC... and [USER@]HOST:PATH or zs://HOST[:PORT][/PATH] (see zsend --help)");
     const std::string destination = out->sources.back();
     out->sources.pop_back();
     out->remote = parse_direct(destination);
-    if (!out->remote)
+    out->ssh = parse_ssh(destination);
+    if (!out->remote && !out->ssh)
       throw Error(ExitStatus::Usage,
-                  quote(destination) + (looks_like_ssh(destination)
-                                            ? ": starting the other side by ssh is not there yet"
-                                            : ": the destination must be zs://HOST[:PORT][/PATH]"));
+                  quote(destination) +
+                      ": the destination must be [USER@]HOST:PATH or zs://HOST[:PORT][/PATH]");
   }
-  if (out->sources.empty()) throw Error(ExitStatus::Usage, "--listen needs something to send");
+  check_ssh_use(out->common, out->ssh.has_value());
+  if (out->sources.empty() && !out->exec)
+    throw Error(ExitStatus::Usage, "--listen needs something to send");
   if (out->sources.size() > kMaxEntries)
     throw Error(ExitStatus::Usage, "more than " + std::to_string(kMaxEntries) + " sources");
   for (const std::string& source : out->sources) check_source(source);
+  check_pipe(*out, size);
+  if (!size.empty()) {
+    const auto bytes = parse_size(size);
+    if (!bytes || *bytes > kMaxFileBytes)
+      throw Error(ExitStatus::Usage, "--size " + escape(size) + ": a number of bytes, as 10G");
+    out->expected_bytes = *bytes;
+  }
   return true;
 }
 

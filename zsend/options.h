@@ -11,10 +11,19 @@
 
 namespace zx {
 
+/// The source that is standard input. A file of that name is written ./-
+constexpr const char* kStandardInput = "-";
+
 struct SendOptions {
   CommonOptions common;
-  std::vector<std::string> sources;      // local paths
-  std::optional<DirectEndpoint> remote;  // where to; nothing with --listen
+  std::vector<std::string>
+      sources;                      // local paths, "-" for standard input; with --remote the peer's
+  std::optional<std::string> exec;  // --exec: a shell command instead of sources
+  std::optional<std::string> name;  // --name: what standard input or the command becomes
+  uint64_t expected_bytes = 0;      // --size: how much they will give, as a guess; 0: none
+  // Where to; neither with --listen and --remote.
+  std::optional<DirectEndpoint> remote;
+  std::optional<SshEndpoint> ssh;
 };
 
 /// Throws Error{Usage}. False when --help or --version was answered.

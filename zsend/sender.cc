@@ -2,7 +2,11 @@
 // The story of zsend.
 #include "zsend/sender.h"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <thread>
+#include <variant>
 
 #include "common/base/error.h"
 #include "common/base/quote.h"
@@ -13,14 +17,61 @@
 #include "common/session/stream_count.h"
 #include "common/ui/meeting.h"
 #include "zsend/entry_stream.h"
+#include "zsend/pipe_source.h"
 
 namespace zx {
 namespace {
 
-std::vector<SourceFile> open_sources(const std::vector<std::string>& paths) {
-  std::vector<SourceFile> sources;
-  for (const std::string& path : paths) sources.emplace_back(path);
+using Source = std::variant<SourceFile, std::unique_ptr<PipeSource>>;
+
+// What it becomes where it arrives, if nothing is said there.
+std::string name_of(const Source& source) {
+  if (const auto* file = std::get_if<SourceFile>(&source)) return base_name(file->path());
+  return std::get<std::unique_ptr<PipeSource>>(source)->label().name;
+}
+
+Source open_standard_input(const PipeSource::Label& label) {
+  if (isatty(STDIN_FILENO) == 1)
+    throw Error(
+        ExitStatus::Usage,
+        "standard input is a terminal: let a pipe or a file be it (a file named '-' is ./-)");
+  if (auto file = standard_input_file(label.name)) return std::move(*file);
+  return std::make_unique<PipeSource>(label);
+}
+
+std::vector<Source> open_sources(const SendOptions& options) {
+  const PipeSource::Label label{options.name.value_or("stdin"), options.expected_bytes};
+  std::vector<Source> sources;
+  if (options.exec) sources.emplace_back(std::make_unique<PipeSource>(label, *options.exec));
+  for (const std::string& path : options.sources) {
+    if (path == kStandardInput)
+      sources.push_back(open_standard_input(label));
+    else
+      sources.emplace_back(SourceFile(path));
+  }
   return sources;
+}
+
+// All that will be sent, as far as somebody knows; nothing when nobody does.
+std::optional<uint64_t> total_bytes(const std::vector<Source>& sources) {
+  uint64_t total = 0;
+  for (const Source& source : sources) {
+    const auto* file = std::get_if<SourceFile>(&source);
+    const uint64_t bytes =
+        file != nullptr ? file->size()
+                        : std::get<std::unique_ptr<PipeSource>>(source)->label().expected_bytes;
+    if (file == nullptr && bytes == 0) return std::nullopt;
+    total += bytes;
+  }
+  return total;
+}
+
+// Of these, what several connections can share.
+uint64_t file_bytes(const std::vector<Source>& sources) {
+  uint64_t total = 0;
+  for (const Source& source : sources)
+    if (const auto* file = std::get_if<SourceFile>(&source)) total += file->size();
+  return total;
 }
 
 // The command that fetches from this listener.
@@ -30,26 +81,42 @@ std::string paste_command(const SendOptions& options, uint16_t port) {
 }
 
 // A receiver that connects may ask for one of what is offered, by name.
-void keep_requested(const std::vector<std::string>& path, std::vector<SourceFile>* sources) {
+void keep_requested(const std::vector<std::string>& path, std::vector<Source>* sources) {
   if (path.empty()) return;
-  std::erase_if(*sources, [&](const SourceFile& s) {
-    return path.size() != 1 || base_name(s.path()) != path[0];
-  });
+  std::erase_if(*sources,
+                [&](const Source& s) { return path.size() != 1 || name_of(s) != path[0]; });
   if (sources->empty())
     throw Error(ExitStatus::Refused, quote(join_path(path)) + ": not offered by this sender");
+}
+
+// What --json and --digest must not overwrite.
+std::vector<std::string> files_in_use(const SendOptions& options) {
+  std::vector<std::string> files = options.sources;
+  std::ranges::replace(files, kStandardInput, "/proc/self/fd/0");
+  return files;
+}
+
+// Started by the receiver's operator, who is the same person: the paths are his.
+std::vector<Source> open_requested(const std::vector<std::string>& operands) {
+  if (operands.empty()) throw Error(ExitStatus::Protocol, "the receiver named nothing to send");
+  std::vector<Source> sources;
+  for (const std::string& path : operands) sources.emplace_back(SourceFile(path));
+  return sources;
 }
 
 }  // namespace
 
 ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger) {
-  console.configure(options.common.console, options.sources);
+  console.configure(options.common.console, files_in_use(options));
   if (options.common.new_key) {
     console.note(make_key_file(*options.common.new_key));
     return ExitStatus::Ok;
   }
 
-  // 1. Open the sources: what cannot be read is found before anyone is bothered.
-  std::vector<SourceFile> sources = open_sources(options.sources);
+  // 1. Open the sources: what cannot be read is found before anyone is bothered. A command does not
+  //    begin before somebody wants what it gives, and ends with this function at the latest, after
+  //    the peer was told why.
+  std::vector<Source> sources = open_sources(options);
 
   // 2. Meet the receiver. From here on the peer is who the key says, or --no-auth was on both ends.
   Terms terms = make_terms(options.common, "zsend");
@@ -58,8 +125,9 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
     terms.path = options.remote->path;
     terms.path_is_directory = options.remote->path_is_directory;
   }
+  if (options.ssh) terms.operands = {options.ssh->path};
   Session session = meet_peer(
-      options.common, options.remote, Role::Sender, terms,
+      options.common, {options.remote, options.ssh}, Role::Sender, terms,
       [&](uint16_t port) { return paste_command(options, port); }, console);
   Link& link = session.link();
   Summary& summary = console.summary();
@@ -68,22 +136,26 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
   TcpFigures tcp;  // of all connections
   link.guard([&] {
     if (options.common.listen) keep_requested(session.agreed().path, &sources);
+    if (options.common.remote) sources = open_requested(session.agreed().operands);
 
     // 3. How bytes move is the policy's choice for each file, on this connection and on one that
     //    may replace it; nothing else decides that.
     SendEngines engines(link.channel(), options.common.engine);
 
     // 4. Stream the entries. Answers are served between blocks: what arrived damaged is sent again.
-    uint64_t total = 0;
-    for (const SourceFile& source : sources) total += source.size();
-    console.begin_transfer(total);
+    console.begin_transfer(total_bytes(sources).value_or(0));
     const Stopwatch watch;
     EntryStream stream(session, engines, console, ledger);
     const uint16_t streams = choose_streams(
         {session.agreed().streams, std::chrono::microseconds(link.tcp_figures().rtt_us),
-         std::thread::hardware_concurrency(), total, window_bytes()});
+         std::thread::hardware_concurrency(), file_bytes(sources), window_bytes()});
     if (streams > 1) stream.use_streams(streams, options.common.engine);
-    for (SourceFile& source : sources) stream.send(std::move(source));
+    for (Source& source : sources) {
+      if (auto* file = std::get_if<SourceFile>(&source))
+        stream.send(std::move(*file));
+      else
+        stream.send(*std::get<std::unique_ptr<PipeSource>>(source));
+    }
     const uint64_t moving_us = watch.wall_us(), cpu_us = watch.cpu_us();
     const uint64_t busy_us = link.tcp_figures().busy_us;
 
@@ -113,7 +185,7 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
   // 7. Report. Both sides have said the same.
   link.channel().finish_sending();
   tcp.add(link.tcp_figures());
-  summary.set_tcp(Role::Sender, tcp);
+  summary.set_tcp(Role::Sender, tcp, link.sent_bytes());
   summary.durable = verdict.durable;
   return console.finish(ledger.status(), "", ledger);
 }

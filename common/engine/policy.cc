@@ -52,6 +52,21 @@ std::string keep_out(const SinkFacts& f, bool disk_is_behind) {
   return "";
 }
 
+// Why there is a copy all the same before the zero-copy path.
+std::string intake(Intake how) {
+  switch (how) {
+    case Intake::None:
+      return "";
+    case Intake::Splice:
+      return "from a window in memory, spliced into it: what comes out of a pipe may have to be "
+             "sent "
+             "again";
+    case Intake::Read:
+      return "from a window in memory, read into it: standard input is not a pipe";
+  }
+  return "";
+}
+
 }  // namespace
 
 const char* engine_name(Engine engine) {
@@ -75,6 +90,8 @@ Choice choose_send_engine(const SendFacts& f) {
   const bool past_cache = !reason.empty(), uncached = past_cache && !f.fixed_buffer;
   if (f.asked == Engine::ReadWrite) return {Engine::ReadWrite, kAsked, uncached};
   if (f.asked == Engine::Mmap) return {Engine::Mmap, kAsked};
+  if (f.asked == Engine::Direct && f.source.intake != Intake::None)
+    return buffered(f.asked, "the source is a pipe, not a file on a disk", false);
   if (f.asked == Engine::Direct) {
     if (f.source.direct_error == 0) return {Engine::Direct, kAsked};
     return buffered(f.asked, direct_refused(f.source.direct_error), uncached);
@@ -87,7 +104,7 @@ Choice choose_send_engine(const SendFacts& f) {
   }
   if (!f.asked && past_cache)
     return {Engine::Sendfile, reason + ", but " + direct_refused(f.source.direct_error)};
-  return {Engine::Sendfile, ""};
+  return {Engine::Sendfile, intake(f.source.intake)};
 }
 
 Choice choose_recv_engine(const RecvFacts& f) {

@@ -51,12 +51,20 @@ constexpr uint64_t kLargePartOfMemory = 4;
 /// more calls than a buffer on any.
 constexpr size_t kMinSplicePipeBytes = 64 << 10;
 
+/// How the content of a source gets to where it is sent from.
+enum class Intake {
+  None,    // it is a file
+  Splice,  // out of a pipe into memory, in the kernel
+  Read,    // out of something else into memory, copied by the program
+};
+
 /// What is known about one source before its first byte is read.
 struct SourceFacts {
   uint64_t size = 0;
   std::optional<uint64_t> resident_bytes;  // in the page cache; nothing: not known
   uint64_t available_memory = 0;           // bytes; 0: not known
   int direct_error = 0;                    // errno of opening it with O_DIRECT
+  Intake intake = Intake::None;            // not None: a window in memory, all else is 0
 };
 
 struct SendFacts {

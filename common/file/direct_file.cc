@@ -41,6 +41,9 @@ DirectFile open_direct(int fd, DirectAccess access) {
 }
 
 bool lives_in_memory(int fd) {
+  struct stat st {};
+  // The file system of a block device is that of its node, in memory; the device is not.
+  if (fstat(fd, &st) == 0 && S_ISBLK(st.st_mode)) return false;
   struct statfs fs {};
   if (fstatfs(fd, &fs) != 0) return false;
   return fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC;

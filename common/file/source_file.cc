@@ -7,10 +7,12 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <ctime>
 
 #include "common/base/error.h"
 #include "common/base/io.h"
 #include "common/base/quote.h"
+#include "common/file/block_device.h"
 
 namespace zx {
 namespace {
@@ -21,19 +23,36 @@ bool same_time(const timespec& a, const timespec& b) {
   return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
+uint64_t next_serial() {
+  static std::atomic<uint64_t> last{0};
+  return ++last;
+}
+
 }  // namespace
 
-SourceFile::SourceFile(const std::string& path) : path_(path) {
-  static std::atomic<uint64_t> last_serial{0};
-  serial_ = ++last_serial;
+SourceFile::SourceFile(UniqueFd fd, std::string name)
+    : path_(std::move(name)), fd_(std::move(fd)), serial_(next_serial()) {
+  if (fstat(fd_.get(), &stat_) != 0)
+    throw_errno(ExitStatus::FileIo, quote(path_) + ": stat", errno);
+  if (!S_ISREG(stat_.st_mode))
+    throw Error(ExitStatus::FileIo, quote(path_) + ": not a regular file");
+}
+
+SourceFile::SourceFile(const std::string& path) : path_(path), serial_(next_serial()) {
   // O_NONBLOCK: a FIFO without a writer must not hang us before fstat can refuse it.
   fd_ = UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!fd_.valid()) throw_errno(ExitStatus::FileIo, quote(path) + ": open", errno);
   if (fstat(fd_.get(), &stat_) != 0) throw_errno(ExitStatus::FileIo, quote(path) + ": stat", errno);
   if (S_ISDIR(stat_.st_mode))
     throw Error(ExitStatus::FileIo, quote(path) + ": is a directory, not a file");
-  if (!S_ISREG(stat_.st_mode))
-    throw Error(ExitStatus::FileIo, quote(path) + ": not a regular file");
+  if (!S_ISREG(stat_.st_mode) && !is_device())
+    throw Error(ExitStatus::FileIo, quote(path) + ": neither a regular file nor a block device");
+  if (is_device()) {
+    const auto bytes = block_device_bytes(fd_.get());
+    if (!bytes) throw_file_errno(quote(path) + ": size of the block device", errno);
+    stat_.st_size = to_off(*bytes);
+    (void)clock_gettime(CLOCK_REALTIME, &stat_.st_mtim);
+  }
   // Files of /proc have content but no size: sent by their size they would arrive empty.
   std::byte first{};
   if (stat_.st_size == 0 && pread_full(fd_.get(), {&first, 1}, 0) > 0)
@@ -44,6 +63,7 @@ SourceFile::SourceFile(const std::string& path) : path_(path) {
 }
 
 bool SourceFile::sparse() const {
+  if (is_device()) return false;
   constexpr uint64_t kStatBlockBytes = 512;  // stat(2), whatever the file system's block is
   return static_cast<uint64_t>(stat_.st_blocks) * kStatBlockBytes + kMinHoleBytes <= size();
 }
@@ -79,6 +99,7 @@ Extent SourceFile::extent_at(uint64_t offset, uint64_t end) const {
 bool SourceFile::changed() const {
   struct stat now {};
   if (fstat(fd_.get(), &now) != 0) return true;
+  if (is_device()) return block_device_bytes(fd_.get()) != size();
   return now.st_size != stat_.st_size || !same_time(now.st_mtim, stat_.st_mtim) ||
          !same_time(now.st_ctim, stat_.st_ctim);
 }

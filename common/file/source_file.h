@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// SourceFile: a regular file that is read and whose changes while it is read are noticed.
+// SourceFile: a regular file or block device that is read and whose changes while it is read are
+// noticed.
 #pragma once
 
 #include <sys/stat.h>
@@ -19,15 +20,19 @@ struct Extent {
 
 class SourceFile {
  public:
-  /// Opens the operator's file. A directory, FIFO, device or socket is an Error{FileIo}, and so is
-  /// one that cannot be read; opening never blocks.
+  /// Opens the operator's file. A directory, FIFO, character device or socket is an Error{FileIo},
+  /// and so is one that cannot be read; opening never blocks.
   explicit SourceFile(const std::string& path);
+  /// One that is open already, and regular; `name` is what messages and the receiver call it.
+  /// Throws Error{FileIo}.
+  SourceFile(UniqueFd fd, std::string name);
 
   int fd() const { return fd_.get(); }
   /// Another one for every file this process opens, from 1 on: names and descriptors come back.
   uint64_t serial() const { return serial_; }
   const std::string& path() const { return path_; }
-  /// As it was when it was opened.
+  /// As it was when it was opened; of a block device with the size of its content, and the time of
+  /// opening as mtime: the times of its node say nothing about it.
   const struct stat& stat_at_open() const { return stat_; }
   uint64_t size() const { return static_cast<uint64_t>(stat_.st_size); }
 
@@ -35,12 +40,15 @@ class SourceFile {
   bool sparse() const;
   /// The run of data or hole that begins at offset and ends at `end` at the latest. Holes shorter
   /// than 64 KiB count as data: a frame each would cost more than their zeros. A file system that
-  /// knows no holes has none.
+  /// knows no holes has none, nor has a block device.
   Extent extent_at(uint64_t offset, uint64_t end) const;
-  /// Whether size, mtime or ctime are no longer what they were at open.
+  /// Whether size, mtime or ctime are no longer what they were at open; of a block device, the
+  /// size.
   bool changed() const;
 
  private:
+  bool is_device() const { return S_ISBLK(stat_.st_mode); }
+
   std::string path_;
   UniqueFd fd_;
   uint64_t serial_ = 0;

@@ -2,9 +2,7 @@
 #include "common/file/temp_file.h"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <array>
@@ -15,6 +13,7 @@
 #include "common/base/quote.h"
 #include "common/base/random.h"
 #include "common/file/name.h"
+#include "common/file/space.h"
 #include "common/integrity/digest.h"
 
 namespace zx {
@@ -53,19 +52,7 @@ void TempFile::fail_for_size(const char* operation, uint64_t size, int error) co
 }
 
 void TempFile::preallocate(uint64_t size) {
-  if (size == 0) return;
-  struct statfs fs {};
-  if (fstatfs(fd_.get(), &fs) == 0 && fs.f_type == TMPFS_MAGIC) {
-    // tmpfs would allocate every page now, 0.35 s a GiB in which nothing moves (measured); what
-    // reserving is for elsewhere, contiguous blocks, means nothing in memory.
-    if (fs.f_blocks > 0 && fs.f_bavail < size / static_cast<uint64_t>(fs.f_bsize))
-      fail_for_size("reserve space", size, ENOSPC);
-    return;
-  }
-  // The raw call: posix_fallocate(3) of glibc writes zeros where the file system cannot.
-  if (retry_eintr([&] { return fallocate(fd_.get(), 0, 0, to_off(size)); }) == 0) return;
-  if (errno == EOPNOTSUPP || errno == ENOSYS) return;
-  fail_for_size("reserve space", size, errno);
+  if (const int error = reserve_space(fd_.get(), size)) fail_for_size("reserve space", size, error);
 }
 
 void TempFile::truncate(uint64_t size) {

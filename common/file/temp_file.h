@@ -29,8 +29,7 @@ class TempFile {
   /// The final name with its directory, quoted: for messages.
   std::string describe() const { return dir_->describe(final_name_); }
 
-  /// Reserves blocks for size bytes, where the file system can (not: go on). Running out of space
-  /// is so found before the first byte. Throws Error{NoSpace|FileIo|Refused}.
+  /// reserve_space(). Throws Error{NoSpace|FileIo|Refused}.
   void preallocate(uint64_t size);
   /// Sets the length. Throws as preallocate().
   void truncate(uint64_t size);

@@ -29,9 +29,10 @@ class Channel {
   /// True when recv_some() would not wait for the peer.
   virtual bool readable_now() = 0;
   virtual bool wait_readable(std::chrono::milliseconds wait) = 0;
-  /// The same, but also true as soon as the descriptor `other` is readable; -1 for none.
-  bool wait_readable_or(int other, std::chrono::milliseconds wait) {
-    return readable_now() || socket_.wait_readable_or(other, wait);
+  /// The same, but also true as soon as the descriptor `other`, or `another`, is readable; -1 for
+  /// none.
+  bool wait_readable_or(int other, std::chrono::milliseconds wait, int another = -1) {
+    return readable_now() || socket_.wait_readable_or(other, wait, another);
   }
   /// Declares the end of what this side sends. Errors are ignored: everything that counts was
   /// acknowledged by then, or an error is already on its way.

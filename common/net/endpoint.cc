@@ -35,6 +35,18 @@ void check_host(std::string_view host, std::string_view whole) {
   }
 }
 
+// For ssh's command line: only what user names have (an @ is in those of some directories).
+void check_user(std::string_view user, std::string_view whole) {
+  if (user.empty()) bad(whole, "no user before '@'");
+  if (user.front() == '-') bad(whole, "a user cannot begin with '-'");
+  for (char c : user) {
+    const auto u = static_cast<unsigned char>(c);
+    const bool fine = (u >= '0' && u <= '9') || (u >= 'a' && u <= 'z') || (u >= 'A' && u <= 'Z') ||
+                      std::string_view("._-+@=,").find(c) != std::string_view::npos;
+    if (!fine) bad(whole, "the user has a character that no user name has");
+  }
+}
+
 // Splits "host:port", "[v6]:port", "host", "[v6]"; the host is not yet checked.
 HostPort split_host_port(std::string_view text, std::string_view whole) {
   HostPort out;
@@ -96,9 +108,74 @@ bool looks_like_ssh(std::string_view operand) {
   if (operand.starts_with("ssh://")) return true;
   if (operand.starts_with(kScheme)) return false;
   // As in scp: "[...]:path" and "host:path", but a slash before the colon makes it a local name.
-  if (operand.starts_with("[")) return operand.find("]:") != std::string_view::npos;
   const size_t colon = operand.find(':');
+  const size_t bracket = operand.find('[');
+  if (bracket < colon && bracket < operand.find('/') &&
+      (bracket == 0 || operand[bracket - 1] == '@'))
+    return operand.find("]:") < operand.find('/');
   return colon != std::string_view::npos && colon > 0 && operand.find('/') > colon;
+}
+
+std::optional<SshEndpoint> parse_ssh(std::string_view operand) {
+  if (!looks_like_ssh(operand)) return std::nullopt;
+  constexpr std::string_view kSsh = "ssh://";
+  SshEndpoint out;
+  std::string_view host, path;
+  if (operand.starts_with(kSsh)) {
+    const std::string_view rest = operand.substr(kSsh.size());
+    const size_t slash = rest.find('/');
+    host = rest.substr(0, slash);
+    path = slash == std::string_view::npos ? "" : rest.substr(slash);
+    // /~/x is x in the home directory, as in the URLs of git and curl.
+    if (path == "/~" || path.starts_with("/~/")) path.remove_prefix(1);
+  } else {
+    // The host ends at the first colon outside of brackets.
+    const size_t bracket = operand.find('['), close = operand.find("]:");
+    const bool v6 = bracket != std::string_view::npos && close != std::string_view::npos &&
+                    bracket < operand.find(':');
+    const size_t colon = v6 ? close + 1 : operand.find(':');
+    host = operand.substr(0, colon);
+    path = operand.substr(colon + 1);
+  }
+  const size_t at = host.rfind('@');
+  if (at != std::string_view::npos) {
+    out.user = host.substr(0, at);
+    check_user(out.user, operand);
+    host.remove_prefix(at + 1);
+  }
+  if (operand.starts_with(kSsh) && host.find(':') != std::string_view::npos &&
+      !host.ends_with(']')) {
+    const HostPort address = split_host_port(host, operand);
+    if (address.port == 0) bad(operand, "port 0 cannot be connected to");
+    out.host = address.host;
+    out.port = address.port;
+  } else if (host.starts_with('[')) {
+    if (!host.ends_with(']')) bad(operand, "'[' without ']'");
+    out.host = host.substr(1, host.size() - 2);
+  } else {
+    out.host = host;
+  }
+  check_host(out.host, operand);
+  if (path == "~" || path.starts_with("~/")) {
+    path.remove_prefix(1);
+    while (path.starts_with('/')) path.remove_prefix(1);
+  }
+  out.path = path.empty() ? "." : path;
+  if (out.path.size() > kMaxOperandBytes) bad(operand, "the path is longer than 4095 bytes");
+  return out;
+}
+
+std::string ssh_destination(const SshEndpoint& endpoint) {
+  return endpoint.user.empty() ? endpoint.host : endpoint.user + "@" + endpoint.host;
+}
+
+PortRange parse_port_range(std::string_view text) {
+  const size_t dash = text.find('-');
+  PortRange out;
+  out.first = parse_port(text.substr(0, dash), text);
+  out.last = dash == std::string_view::npos ? out.first : parse_port(text.substr(dash + 1), text);
+  if (out.first == 0 || out.last < out.first) bad(text, "ports must be A-B, with 1 <= A <= B");
+  return out;
 }
 
 std::string to_text(const HostPort& address) {

@@ -33,6 +33,29 @@ HostPort parse_listen(std::string_view argument);
 /// True for [user@]host:path and ssh://...: a colon before any slash, as scp decides it.
 bool looks_like_ssh(std::string_view operand);
 
+/// An operand for which ssh starts the other program.
+struct SshEndpoint {
+  std::string user;  // empty: whom ssh chooses
+  std::string host;  // as ssh gets it, an alias perhaps; IPv6 without brackets
+  std::optional<uint16_t> port;
+  std::string path;  // at the other end: absolute or relative to the home directory; not empty
+};
+
+/// [user@]host:path or ssh://[user@]host[:port][/path] where looks_like_ssh(), else nothing. What
+/// ssh could take for an option, and every character with which ssh, its configuration or a shell
+/// does something else than with a name, is refused in user and host. The path is taken literally,
+/// but for a leading "~/", which is the home directory; that is also what an empty path means.
+std::optional<SshEndpoint> parse_ssh(std::string_view operand);
+
+/// [user@]host, brackets nowhere: ssh's destination argument, and how messages name the other end.
+std::string ssh_destination(const SshEndpoint& endpoint);
+
+/// --port-range A-B, or one port. Never 0.
+struct PortRange {
+  uint16_t first = 0, last = 0;  // 0, 0: the kernel chooses
+};
+PortRange parse_port_range(std::string_view text);
+
 /// host:port, with brackets round an IPv6 host.
 std::string to_text(const HostPort& address);
 

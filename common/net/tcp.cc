@@ -197,11 +197,11 @@ bool Socket::wait_readable(milliseconds wait) {
   return poll_until(fd_.get(), POLLIN, Clock::now() + wait);
 }
 
-bool Socket::wait_readable_or(int other, milliseconds wait) {
+bool Socket::wait_readable_or(int other, milliseconds wait, int another) {
   const auto deadline = Clock::now() + wait;
   for (;;) {
     const milliseconds left = until(deadline);
-    std::array<pollfd, 2> fds{{{fd_.get(), POLLIN, 0}, {other, POLLIN, 0}}};
+    std::array<pollfd, 3> fds{{{fd_.get(), POLLIN, 0}, {other, POLLIN, 0}, {another, POLLIN, 0}}};
     const auto slice = std::max<int64_t>(std::min(left, kSlice).count(), 0);
     const int n = poll(fds.data(), fds.size(), static_cast<int>(slice));
     if (n > 0) return true;
@@ -222,6 +222,21 @@ void Socket::drain(milliseconds limit) {
     // MSG_TRUNC: TCP drops the bytes without copying them (tcp(7)).
     if (recv(fd_.get(), scrap.data(), scrap.size(), MSG_DONTWAIT | MSG_TRUNC) <= 0) return;
   }
+}
+
+std::vector<std::string> numeric_addresses(const std::string& host, Family family) {
+  std::vector<std::string> out;
+  try {
+    const AddressList list = look_up({host, 0}, family, 0);
+    for (const addrinfo* a = list.get(); a != nullptr; a = a->ai_next) {
+      std::array<char, NI_MAXHOST> text{};
+      if (getnameinfo(a->ai_addr, a->ai_addrlen, text.data(), text.size(), nullptr, 0,
+                      NI_NUMERICHOST) == 0)
+        out.emplace_back(text.data());
+    }
+  } catch (const Error&) {
+  }
+  return out;
 }
 
 void pause_for(milliseconds time) {
@@ -288,13 +303,29 @@ Listener::Listener(const HostPort& address, Family family) {
     throw_errno(ExitStatus::Network, to_text(address) + ": listen", errno);
 }
 
+Listener::Listener(PortRange ports, Family family) {
+  for (unsigned port = ports.first;; ++port) {
+    try {
+      *this = Listener(HostPort{"", static_cast<uint16_t>(port)}, family);
+      exclusive_ = port != 0;
+      return;
+    } catch (const Error&) {
+      if (port >= ports.last) throw;
+    }
+  }
+}
+
 void Listener::pause() {
+  // Connections that were accepted keep SO_REUSEADDR, so that they do not hold the port after their
+  // end (TIME_WAIT); this socket, which holds it but does not listen, must not be shared with.
+  if (exclusive_) set_option(fd_.get(), SOL_SOCKET, SO_REUSEADDR, 0);
   // Linux: takes a listening socket back to "bound" (inet_shutdown in af_inet.c); listen(2) again
   // revives it.
   (void)shutdown(fd_.get(), SHUT_RD);
 }
 
 void Listener::resume() {
+  if (exclusive_) set_option(fd_.get(), SOL_SOCKET, SO_REUSEADDR, 1);
   if (listen(fd_.get(), kBacklog) != 0)
     throw_errno(ExitStatus::Network, "port " + std::to_string(port_) + ": listen again", errno);
 }

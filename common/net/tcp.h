@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "common/base/unique_fd.h"
 #include "common/net/endpoint.h"
@@ -62,8 +63,9 @@ class Socket {
   bool readable_now();
   /// The same, waiting up to `wait`.
   bool wait_readable(std::chrono::milliseconds wait);
-  /// The same, but also true as soon as the descriptor `other` is readable; -1 for none.
-  bool wait_readable_or(int other, std::chrono::milliseconds wait);
+  /// The same, but also true as soon as the descriptor `other`, or `another`, is readable; -1 for
+  /// none.
+  bool wait_readable_or(int other, std::chrono::milliseconds wait, int another = -1);
   /// No more sending (FIN). Errors are ignored: the peer may be gone.
   void shutdown_send();
   /// Reads and drops what the peer still sends until it ends or `limit` has passed, so that closing
@@ -97,11 +99,19 @@ void pause_for(std::chrono::milliseconds time);
 Socket connect_to(const HostPort& address, Family family, std::chrono::seconds wait,
                   std::chrono::seconds idle, Clock::time_point end = Clock::time_point::max());
 
+/// The numeric addresses of a host, none when it is not known. Blocking, as long as the system's
+/// resolver takes.
+std::vector<std::string> numeric_addresses(const std::string& host, Family family);
+
 /// A listening socket.
 class Listener {
  public:
   /// Empty host: all addresses, IPv6 and IPv4. Throws Error{Network}.
   Listener(const HostPort& address, Family family);
+  /// On all addresses, on the first port of the range that is free. While it lives no other program
+  /// gets that port, also not between pause() and resume(): several sessions share a range. Throws
+  /// Error{Network}.
+  Listener(PortRange ports, Family family);
   /// The port in use, also when 0 was asked for.
   uint16_t port() const { return port_; }
   /// Waits for a connection; nothing when none came before give_up.
@@ -116,6 +126,7 @@ class Listener {
  private:
   UniqueFd fd_;
   uint16_t port_ = 0;
+  bool exclusive_ = false;
 };
 
 }  // namespace zx

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "common/session/joiner.h"
 
-#include <poll.h>
-
 #include <algorithm>
 #include <exception>
 
@@ -14,12 +12,7 @@ namespace zx {
 namespace {
 
 constexpr std::chrono::milliseconds kRetryPause{200};
-// How long somebody who reaches the listener may take to prove to be the peer: the handshake of a
-// link with half a second of delay fits.
-constexpr std::chrono::seconds kStrangerLimit{3};
-// Connections that have not said anything yet; the oldest goes first.
-constexpr size_t kMaxWaiting = 32;
-// A waiting thread looks for a stop signal, and the accepting one for its own time, so often.
+// A waiting thread looks for a stop signal so often.
 constexpr std::chrono::milliseconds kLookForStop{100};
 
 Security further_security(const Security& first, const Handshaken& h) {
@@ -156,7 +149,7 @@ std::unique_ptr<Channel> Joiner::accept(uint32_t index, Clock::time_point give_u
 
 // Nothing when it was a stranger: whoever does not have the key of this session does not end it.
 std::optional<Joiner::Joined> Joiner::accept_one(Clock::time_point give_up) {
-  auto socket = next_that_speaks(give_up);
+  auto socket = lobby_.next(*listener_, give_up, idle_);
   if (!socket) return std::nullopt;
   try {
     const auto limit = std::min(give_up, Clock::now() + kStrangerLimit);
@@ -167,27 +160,6 @@ std::optional<Joiner::Joined> Joiner::accept_one(Clock::time_point give_up) {
   } catch (const Error& error) {
     if (error.status() == ExitStatus::Internal) throw;
     check_stop();
-  }
-  return std::nullopt;
-}
-
-// The peer speaks first, and at once: who connects and is silent costs nobody else any time.
-// Nothing when nobody has spoken by then.
-std::optional<Socket> Joiner::next_that_speaks(Clock::time_point give_up) {
-  while (Clock::now() < give_up) {
-    check_stop();
-    std::vector<pollfd> fds{{listener_->fd(), POLLIN, 0}};
-    for (const Socket& s : silent_) fds.push_back({s.fd(), POLLIN, 0});
-    (void)poll(fds.data(), fds.size(), static_cast<int>(kLookForStop.count()));
-    for (size_t i = 0; i < silent_.size(); ++i) {
-      if (fds[i + 1].revents == 0) continue;
-      Socket speaks = std::move(silent_[i]);
-      silent_.erase(silent_.begin() + static_cast<std::ptrdiff_t>(i));
-      return speaks;
-    }
-    if (fds[0].revents == 0) continue;
-    if (auto socket = listener_->accept(give_up, idle_)) silent_.push_back(std::move(*socket));
-    if (silent_.size() > kMaxWaiting) silent_.erase(silent_.begin());
   }
   return std::nullopt;
 }

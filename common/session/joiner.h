@@ -12,9 +12,9 @@
 #include <mutex>
 #include <optional>
 #include <set>
-#include <vector>
 
 #include "common/session/handshake.h"
+#include "common/session/lobby.h"
 #include "common/wire/message.h"
 
 namespace zx {
@@ -49,7 +49,6 @@ class Joiner {
   std::unique_ptr<Channel> connect(uint32_t index, Clock::time_point give_up, bool insist) const;
   std::unique_ptr<Channel> accept(uint32_t index, Clock::time_point give_up);
   std::optional<Joined> accept_one(Clock::time_point give_up);
-  std::optional<Socket> next_that_speaks(Clock::time_point give_up);
   Joined answer_join(Handshaken h);
   bool expects(uint32_t index);
   void forget(uint32_t index);
@@ -65,7 +64,7 @@ class Joiner {
   std::mutex mutex_;
   std::condition_variable changed_;
   bool accepting_ = false;
-  std::vector<Socket> silent_;  // have connected and not spoken yet; of the accepting thread
+  Lobby lobby_;  // of the accepting thread
   std::set<uint32_t> expected_;
   std::map<uint32_t, std::unique_ptr<Channel>> arrived_;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "common/session/link.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -102,6 +103,7 @@ std::optional<Frame> Link::read_one() {
   FrameHeaderBytes raw{};
   channel_->recv_exact(raw);
   Frame frame{decode_header(raw), {}};
+  received_bytes_ += raw.size() + frame.header.length;
   const bool data = frame.header.type == FrameType::Data;
   const uint16_t flags = frame.header.flags;
   if (is_known(frame.header.type) && (data ? flags & ~(kFlagResent | kAttemptMask) : flags) != 0)
@@ -134,7 +136,9 @@ void Link::with_heartbeats(const std::function<void()>& work) {
   std::condition_variable done_changed;
   bool done = false;
   std::exception_ptr error;
+  std::atomic<bool> unwanted{false};
   std::jthread worker([&] {
+    const CancelScope scope(unwanted);
     try {
       work();
     } catch (...) {
@@ -147,7 +151,12 @@ void Link::with_heartbeats(const std::function<void()>& work) {
   std::unique_lock lock(mutex);
   while (!done_changed.wait_for(lock, kHeartbeat, [&] { return done; })) {
     lock.unlock();
-    send(FrameType::Heartbeat, 0, 0, {});
+    try {
+      send(FrameType::Heartbeat, 0, 0, {});
+    } catch (...) {
+      unwanted = true;
+      throw;
+    }
     lock.lock();
   }
   lock.unlock();

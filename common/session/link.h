@@ -52,7 +52,8 @@ class Link {
   std::optional<Frame> read_if_any();
 
   /// Runs work() on another thread, and HEARTBEATs meanwhile, so that the peer does not take a long
-  /// sync for a dead connection. Rethrows what work() throws.
+  /// sync for a dead connection. Rethrows what work() throws. When the connection is lost, work()
+  /// that calls check_stop() ends by it, and what does not is waited for.
   void with_heartbeats(const std::function<void()>& work);
 
   /// Tells the peer why this side gives up, as far as that is still possible, and waits a moment
@@ -73,6 +74,8 @@ class Link {
   /// Payload bytes that went into the present channel, headers included: what its key has
   /// protected.
   uint64_t sent_bytes() const { return sent_bytes_; }
+  /// Bytes of frames that came, on all connections.
+  uint64_t received_bytes() const { return received_bytes_; }
   /// What the kernel has counted on all connections so far, and the state of the present one.
   TcpFigures tcp_figures() const;
   /// Found at each block: the sender's when it has handed over the block, the receiver's when the
@@ -91,7 +94,7 @@ class Link {
   TcpFigures earlier_figures_;
   QueueLooks looks_;
   uint64_t unseen_bytes_ = 0;  // payload since the last look
-  uint64_t sent_bytes_ = 0;
+  uint64_t sent_bytes_ = 0, received_bytes_ = 0;
   Bytes queued_;
   bool in_payload_ = false;
 };

@@ -33,13 +33,17 @@ uint64_t random_optional_feature() {
   return uint64_t{1} << (32 + std::to_integer<int>(byte) % 32);
 }
 
-void check_terms(const Terms& mine, const Terms& peers, const std::string& peer) {
+void check_terms(const Terms& mine, const Terms& peers, bool started_by_peer,
+                 const std::string& peer) {
   if ((peers.required_features & ~kKnownFeatures) != 0)
     throw Error(ExitStatus::Protocol,
                 peer + ": the peer requires features this version does not have");
   if (peers.connector_preface != mine.connector_preface ||
       peers.listener_preface != mine.listener_preface)
     throw Error(ExitStatus::Auth, peer + ": the preface was changed on its way");
+  if (!peers.operands.empty() && !started_by_peer)
+    throw Error(ExitStatus::Refused,
+                peer + ": the peer names files of this machine, but did not start this program");
 }
 
 Terms read_terms(Link& link, FrameType type) {
@@ -48,21 +52,13 @@ Terms read_terms(Link& link, FrameType type) {
   return decode_terms(frame.body);
 }
 
-Session meet(const Rendezvous& r, Role role, const Security& security,
-             const ListeningFn& on_listening) {
-  const auto make_session = [&](Handshaken h, std::unique_ptr<Joiner> joiner) {
-    const bool wears = h.suite != 0 && suite_of(h.suite).aes_gcm;
-    return Session(std::move(h), role, std::move(joiner),
-                   wears ? security.key_limit_bytes : UINT64_MAX);
-  };
+Met meet(const Rendezvous& r, Role role, const Security& security,
+         const ListeningFn& on_listening) {
   if (r.connect_to) {
     const auto wait = r.wait.value_or(std::chrono::seconds(0));
-    Handshaken h =
-        connector_handshake(connect_to(*r.connect_to, r.family, wait, r.idle), role, security);
-    // To the address that answered, not to the name: that may have several.
-    auto joiner = std::make_unique<Joiner>(parse_listen(h.channel->socket().peer()), role, security,
-                                           h, r.idle);
-    return make_session(std::move(h), std::move(joiner));
+    return met_as_connector(
+        connector_handshake(connect_to(*r.connect_to, r.family, wait, r.idle), role, security),
+        role, security, r.idle);
   }
   Listener listener(*r.listen_on, r.family);
   on_listening(listener.port());
@@ -72,11 +68,8 @@ Session meet(const Rendezvous& r, Role role, const Security& security,
     if (!socket)
       throw Error(ExitStatus::Timeout,
                   "no connection within " + std::to_string(r.wait->count()) + " s");
-    if (auto h = listener_handshake(std::move(*socket), role, security, give_up)) {
-      listener.pause();
-      auto joiner = std::make_unique<Joiner>(std::move(listener), role, security, *h, r.idle);
-      return make_session(std::move(*h), std::move(joiner));
-    }
+    if (auto h = listener_handshake(std::move(*socket), role, security, give_up))
+      return met_as_listener(std::move(listener), std::move(*h), role, security, r.idle);
   }
 }
 
@@ -86,7 +79,9 @@ Negotiated agree(const Terms& mine, const Terms& peers) {
   Negotiated n;
   n.block_bytes = std::min(mine.max_block_bytes, peers.max_block_bytes);
   n.durability = std::max(mine.durability, peers.durability);
-  if (n.durability == Durability::Unset) n.durability = Durability::Batch;
+  n.to_stream = mine.to_stream || peers.to_stream;
+  if (n.durability == Durability::Unset)
+    n.durability = n.to_stream ? Durability::None : Durability::Batch;
   n.file_digest = mine.file_digest || peers.file_digest;
   n.preserve = mine.preserve || peers.preserve;
   n.no_target_directory = mine.no_target_directory || peers.no_target_directory;
@@ -98,46 +93,79 @@ Negotiated agree(const Terms& mine, const Terms& peers) {
   n.sources = std::max(mine.sources, peers.sources);
   n.rate_limit = smaller_limit(mine.rate_limit, peers.rate_limit);
   n.path = mine.path.empty() ? peers.path : mine.path;  // only the connector has one
+  n.operands = peers.operands;
   n.peer_build = peers.build;
   return n;
 }
 
-Session::Session(Handshaken h, Role role, std::unique_ptr<Joiner> joiner, uint64_t key_limit_bytes)
-    : role_(role),
-      joiner_(std::move(joiner)),
-      cipher_(h.channel->cipher()),
-      connector_preface_(h.connector_preface),
-      listener_preface_(h.listener_preface),
-      key_limit_bytes_(key_limit_bytes) {
-  link_ = std::make_unique<Link>(std::move(h.channel));
+Met met_as_listener(Listener listener, Handshaken h, Role role, const Security& security,
+                    std::chrono::seconds idle) {
+  listener.pause();
+  Met met;
+  met.joiner = std::make_unique<Joiner>(std::move(listener), role, security, h, idle);
+  met.first = std::move(h);
+  return met;
 }
 
-void Session::exchange_terms(Terms terms, bool connector) {
+Met met_as_connector(Handshaken h, Role role, const Security& security, std::chrono::seconds idle) {
+  Met met;
+  // To the address that answered, not to the name: that may have several.
+  met.joiner =
+      std::make_unique<Joiner>(parse_listen(h.channel->socket().peer()), role, security, h, idle);
+  met.first = std::move(h);
+  met.connector = true;
+  return met;
+}
+
+Session::Session(Met met, Role role, const Security& security)
+    : role_(role),
+      connector_(met.connector),
+      started_by_peer_(met.started_by_peer),
+      keep_(std::move(met.keep)),
+      link_(std::make_unique<Link>(std::move(met.first.channel))),
+      joiner_(std::move(met.joiner)),
+      cipher_(link_->channel().cipher()),
+      connector_preface_(met.first.connector_preface),
+      listener_preface_(met.first.listener_preface) {
+  const bool wears = met.first.suite != 0 && suite_of(met.first.suite).aes_gcm;
+  key_limit_bytes_ = wears ? security.key_limit_bytes : UINT64_MAX;
+}
+
+Joiner& Session::joiner() {
+  if (!joiner_)
+    throw Error(ExitStatus::Protocol, "peer wants a further connection; through ssh there is one");
+  return *joiner_;
+}
+
+void Session::exchange_terms(Terms terms) {
   terms.connector_preface = connector_preface_;
   terms.listener_preface = listener_preface_;
   terms.optional_features = random_optional_feature();
   const std::string peer = link_->channel().socket().peer();
   Terms peers;
   link_->guard([&] {
-    if (connector) {
+    if (connector_) {
       fill_random(terms.session);
       link_->send(FrameType::Hello, 0, 0, encode(terms));
       peers = read_terms(*link_, FrameType::Welcome);
-      check_terms(terms, peers, peer);
+      check_terms(terms, peers, started_by_peer_, peer);
       if (!peers.path.empty())
         throw Error(ExitStatus::Protocol, peer + ": the listener's WELCOME has a path");
       if (peers.session != terms.session)
         throw Error(ExitStatus::Protocol, peer + ": the answer is for another session");
     } else {
       peers = read_terms(*link_, FrameType::Hello);
-      check_terms(terms, peers, peer);
+      check_terms(terms, peers, started_by_peer_, peer);
       terms.session = peers.session;
       terms.path.clear();  // only the connector says where
       link_->send(FrameType::Welcome, 0, 0, encode(terms));
     }
   });
+  if (role_ == Role::Receiver && peers.to_stream)
+    link_->guard(
+        [&] { throw Error(ExitStatus::Protocol, peer + ": a sender that takes a stream"); });
   link_->channel().socket().set_deadline(std::nullopt);
-  joiner_->set_session(terms.session);
+  if (joiner_) joiner_->set_session(terms.session);
   agreed_ = agree(terms, peers);
   limit_rate(link_->channel().socket());
 }
@@ -159,7 +187,7 @@ void Session::share_rate(unsigned streams) {
 std::vector<Frame> Session::switch_connection(bool first) {
   std::vector<Frame> late;
   const uint32_t index = join_index(0, ++joined_);
-  joiner_->prepare(index);
+  joiner().prepare(index);
   link_->send(FrameType::Switch, 0, 0, {});
   Channel& old = link_->channel();
   old.finish_sending();
@@ -169,7 +197,11 @@ std::vector<Frame> Session::switch_connection(bool first) {
       require_empty(frame);
       break;
     }
-    if (frame.header.type == FrameType::Ack) continue;  // nothing follows from it
+    // It covers those before it, of which there may be any number.
+    if (frame.header.type == FrameType::Ack)
+      std::erase_if(late, [&](const Frame& f) {
+        return f.header.type == FrameType::Ack && f.header.entry == frame.header.entry;
+      });
     if (frame.header.type == FrameType::Data) unexpected_frame(frame.header, "before SWITCH");
     // More than there can be answers under way for what was sent.
     if (late.size() >= kMaxLateFrames || frame.body.size() > kMaxLateBytes)
@@ -188,8 +220,8 @@ std::vector<Frame> Session::switch_connection(bool first) {
 
 Session open_session(const Rendezvous& rendezvous, Role role, const Security& security, Terms terms,
                      const ListeningFn& on_listening) {
-  Session session = meet(rendezvous, role, security, on_listening);
-  session.exchange_terms(std::move(terms), rendezvous.connect_to.has_value());
+  Session session(meet(rendezvous, role, security, on_listening), role, security);
+  session.exchange_terms(std::move(terms));
   return session;
 }
 

@@ -30,31 +30,45 @@ struct Negotiated {
   bool preserve = false;  // asked for by either side: keep times
   bool no_target_directory = false;
   bool path_is_directory = false;
+  bool to_stream = false;  // the receiver hands the content on: nothing of it can be durable
   Overwrite overwrite_here = Overwrite::Unset, overwrite_peer = Overwrite::Unset;
-  uint16_t streams = 0;           // the smaller wish for connections; 0: no wish
-  uint32_t sources = 0;           // entries the sender means to send
-  uint64_t rate_limit = 0;        // bytes/s from the sender, all connections together; 0: none
-  std::vector<std::string> path;  // where, below the listener's root
-  std::string peer_build;         // unquoted
+  uint16_t streams = 0;               // the smaller wish for connections; 0: no wish
+  uint32_t sources = 0;               // entries the sender means to send
+  uint64_t rate_limit = 0;            // bytes/s from the sender, all connections together; 0: none
+  std::vector<std::string> path;      // where, below the listener's root
+  std::vector<std::string> operands;  // the peer's, paths of this machine; only where it may say so
+  std::string peer_build;             // unquoted
 };
 
 /// Pure: what follows from both sides' terms. A wish may tighten the other side's, never loosen it.
 Negotiated agree(const Terms& mine, const Terms& peers);
 
+/// The first connection of a session, authenticated, and how further ones come about.
+struct Met {
+  Handshaken first;
+  std::unique_ptr<Joiner> joiner;  // none through ssh: there are no further connections
+  bool connector = false;          // this side made the connection
+  // This program was started by the peer, over ssh: it may name files of this machine.
+  bool started_by_peer = false;
+  // What has to last as long as the session, and ends after its connections.
+  std::shared_ptr<void> keep = nullptr;
+};
+
 class Session {
  public:
   /// role: this side's.
-  Session(Handshaken h, Role role, std::unique_ptr<Joiner> joiner, uint64_t key_limit_bytes);
+  Session(Met met, Role role, const Security& security);
 
   Link& link() { return *link_; }
-  /// For further connections beside this one (session/stream_set.h).
-  Joiner& joiner() { return *joiner_; }
+  /// For further connections beside this one (session/stream_set.h). Throws Error{Protocol} where
+  /// there cannot be any.
+  Joiner& joiner();
   const Negotiated& agreed() const { return agreed_; }
   /// The TLS suite, "" in plain mode.
   const std::string& cipher() const { return cipher_; }
 
   /// Agrees on the terms. Throws Error{Protocol} for required features this version does not know.
-  void exchange_terms(Terms terms, bool connector);
+  void exchange_terms(Terms terms);
 
   /// True when the key of the present connection has protected as much as it should: before the
   /// next block comes switch_connection().
@@ -75,12 +89,14 @@ class Session {
 
  private:
   Role role_;
+  bool connector_, started_by_peer_;
+  std::shared_ptr<void> keep_;  // before the link: it goes last
   std::unique_ptr<Link> link_;
   std::unique_ptr<Joiner> joiner_;
   Negotiated agreed_;
   std::string cipher_;
   PrefaceBytes connector_preface_{}, listener_preface_{};
-  uint64_t key_limit_bytes_;
+  uint64_t key_limit_bytes_ = UINT64_MAX;
   uint32_t joined_ = 0;
   unsigned streams_ = 1;
 };
@@ -92,5 +108,10 @@ using ListeningFn = std::function<void(uint16_t port)>;
 /// the handshakes and exchange_terms() do.
 Session open_session(const Rendezvous& rendezvous, Role role, const Security& security, Terms terms,
                      const ListeningFn& on_listening);
+
+/// Who connected to a listener has authenticated: nobody else is wanted there now.
+Met met_as_listener(Listener listener, Handshaken h, Role role, const Security& security,
+                    std::chrono::seconds idle);
+Met met_as_connector(Handshaken h, Role role, const Security& security, std::chrono::seconds idle);
 
 }  // namespace zx

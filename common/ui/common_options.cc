@@ -176,6 +176,7 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
                            {"always", ProgressMode::Always},
                            {"never", ProgressMode::Never}},
                           &o->console.progress, "progress on stderr (auto: on a terminal)");
+  add_ssh_options(app, o);
   app.set_version_flag("--version", app.get_name() + " " ZX_VERSION);
 
   std::vector<std::string> after_dashes;
@@ -236,6 +237,10 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
     o->engine.buffer_bytes = static_cast<size_t>(*size);
   }
   check(*o, four, six);
+  if (four) o->ssh.ssh.arguments.emplace_back("-4");
+  if (six) o->ssh.ssh.arguments.emplace_back("-6");
+  if (o->remote && (argc != 2 || isatty(STDIN_FILENO) == 1))
+    throw Error(ExitStatus::Usage, "--remote is what ssh starts, with nothing else");
   return true;
 }
 

@@ -11,6 +11,7 @@
 
 #include "common/engine/engine_set.h"
 #include "common/session/session.h"
+#include "common/session/ssh_start.h"
 #include "common/ui/console.h"
 
 namespace zx {
@@ -37,6 +38,9 @@ struct CommonOptions {
   Overwrite overwrite = Overwrite::Unset;     // nothing said: Always, or what the peer says
   bool no_target_directory = false;           // -T
   bool preserve = false;                      // -p
+  SshStart ssh;                               // -P -i -F -J -o -S, --remote-program, --via, ...
+  bool ssh_asked = false;                     // one of them was given
+  bool remote = false;                        // --remote: ssh has started this program
   std::vector<std::string> operands;          // as written
 };
 
@@ -45,6 +49,17 @@ struct CommonOptions {
 bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
                           const std::vector<std::pair<std::string, Engine>>& engines,
                           CommonOptions* out);
+
+/// The ssh options, into `options->ssh`. Of parse_common_options().
+void add_ssh_options(CLI::App& app, CommonOptions* options);
+
+/// What the operands have decided: ssh options need an ssh operand, and with that no key or
+/// certificate is wanted. Throws Error{Usage}.
+void check_ssh_use(const CommonOptions& options, bool ssh_operand);
+
+/// The security for a start by ssh: a new key, unless --no-auth. ZXFER_KEY goes out of the
+/// environment, where ssh would inherit it.
+Security make_ssh_security(const CommonOptions& options);
 
 /// --new-key FILE: makes the key file. The message to show.
 std::string make_key_file(const std::string& path);

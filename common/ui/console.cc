@@ -106,6 +106,7 @@ Console::~Console() {
 
 void Console::configure(const ConsoleOptions& options, std::vector<std::string> in_use) {
   options_ = options;
+  if (options_.silent) options_.quiet = true;
   if (options_.quiet) options_.verbose = 0;
   if (options.json && *options.json != "-") {
     json_file_ = open_output(*options.json, in_use);
@@ -120,6 +121,7 @@ void Console::configure(const ConsoleOptions& options, std::vector<std::string> 
 }
 
 void Console::print(const std::string& line) {
+  if (options_.silent) return;
   if (bar_shown_) write_all(STDERR_FILENO, "\r\x1b[K");
   bar_shown_ = false;
   write_all(STDERR_FILENO, line + "\n");
@@ -158,7 +160,9 @@ void Console::connected(const Channel& channel, const std::string& peer_build) {
                  .str());
   if (options_.verbose == 0) return;
   print(program_ + ": connected to " + peer + " (" + quote_peer_text(peer_build) + "), " +
-        (summary_.cipher.empty() ? "PLAIN TEXT" : summary_.cipher) +
+        (!summary_.cipher.empty() ? summary_.cipher
+         : summary_.via == "ssh"  ? "encrypted by ssh"
+                                  : "PLAIN TEXT") +
         (summary_.tls == "ktls" ? ", kernel TLS" : ""));
   for (const std::string& reason : summary_.why) print(reason);
 }
@@ -186,7 +190,7 @@ void Console::begin_transfer(uint64_t total_bytes) {
                              last_json_ = now;
                              write_json(json_event("progress")
                                             .number("bytes", moved_)
-                                            .number("total", total_)
+                                            .number("total", known_total())
                                             .real("seconds", seconds())
                                             .str());
                            },
@@ -199,17 +203,18 @@ double Console::seconds() const {
   return std::chrono::duration<double>(steady_clock::now() - begun_).count();
 }
 
-std::string Console::progress_line() const {
-  const auto moved = static_cast<double>(moved_.load()), total = static_cast<double>(total_.load());
-  std::string line = human_bytes(moved);
+// total: 0 when it is not known.
+std::string Console::progress_line(uint64_t moved, uint64_t total) const {
+  std::string line = human_bytes(static_cast<double>(moved));
   if (total > 0) {
-    const double part = std::min(moved / total, 1.0);
+    const double part = static_cast<double>(moved) / static_cast<double>(total);
     std::array<char, 16> percent{};
     std::snprintf(percent.data(), percent.size(), "%3.0f%% ", 100 * part);
-    line = percent.data() + line + " of " + human_bytes(total);
+    line = percent.data() + line + " of " + human_bytes(static_cast<double>(total));
   }
   line += "  " + human_bytes(rate_) + "/s";
-  if (total > moved && rate_ > 0) line += "  ETA " + human_time((total - moved) / rate_);
+  if (total > moved && rate_ > 0)
+    line += "  ETA " + human_time(static_cast<double>(total - moved) / rate_);
   return line;
 }
 
@@ -224,6 +229,8 @@ void Console::show_progress(bool as_line) {
   const auto now = steady_clock::now();
   const double elapsed = std::chrono::duration<double>(now - last_shown_).count();
   const uint64_t moved = moved_;
+  // The guess at what comes out of a pipe was too small: there is no other.
+  const uint64_t total = moved > known_total() ? 0 : known_total();
   if (elapsed > 0.05) {
     const double current = static_cast<double>(moved - last_moved_) / elapsed;
     rate_ = rate_ == 0 ? current : kRateInertia * rate_ + (1 - kRateInertia) * current;
@@ -231,14 +238,13 @@ void Console::show_progress(bool as_line) {
     last_shown_ = now;
   }
   if (as_line) {
-    print(program_ + ": " + progress_line());
+    print(program_ + ": " + progress_line(moved, total));
     return;
   }
   if (!in_foreground()) return;
-  const std::string text = progress_line();
+  const std::string text = progress_line(moved, total);
   const size_t columns = terminal_columns();
   std::string bar;
-  const uint64_t total = total_;
   if (total > 0 && columns > text.size() + 14) {
     const size_t width = std::min<size_t>(columns - text.size() - 4, 40);
     const auto filled =

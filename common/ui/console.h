@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -27,6 +28,7 @@ enum class ProgressMode { Auto, Always, Never };
 
 struct ConsoleOptions {
   bool quiet = false;
+  bool silent = false;  // nothing but internal errors: what there is to say is said to the peer
   int verbose = 0;
   ProgressMode progress = ProgressMode::Auto;
   std::optional<std::string> json;    // path, "-" for stdout
@@ -43,13 +45,18 @@ struct Summary {
   std::string tls = "none", tls_peer = "none";  // this side's record layer and the peer's
   std::string cipher;
   std::vector<std::string> why;   // reasons for the paths taken
+  std::string via = "direct";     // how the data went: "direct", "back" or "ssh"
+  std::string via_why;            // why not directly; "" where it did
   Limit limit;                    // what held the transfer up
   std::optional<TcpFigures> tcp;  // of this side's end
   bool at_sender = false;         // which of them mean something
 
   /// What carried the data, as both sides tell it. The peer's texts are quoted here.
   void set_path(Role role, const PathReport& mine, const PathReport& peers);
-  void set_tcp(Role role, const TcpFigures& figures);
+  /// `why`: quoted, "" when there is nothing to explain.
+  void set_via(const std::string& way, const std::string& why);
+  /// `frames`: bytes of them, which count where there is no TCP connection of ours.
+  void set_tcp(Role role, const TcpFigures& figures, uint64_t frames);
 };
 
 class Console {
@@ -72,8 +79,13 @@ class Console {
   void begin_transfer(uint64_t total_bytes);
   void add_bytes(uint64_t bytes) { moved_.fetch_add(bytes, std::memory_order_relaxed); }
   void add_total(uint64_t bytes) { total_.fetch_add(bytes, std::memory_order_relaxed); }
+  /// Of something that moves nobody knows how much it is.
+  void no_total() { total_known_ = false; }
   void detail(const std::string& text);  // with -v
   void note(const std::string& text);    // not with -q
+
+  /// What to add to the line of an error that ends the run, asked for then: "" or " (...)".
+  void explain_failure(std::function<std::string()> remark) { remark_ = std::move(remark); }
 
   /// Filled in by the main path, printed by finish().
   Summary& summary() { return summary_; }
@@ -87,7 +99,8 @@ class Console {
   void print(const std::string& line);  // to stderr, the bar out of the way; mutex_ held
   void write_json(const std::string& line);
   void show_progress(bool as_line);
-  std::string progress_line() const;
+  std::string progress_line(uint64_t moved, uint64_t total) const;
+  uint64_t known_total() const { return total_known_ ? total_.load() : 0; }
   void end_progress();
   void finish_with(int exit, std::string_view status, const std::string& error,
                    const Ledger& ledger);
@@ -103,9 +116,11 @@ class Console {
   UniqueFd json_file_, digest_file_;
   int json_fd_ = -1, digest_fd_ = -1;
   Summary summary_;
+  std::function<std::string()> remark_;
 
   std::mutex mutex_;
   std::atomic<uint64_t> moved_{0}, total_{0};
+  std::atomic<bool> total_known_{true};
   bool transferring_ = false, bar_shown_ = false, digest_lost_ = false;
   std::chrono::steady_clock::time_point begun_{}, last_json_{};
   uint64_t last_moved_ = 0;

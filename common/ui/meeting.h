@@ -13,12 +13,17 @@ namespace zx {
 /// The command to paste on the other machine for a listener on this port.
 using PasteCommandFn = std::function<std::string(uint16_t port)>;
 
-/// Takes key or certificates, connects or listens (and says so), authenticates, agrees on terms,
-/// and tells of the connection. The key's memory is wiped when it returns; what stays is the key
-/// for further connections of this session. Blocking. Throws as make_security() and open_session()
-/// do.
-Session meet_peer(const CommonOptions& options, const std::optional<DirectEndpoint>& remote,
-                  Role role, const Terms& terms, const PasteCommandFn& paste_command,
-                  Console& console);
+/// Where the peer is: at most one of them. None: this side listens, or --remote was given.
+struct Remote {
+  std::optional<DirectEndpoint> direct;  // zs://
+  std::optional<SshEndpoint> ssh;        // to be started there
+};
+
+/// Takes key or certificates, connects or listens (and says so), or starts the peer by ssh, or is
+/// the one that was started; authenticates, agrees on terms, and tells of the connection. The key's
+/// memory is wiped when it returns; what stays is the key for further connections of this session.
+/// Blocking. Throws as make_security(), open_session(), start_by_ssh() and answer_start() do.
+Session meet_peer(const CommonOptions& options, const Remote& remote, Role role, const Terms& terms,
+                  const PasteCommandFn& paste_command, Console& console);
 
 }  // namespace zx

@@ -26,10 +26,9 @@ void allow_many_files() {
 // Started with a standard descriptor closed, the first file or socket opened here would get its
 // number, and messages would be written into it.
 void occupy_standard_descriptors() {
-  int fd = 0;
-  do fd = open("/dev/null", O_RDWR);
-  while (fd >= 0 && fd <= STDERR_FILENO);
-  if (fd > STDERR_FILENO) close(fd);
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd)
+    if (fcntl(fd, F_GETFD) < 0)  // in the wrong direction: so that using it fails
+      (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
 }  // namespace

@@ -60,6 +60,7 @@ void Summary::set_path(Role role, const PathReport& mine, const PathReport& peer
   tls = mine.tls;
   tls_peer = escape(peers.tls);
   why.clear();
+  if (!via_why.empty()) why.push_back(via_why);
   const auto add = [&](const char* program, const std::string& what, const std::string& text) {
     if (!text.empty())
       why.push_back(std::string(program) + ": " + what + ": " + quote_peer_text(text));
@@ -70,7 +71,18 @@ void Summary::set_path(Role role, const PathReport& mine, const PathReport& peer
   add("zrecv", "TLS in user space", receiver.tls_why);
 }
 
-void Summary::set_tcp(Role role, const TcpFigures& figures) {
+void Summary::set_via(const std::string& way, const std::string& reason) {
+  via = way;
+  if (reason.empty()) return;
+  via_why = (via == "ssh" ? "data through ssh: " : "data over a connection from the other side: ") +
+            reason;
+}
+
+void Summary::set_tcp(Role role, const TcpFigures& figures, uint64_t frames) {
+  if (via == "ssh") {  // the TCP connection is ssh's
+    wire_bytes = frames;
+    return;
+  }
   tcp = figures;
   at_sender = role == Role::Sender;
   wire_bytes = at_sender ? figures.bytes_sent : figures.bytes_received;
@@ -114,12 +126,15 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
     if (ledger.confirmed() || outcome.status != ExitStatus::Ok) report_entry(outcome);
   const auto exit_number = static_cast<uint64_t>(exit);
   if (!error.empty()) {
+    const std::string text = remark_ ? error + remark_() : error;
     write_json(json_event("error")
                    .number("exit", exit_number)
                    .text("status", status)
-                   .text("text", error)
+                   .text("text", text)
                    .str());
-    print(program_ + ": error: " + error);
+    // Nobody else hears of an error that is a bug here.
+    if (exit == static_cast<int>(ExitStatus::Internal)) options_.silent = false;
+    print(program_ + ": error: " + text);
   }
   const Totals totals = ledger.confirmed() ? ledger.totals() : Totals{};
   const double time = seconds();
@@ -127,7 +142,8 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
   path.text("tx", summary_.tx).text("rx", summary_.rx).text("tls", summary_.tls);
   path.text("tls_peer", summary_.tls_peer)
       .text("cipher", summary_.cipher)
-      .list("why", summary_.why);
+      .list("why", summary_.why)
+      .text("via", summary_.via);
   JsonObject json = json_event("summary");
   json.number("exit", exit_number).text("status", status);
   json.number("files", totals.entries).number("bytes", totals.bytes);
@@ -152,14 +168,18 @@ void Console::print_summary(const Totals& totals, double time) {
                 time > 0 ? bytes / time / 1e9 : 0.0);
   const std::string files =
       totals.entries == 1 ? "1 file" : std::to_string(totals.entries) + " files";
-  const std::string security = summary_.cipher.empty() ? "plain text"
-                                                       : summary_.cipher + " (" + summary_.tls +
-                                                             ", peer " + summary_.tls_peer + ")";
+  const std::string security = summary_.via == "ssh"     ? "encrypted by ssh"
+                               : summary_.cipher.empty() ? "plain text"
+                                                         : summary_.cipher + " (" + summary_.tls +
+                                                               ", peer " + summary_.tls_peer + ")";
   print(program_ + ": " + files + ", " + human_bytes(bytes) + " in " + took.data() + ", path " +
         summary_.tx + " -> " + summary_.rx + ", " +
         (summary_.streams > 1 ? std::to_string(summary_.streams) + " streams, " : "") + security +
         ", verified XXH3-128, " + (summary_.durable ? "durable" : "not durable"));
-  if (options_.verbose == 0) return;
+  if (options_.verbose == 0) {
+    if (!summary_.via_why.empty()) print(program_ + ": " + summary_.via_why);
+    return;
+  }
   for (const std::string& reason : summary_.why) print(reason);
   const Limit& limit = summary_.limit;
   print(program_ + ": limit: " + limit.part +

@@ -25,6 +25,7 @@ constexpr uint32_t kMaxMessageBytes = 128U << 10;
 constexpr size_t kMaxNameBytes = 255;        // one component; NAME_MAX of Linux
 constexpr size_t kMaxPathComponents = 1024;  // deeper trees than any tool can handle by path
 constexpr size_t kMaxPathBytes = 64U << 10;  // all components of one path together
+constexpr size_t kMaxOperandBytes = 4095;    // a path in one piece; PATH_MAX without its NUL
 constexpr size_t kMaxTextBytes = 1024;       // free text from the peer
 constexpr size_t kMaxBuildBytes = 64;        // the peer's program and version
 constexpr size_t kMaxEngineBytes = 48;       // the names of data paths
@@ -43,6 +44,10 @@ constexpr size_t kMaxUnacknowledged = 16;
 // Ranges of one entry with gaps between them, with several streams: more than their blocks can
 // leave.
 constexpr size_t kMaxCoveredRanges = 1024;
+
+// Content of an entry of unknown length that the receiver has not acknowledged. The sender keeps it
+// in memory, to be sent again; a receiver that cannot pass content on may have to keep as much.
+constexpr uint64_t kMaxUnacknowledgedBytes = 32U << 20;
 
 // Entries without a RESULT, the one being sent included.
 constexpr size_t kMaxOpenEntries = 64;

@@ -15,9 +15,10 @@ enum TermsFlag : uint8_t {
   kNoTargetDirectory = 2,
   kPreserve = 4,
   kPathIsDirectory = 8,
+  kToStream = 16,
 };
 enum EndFlag : uint8_t { kChanged = 1, kHasFileDigest = 2 };
-constexpr uint8_t kSparse = 1;
+constexpr uint8_t kSparse = 1, kOpenEnded = 2;
 constexpr uint8_t kSkipped = 1;
 constexpr uint8_t kDurable = 1;
 
@@ -93,8 +94,10 @@ Bytes encode(const Terms& m) {
   e.u8(static_cast<uint8_t>(m.durability)).u8(static_cast<uint8_t>(m.overwrite));
   e.u8(static_cast<uint8_t>(
       bit(m.file_digest, kWantsFileDigest) | bit(m.no_target_directory, kNoTargetDirectory) |
-      bit(m.preserve, kPreserve) | bit(m.path_is_directory, kPathIsDirectory)));
-  e.u32(m.sources).u64(m.rate_limit).u16(m.streams).name_list(m.path).text(m.build);
+      bit(m.preserve, kPreserve) | bit(m.path_is_directory, kPathIsDirectory) |
+      bit(m.to_stream, kToStream)));
+  e.u32(m.sources).u64(m.rate_limit).u16(m.streams).name_list(m.path).name_list(m.operands);
+  e.text(m.build);
   return e.take();
 }
 
@@ -112,17 +115,22 @@ Terms decode_terms(ByteView bytes) {
   m.durability = get_enum(d, Durability::File, "durability");
   m.overwrite = get_enum(d, Overwrite::Never, "overwrite");
   const uint8_t flags =
-      flags_of(d, kWantsFileDigest | kNoTargetDirectory | kPreserve | kPathIsDirectory);
+      flags_of(d, kWantsFileDigest | kNoTargetDirectory | kPreserve | kPathIsDirectory | kToStream);
   m.file_digest = (flags & kWantsFileDigest) != 0;
   m.no_target_directory = (flags & kNoTargetDirectory) != 0;
   m.preserve = (flags & kPreserve) != 0;
   m.path_is_directory = (flags & kPathIsDirectory) != 0;
+  m.to_stream = (flags & kToStream) != 0;
   m.sources = d.u32("sources");
   m.rate_limit = d.u64("rate limit");
   if (m.rate_limit != 0 && m.rate_limit < kMinRateLimit) d.fail("rate limit", "below 1 KiB/s");
   m.streams = d.u16("streams");
   if (m.streams > kMaxStreams) d.fail("streams", "over " + std::to_string(kMaxStreams));
   m.path = d.name_list(kMaxPathComponents, kMaxNameBytes, kMaxPathBytes, "path");
+  m.operands = d.name_list(kMaxPathComponents, kMaxOperandBytes, kMaxPathBytes, "operands");
+  for (const std::string& operand : m.operands)
+    if (operand.empty() || operand.find('\0') != std::string::npos)
+      d.fail("operands", "not a path");
   m.build = d.text(kMaxBuildBytes, "build");
   d.finish();
   return m;
@@ -147,7 +155,9 @@ Join decode_join(ByteView bytes) {
 
 Bytes encode(const EntryInfo& m) {
   Encoder e;
-  e.u8(kEntryRegularFile).u8(bit(m.sparse, kSparse)).name_list(m.name).u64(m.size);
+  e.u8(kEntryRegularFile);
+  e.u8(static_cast<uint8_t>(bit(m.sparse, kSparse) | bit(m.open_ended, kOpenEnded)));
+  e.name_list(m.name).u64(m.size);
   e.u64(static_cast<uint64_t>(m.mtime_sec)).u32(m.mtime_nsec).u32(m.mode);
   return e.take();
 }
@@ -156,7 +166,10 @@ EntryInfo decode_entry(ByteView bytes) {
   Decoder d(bytes, "ENTRY");
   EntryInfo m;
   if (d.u8("kind") != kEntryRegularFile) d.fail("kind", "unknown");
-  m.sparse = flags_of(d, kSparse) != 0;
+  const uint8_t flags = flags_of(d, kSparse | kOpenEnded);
+  m.sparse = (flags & kSparse) != 0;
+  m.open_ended = (flags & kOpenEnded) != 0;
+  if (m.sparse && m.open_ended) d.fail("flags", "holes in an entry of unknown length");
   m.name = d.name_list(kMaxPathComponents, kMaxNameBytes, kMaxPathBytes, "name");
   m.size = d.u64_max(kMaxFileBytes, "size");
   m.mtime_sec = static_cast<int64_t>(d.u64("mtime"));

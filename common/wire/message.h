@@ -37,11 +37,15 @@ struct Terms {
   bool no_target_directory = false;  // -T: the path is the name, never a directory to put it in
   bool preserve = false;             // -p: keep mode and times
   bool path_is_directory = false;    // the path was written with a trailing slash
+  bool to_stream = false;            // from a receiver: into a pipe or a command, not into files
   uint32_t sources = 0;              // entries the sender means to send; 0 from a receiver
   uint64_t rate_limit = 0;           // bytes/s on the wire from the sender; 0: no wish
   uint16_t streams = 0;              // connections at most, 1 to kMaxStreams; 0: no wish
   std::vector<std::string> path;     // from the connector: where, below the listener's root
-  std::string build;                 // program and version, for messages
+  // Paths at the other end, as the operator wrote them: only in a session that was started by ssh,
+  // and only from the side that started it (session/ssh_start.h).
+  std::vector<std::string> operands;
+  std::string build;  // program and version, for messages
 };
 
 /// JOIN, both ways: this connection belongs to that session.
@@ -59,14 +63,16 @@ constexpr uint32_t join_index(uint32_t stream, uint32_t generation) {
 
 constexpr uint8_t kEntryRegularFile = 1;
 
-/// ENTRY: announces a file. The size is what it was when it was opened; END has the actual one.
+/// ENTRY: announces a file. The size is what it was when it was opened, or of an open-ended entry a
+/// guess; END has the actual one.
 struct EntryInfo {
   std::vector<std::string> name;
   uint64_t size = 0;
   int64_t mtime_sec = 0;
   uint32_t mtime_nsec = 0;
-  uint32_t mode = 0;    // permission bits only, 07777
-  bool sparse = false;  // HOLEs will come: do not preallocate
+  uint32_t mode = 0;        // permission bits only, 07777
+  bool sparse = false;      // HOLEs will come: do not preallocate
+  bool open_ended = false;  // out of a pipe: the size is not known, 0 or what somebody expects
 };
 
 struct BlockDigest {

@@ -28,12 +28,13 @@ import report
 import selftest
 import sweep
 import workloads
+import zx_ssh_pipe
 from contestants import Contestant, Programs
 from rounds import Bench, run_workload, voids
 from stats import Row
 
 DEFAULT_BASELINES = {"cached": "socat-1M", "cold": "cp", "durable": "cp+sync", "pressure": "cp",
-                     "pipes": "pipe-socat-1M"}
+                     "pipes": "pipe-socat-1M", "start": "scp"}
 # Rows, lines of Markdown, and what else goes into the JSON.
 Outcome = tuple[list[Row], list[str], dict]
 
@@ -100,8 +101,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def all_contestants(programs: Programs, work: Path, only: str | None) -> list[Contestant]:
-    made = [*zx.zx_contestants(programs), *peers.peer_contestants(work), *baselines.baseline_contestants(work),
-            *peers.pipe_contestants()]
+    ssh = peers.Ssh(work)
+    made = [*zx.zx_contestants(programs), *zx_ssh_pipe.ssh_contestants(programs, ssh),
+            *peers.peer_contestants(work, ssh), *baselines.baseline_contestants(work),
+            *zx_ssh_pipe.zx_pipe_contestants(programs), *peers.pipe_contestants()]
     if only:
         made = [c for c in made if any(fnmatch(c.name, pattern) for pattern in only.split(","))]
         if not made:
@@ -110,9 +113,12 @@ def all_contestants(programs: Programs, work: Path, only: str | None) -> list[Co
 
 
 def of_workload(made: list[Contestant], name: str) -> list[Contestant]:
-    """Pipes have contestants of their own, and the same tools with a file for comparison."""
+    """Pipes have contestants of their own, and the same tools with a file for comparison; what a start by ssh
+    costs is compared among those that need one."""
     if name == "pipes":
         return [c for c in made if c.name.startswith("pipe-") or c.name in ("nc", "socat-1M", "mbuffer", "tar-nc")]
+    if name == "start":
+        return [c for c in made if c.name.startswith("zx-ssh") or c.name in ("scp", "scp-default", "rsync-ssh")]
     return [c for c in made if not c.name.startswith("pipe-")]
 
 

@@ -91,13 +91,13 @@ class Way:
 def transfer(programs: Programs, way: Way) -> Callable[[Job], None]:
     def run(job: Job) -> None:
         heard, told = job.scratch / "zrecv.json", job.scratch / "zsend.json"
-        receiver = job.start("receiver", [programs.zrecv, *_options(programs.recv_help, way, job), f"--json={heard}",
+        receiver = job.start("receiver", [programs.zrecv, *options_for(programs.recv_help, way, job), f"--json={heard}",
                                           f"--engine={way.recv_engine}", "--listen", "127.0.0.1:0", job.dest])
         try:
-            listening = job.until(lambda: _event(heard, "listening"), receiver)
+            listening = job.until(lambda: event(heard, "listening"), receiver)
             key = {"ZXFER_KEY": listening["key"]} if "key" in listening else {}
             job.begin()
-            sender = job.start("sender", [programs.zsend, *_options(programs.send_help, way, job), f"--json={told}",
+            sender = job.start("sender", [programs.zsend, *options_for(programs.send_help, way, job), f"--json={told}",
                                         f"--engine={way.send_engine}", *job.sources,
                                         f"zs://127.0.0.1:{listening['port']}"], environment=key)
             job.finish(sender, receiver)
@@ -106,13 +106,13 @@ def transfer(programs: Programs, way: Way) -> Callable[[Job], None]:
             if way.mode == "ktls" and re.search("ktls|kernel tls", str(failure), re.I):
                 raise NotAvailable(str(failure)) from failure
             raise
-        summary = _event(told, "summary")
+        summary = event(told, "summary")
         job.notes["summary"] = summary
-        _check_path(way, summary["path"])
+        check_path(way, summary["path"])
     return run
 
 
-def _options(help_text: str, way: Way, job: Job) -> list[str]:
+def options_for(help_text: str, way: Way, job: Job) -> list[str]:
     """What both are told alike; only options that the program has."""
     options = ["-q", f"--durability={job.durability}"]
     if way.mode == "plain":
@@ -126,7 +126,7 @@ def _options(help_text: str, way: Way, job: Job) -> list[str]:
     return options
 
 
-def _check_path(way: Way, path: dict[str, object]) -> None:
+def check_path(way: Way, path: dict[str, object]) -> None:
     """What was asked for must be what ran: a fallback is another contestant's result."""
     asked = {"tx": way.send_engine, "rx": way.recv_engine,
              "tls": {"plain": "none", "tls": "user", "ktls": "ktls"}[way.mode]}
@@ -136,7 +136,7 @@ def _check_path(way: Way, path: dict[str, object]) -> None:
             raise NotAvailable(f"asked for {word}, ran {path.get(key)}: {why}")
 
 
-def _event(path: Path, name: str) -> dict[str, object] | None:
+def event(path: Path, name: str) -> dict[str, object] | None:
     """The last event of that name; a line that is only half written yet does not count."""
     found = None
     try:

@@ -55,6 +55,8 @@ GOALS: list[Goal] = [
     *_pair("zx-plain", "cp+sync", "durable", 1.15, None),
     *_pair("zx-tls", "scp", "cached", 0.35, 0.35),
     *_pair("zx-tls", "curl-https", "cached", 0.8, 0.8),
+    *_pair("zx-ssh", "scp", "cached", 0.35, 0.35),
+    *_pair("zx-ssh", "scp", "start", 1.3, None),
     Goal("source left in the page cache", "cold", "zx-plain/direct", stats.footprint("source"), 0.02, show=_percent),
     Goal("destination left in the page cache", "cold", "zx-plain/direct", stats.footprint("dest"), 0.02, show=_percent),
     Goal("sender: calls that move data, per GB", "cached", "zx-plain", stats.per_gb(stats.moved("sender", "moving")),
@@ -70,12 +72,13 @@ GOALS: list[Goal] = [
 
 # Beside what the goals name: a floor, and what helps to understand a ratio.
 CONTESTANTS = {
-    "cached": ["zx-plain", "zx-tls", "socat-1M", "scp", "scp-default", "rsync", "nc", "mbuffer", "curl-http",
+    "cached": ["zx-plain", "zx-tls", "zx-ssh", "socat-1M", "scp", "scp-default", "rsync", "nc", "mbuffer", "curl-http",
                "curl-https", "cp", "floor-sendfile", "xxhsum"],
     "durable": ["zx-plain", "zx-tls", "cp+sync"],
+    "start": ["zx-ssh", "zx-ssh/via-ssh", "scp", "rsync-ssh"],
     "cold": ["zx-plain", "zx-plain/direct", "zx-plain/tx-direct", "zx-plain/rx-direct", "cp", "dd-direct"],
 }
-BASELINES = {"cached": "socat-1M", "durable": "cp+sync", "cold": "cp"}
+BASELINES = {"cached": "socat-1M", "durable": "cp+sync", "cold": "cp", "start": "scp"}
 
 
 @dataclass(frozen=True)

@@ -182,8 +182,8 @@ class Nginx:
         return run
 
 
-def peer_contestants(work: Path) -> list[Contestant]:
-    ssh, nginx = Ssh(work), Nginx(work)
+def peer_contestants(work: Path, ssh: Ssh) -> list[Contestant]:
+    nginx = Nginx(work)
 
     def peer(name: str, what: str, run: Callable[[Job], None], needs: tuple[str, ...],
              **facts: str | None) -> Contestant:

@@ -150,7 +150,8 @@ def standard(name: str, size: int) -> Workload:
         "pressure": Workload("pressure", f"one cold file of {text}, memory of both ends limited to {limit >> 20} MiB",
                              size, hot=False, memory_limit=limit),
         "pipes": Workload("pipes", f"one cached file of {text}, through a pipe", size),
+        "start": Workload("start", "one cached file of 4 KiB: what starting by ssh takes", 4 << 10),
     }[name]
 
 
-STANDARD = ("cached", "cold", "durable", "pressure", "pipes")
+STANDARD = ("cached", "cold", "durable", "pressure", "pipes", "start")

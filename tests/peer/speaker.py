@@ -146,10 +146,10 @@ def message(kind, body=b"", entry=0, offset=0, flags=0):
 
 
 def terms(prefaces, required=0, optional=0, session=b"", block=8 * MIB, durability=0, overwrite=0,
-          flags=0, sources=0, path=(), rate_limit=0, streams=0, build=b"speaker 1"):
+          flags=0, sources=0, path=(), rate_limit=0, streams=0, build=b"speaker 1", operands=()):
     return (b"".join(prefaces) + struct.pack(">QQ", required, optional) + session.ljust(16, b"\0") +
             struct.pack(">IBBBIQH", block, durability, overwrite, flags, sources, rate_limit, streams) +
-            text_list(path) + text(build))
+            text_list(path) + text_list(operands) + text(build))
 
 
 def join(prefaces, session, index):
@@ -262,6 +262,7 @@ def read_terms(body):
            "overwrite": r.number(1), "flags": r.number(1), "sources": r.number(4),
            "rate_limit": r.number(8), "streams": r.number(2)}
     out["path"] = [r.text() for _ in range(r.number(2))]
+    out["operands"] = [r.text() for _ in range(r.number(2))]
     out["build"] = r.text()
     r.done()
     return out
@@ -270,7 +271,9 @@ def read_terms(body):
 def read_entry(body):
     r = Reader(body)
     assert r.number(1) == 1
-    out = {"sparse": r.number(1) == 1, "name": [r.text() for _ in range(r.number(2))],
+    flags = r.number(1)
+    assert flags <= 2
+    out = {"sparse": flags == 1, "open_ended": flags == 2, "name": [r.text() for _ in range(r.number(2))],
            "size": r.number(8), "mtime": r.number(8), "nsec": r.number(4), "mode": r.number(4)}
     r.done()
     return out

@@ -68,7 +68,7 @@ std::string place(const Target& target) {
 }
 
 std::string place_of(const std::string& destination, bool no_target_directory = false) {
-  Destination d(destination, no_target_directory);
+  FileDestination d(destination, no_target_directory);
   return place(d.target_for(entry("name")));
 }
 
@@ -80,7 +80,7 @@ TEST_CASE("Destination: an existing directory receives entries by their names") 
     INFO(path);
     CHECK(place_of(t.at("") + path) == t.at("dir/name"));
   }
-  Destination d(t.at("dir"), false);
+  FileDestination d(t.at("dir"), false);
   CHECK(place(d.target_for(entry("a"))) == t.at("dir/a"));
   CHECK(place(d.target_for(entry("b"))) == t.at("dir/b"));
 }
@@ -95,14 +95,14 @@ TEST_CASE("Destination: anything else is the new name") {
 
 TEST_CASE("Destination: an existing file is the name and is seen") {
   const Tree t;
-  Destination d(t.at("file"), false);
+  FileDestination d(t.at("file"), false);
   const Target target = d.target_for(entry("name"));
   CHECK(place(target) == t.at("file"));
   const auto existing = target.dir->stat_child(target.name);
   REQUIRE(existing);
   CHECK(existing->st_size == 5);
 
-  Destination into(t.at("dir"), false);
+  FileDestination into(t.at("dir"), false);
   const Target inner = into.target_for(entry("inner"));
   REQUIRE(inner.dir->stat_child(inner.name));
   CHECK(inner.dir->stat_child(inner.name)->st_size == 3);
@@ -120,9 +120,9 @@ TEST_CASE("Destination: what cannot receive a file is refused before anything is
   for (const char* path :
        {"new/", "file/", "link_to_file/", "none/new", "file/new", "dangling", "fifo", "none/"}) {
     INFO(path);
-    CHECK(outcome([&] { Destination(t.at("") + path, false); }) == "file-io");
+    CHECK(outcome([&] { FileDestination(t.at("") + path, false); }) == "file-io");
   }
-  CHECK(outcome([] { Destination("/dev/null", false); }) == "file-io");
+  CHECK(outcome([] { FileDestination("/dev/null", false); }) == "file-io");
 }
 
 TEST_CASE("Destination: with -T a directory is never a place to put things in") {
@@ -131,8 +131,8 @@ TEST_CASE("Destination: with -T a directory is never a place to put things in") 
   CHECK(place_of(t.at("file"), true) == t.at("file"));
   for (const char* path : {"dir", "dir/", "link_to_dir"}) {
     INFO(path);
-    CHECK(outcome([&] { Destination(t.at(path), true); }) != "no error");
-    CHECK_THROWS_WITH(Destination(t.at(path), true), Catch::Contains("-T"));
+    CHECK(outcome([&] { FileDestination(t.at(path), true); }) != "no error");
+    CHECK_THROWS_WITH(FileDestination(t.at(path), true), Catch::Contains("-T"));
   }
 }
 
@@ -140,7 +140,7 @@ TEST_CASE("Destination: several entries need a directory") {
   const Tree t;
   for (const char* path : {"new", "file"}) {
     INFO(path);
-    Destination d(t.at(path), false);
+    FileDestination d(t.at(path), false);
     CHECK(outcome([&] { d.target_for(entry("a")); }) == "no error");
     CHECK(outcome([&] { d.target_for(entry("b")); }) == "refused");
   }
@@ -153,7 +153,7 @@ TEST_CASE("Destination: unsafe names of entries are refused whatever the destina
          {Names{}, Names{""}, Names{"."}, Names{".."}, Names{"a/b"}, Names{"/etc/passwd"},
           Names{"a", "b"}, Names{"..", "b"}, Names{std::string("a\0", 2)}, Names{".zrecv-1"},
           Names{std::string(256, 'x')}}) {
-      Destination d(t.at(path), false);
+      FileDestination d(t.at(path), false);
       EntryInfo bad;
       bad.name = name;
       INFO(path << " " << name.size());
@@ -163,7 +163,7 @@ TEST_CASE("Destination: unsafe names of entries are refused whatever the destina
 
 TEST_CASE("Destination: a link in the directory is seen as a link and not followed") {
   const Tree t;
-  Destination d(t.at(""), false);
+  FileDestination d(t.at(""), false);
   for (const char* name : {"link_to_file", "link_to_dir", "dangling"}) {
     const Target target = d.target_for(entry(name));
     INFO(name);
@@ -178,7 +178,7 @@ TEST_CASE("Destination: a link in the directory is seen as a link and not follow
 
 std::string aimed_place(const std::string& root, const Names& path, bool is_directory = false,
                         bool no_target_directory = false) {
-  Destination d(root, false);
+  FileDestination d(root, false);
   d.aim(path, is_directory, no_target_directory);
   return place(d.target_for(entry("name")));
 }
@@ -201,7 +201,8 @@ TEST_CASE("Destination aim: a path with an unsafe component is refused") {
                             Names{""}, Names{"sub", ""}, Names{"sub/x"}, Names{"/etc"},
                             Names{".zrecv-1"}, Names{std::string(256, 'x')}}) {
     INFO(join_path(path));
-    CHECK(outcome([&] { Destination(t.at("dir"), false).aim(path, false, false); }) == "refused");
+    CHECK(outcome([&] { FileDestination(t.at("dir"), false).aim(path, false, false); }) ==
+          "refused");
   }
 }
 
@@ -234,7 +235,7 @@ TEST_CASE("Destination aim: with -T a directory is not entered") {
 
 TEST_CASE("Destination aim: a receiver of one name takes no other from the peer") {
   const Tree t;
-  Destination d(t.at("new"), false);
+  FileDestination d(t.at("new"), false);
   CHECK(outcome([&] { d.aim({}, false, true); }) == "no error");
   CHECK(outcome([&] { d.aim({"other"}, false, false); }) == "refused");
   CHECK(place(d.target_for(entry("name"))) == t.at("new"));
@@ -242,7 +243,7 @@ TEST_CASE("Destination aim: a receiver of one name takes no other from the peer"
 
 TEST_CASE("Destination aim: one name is for one entry") {
   const Tree t;
-  Destination d(t.at("dir"), false);
+  FileDestination d(t.at("dir"), false);
   d.aim({"new"}, false, false);
   CHECK(outcome([&] { d.target_for(entry("a")); }) == "no error");
   CHECK(outcome([&] { d.target_for(entry("b")); }) == "refused");
@@ -297,6 +298,21 @@ TEST_CASE("decide_existing: the rule of one side") {
     CHECK((decide_existing(row.rule, Overwrite::Never, st, info) == Existing::Refuse));
     CHECK((decide_existing(Overwrite::Never, row.rule, st, info) == Existing::Refuse));
   }
+}
+
+TEST_CASE("decide_existing: a guess at the size is no reason to leave a file alone") {
+  EntryInfo info = entry("x");
+  info.mtime_sec = 1000;
+  info.size = 77;
+  struct stat same {};
+  same.st_mtim = {1000, 0};
+  same.st_size = 77;
+  const auto differ = [&] {
+    return decide_existing(Overwrite::Differ, Overwrite::Unset, same, info);
+  };
+  CHECK((differ() == Existing::Skip));
+  info.open_ended = true;
+  CHECK((differ() == Existing::Replace));
 }
 
 TEST_CASE("decide_existing: of two rules the stricter answer wins") {

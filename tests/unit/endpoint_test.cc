@@ -183,6 +183,96 @@ TEST_CASE("ssh operands: a colon before any slash as scp decides it") {
   }
 }
 
+TEST_CASE("ssh operands: user, host, port and path") {
+  struct {
+    const char* text;
+    const char* user;
+    const char* host;
+    int port;
+    const char* path;
+  } const rows[] = {
+      {"host:path", "", "host", -1, "path"},
+      {"host:", "", "host", -1, "."},
+      {"host:~", "", "host", -1, "."},
+      {"host:~/", "", "host", -1, "."},
+      {"host:~//x", "", "host", -1, "x"},
+      {"host:~user/x", "", "host", -1, "~user/x"},
+      {"host:./~/x", "", "host", -1, "./~/x"},
+      {"host:a:b", "", "host", -1, "a:b"},
+      {"host:/a b;c'\n", "", "host", -1, "/a b;c'\n"},
+      {"host:-x", "", "host", -1, "-x"},
+      {"host:a@b", "", "host", -1, "a@b"},
+      {"me@host:x", "me", "host", -1, "x"},
+      {"me@corp.example@host:x", "me@corp.example", "host", -1, "x"},
+      {"[::1]:x", "", "::1", -1, "x"},
+      {"me@[fe80::1%eth0]:/x", "me", "fe80::1%eth0", -1, "/x"},
+      {"host:[x]:y", "", "host", -1, "[x]:y"},
+      {"ssh://host", "", "host", -1, "."},
+      {"ssh://host/", "", "host", -1, "/"},
+      {"ssh://me@host:22/a/b", "me", "host", 22, "/a/b"},
+      {"ssh://host/~", "", "host", -1, "."},
+      {"ssh://host/~/a", "", "host", -1, "a"},
+      {"ssh://host/~a", "", "host", -1, "/~a"},
+      {"ssh://[::1]/a", "", "::1", -1, "/a"},
+      {"ssh://me@[::1]:22/a:b@c", "me", "::1", 22, "/a:b@c"},
+  };
+  for (const auto& row : rows) {
+    INFO(row.text);
+    const auto e = parse_ssh(row.text);
+    REQUIRE(e);
+    CHECK(e->user == row.user);
+    CHECK(e->host == row.host);
+    CHECK(e->port.value_or(0) == (row.port < 0 ? 0 : row.port));
+    CHECK(e->port.has_value() == (row.port >= 0));
+    CHECK(e->path == row.path);
+  }
+  for (const char* text : {"./host:x", "/host:x", "zs://host/x", "x", "-", ":x", "a/b@c:d"}) {
+    INFO(text);
+    CHECK_FALSE(parse_ssh(text));
+  }
+}
+
+TEST_CASE("ssh operands: what could be an option or a command is refused") {
+  const std::string bad = " \t\n\r\x1b\x7f'`\"$\\;&<>|(){}*?!#^~\xc3";
+  std::vector<std::string> operands{"-host:x",
+                                    "-oProxyCommand=x:y",
+                                    "ssh://-host/x",
+                                    "me@-host:x",
+                                    "-me@host:x",
+                                    "ssh://-me@host/x",
+                                    "@host:x",
+                                    "me@:x",
+                                    "ssh://",
+                                    "ssh:///x",
+                                    "ssh://me@/x",
+                                    "ssh://host:/x",
+                                    "ssh://host:0/x",
+                                    "ssh://host:x/y",
+                                    "ssh://host:65536/",
+                                    "ssh://::1/x",
+                                    "ssh://[::1/x",
+                                    "[-x]:y",
+                                    "host:" + std::string(4096, 'x')};
+  for (char c : bad) {
+    operands.push_back(std::string("ho") + c + "st:x");
+    operands.push_back(std::string("m") + c + "e@host:x");
+    operands.push_back(std::string("ssh://ho") + c + "st/x");
+    operands.push_back(std::string("ssh://m") + c + "e@host/x");
+  }
+  for (const std::string& operand : operands) {
+    INFO(operand);
+    CHECK(outcome([&] { parse_ssh(operand); }) == "usage");
+  }
+}
+
+TEST_CASE("port ranges") {
+  CHECK(parse_port_range("7000-7010").first == 7000);
+  CHECK(parse_port_range("7000-7010").last == 7010);
+  CHECK(parse_port_range("65535").last == 65535);
+  for (const char* text : {"", "-", "1-", "-1", "0", "0-5", "5-4", "1-65536", "1-2-3", "a-b", " 1"})
+    CHECK(outcome([&] { parse_port_range(text); }) == "usage");
+}
+
 TEST_CASE("to_text: IPv6 in brackets and back") {
   CHECK(to_text({"host", 1}) == "host:1");
   CHECK(to_text({"::1", 7717}) == "[::1]:7717");

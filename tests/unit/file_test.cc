@@ -456,12 +456,12 @@ TEST_CASE("SourceFile: the operator's symbolic link is followed") {
   CHECK(SourceFile(t.at("link")).size() == 5);
 }
 
-TEST_CASE("SourceFile: what is not a regular file is refused without waiting") {
+TEST_CASE("SourceFile: what is neither a regular file nor a block device is refused without waiting") {
   const TestDir t;
   REQUIRE(mkfifo(t.at("fifo").c_str(), 0600) == 0);
-  CHECK_THROWS_WITH(SourceFile(t.at("fifo")), Catch::Contains("not a regular file"));
+  CHECK_THROWS_WITH(SourceFile(t.at("fifo")), Catch::Contains("neither a regular file"));
   CHECK_THROWS_WITH(SourceFile(t.path()), Catch::Contains("is a directory"));
-  CHECK_THROWS_WITH(SourceFile("/dev/null"), Catch::Contains("not a regular file"));
+  CHECK_THROWS_WITH(SourceFile("/dev/null"), Catch::Contains("neither a regular file"));
   for (const std::string& path : {t.at("fifo"), t.path(), std::string("/dev/null"), t.at("none")}) {
     INFO(path);
     CHECK(outcome([&] { SourceFile file(path); }) == "file-io");

@@ -134,12 +134,14 @@ TEST_CASE("golden: HELLO") {
   CHECK(n.overwrite == Overwrite::Older);
   CHECK(n.file_digest);
   CHECK(n.preserve);
+  CHECK_FALSE(n.to_stream);
   CHECK_FALSE(n.no_target_directory);
   CHECK_FALSE(n.path_is_directory);
   CHECK(n.sources == 2);
   CHECK(n.rate_limit == 10'000'000);
   CHECK(n.streams == 4);
   CHECK(n.path == m.path);
+  CHECK(n.operands.empty());
   CHECK(n.build == m.build);
 }
 
@@ -149,7 +151,8 @@ TEST_CASE("golden: WELCOME") {
   m.session = counting<16>(0xa0);
   m.max_block_bytes = 8 << 20;
   m.overwrite = Overwrite::Never;
-  m.no_target_directory = m.path_is_directory = true;
+  m.no_target_directory = m.path_is_directory = m.to_stream = true;
+  m.operands = {"a b", "/c"};
   m.build = "zrecv 0.1.0";
   CHECK(to_hex(encode(m)) == to_hex(bytes));
   const Terms n = decode_terms(bytes);
@@ -158,9 +161,11 @@ TEST_CASE("golden: WELCOME") {
   CHECK(n.rate_limit == 0);
   CHECK(n.no_target_directory);
   CHECK(n.path_is_directory);
+  CHECK(n.to_stream);
   CHECK_FALSE(n.file_digest);
   CHECK_FALSE(n.preserve);
   CHECK(n.path.empty());
+  CHECK(n.operands == m.operands);
   CHECK(n.build == "zrecv 0.1.0");
 }
 
@@ -181,6 +186,21 @@ TEST_CASE("golden: ENTRY") {
   CHECK(n.mtime_nsec == 500000000);
   CHECK(n.mode == 0640);
   CHECK(n.sparse);
+}
+
+TEST_CASE("golden: ENTRY of unknown length") {
+  const Bytes bytes = golden("entry_open_ended");
+  EntryInfo m;
+  m.name = {"stdin"};
+  m.size = 4096;
+  m.mtime_sec = 1795271234;
+  m.mode = 0644;
+  m.open_ended = true;
+  CHECK(to_hex(encode(m)) == to_hex(bytes));
+  const EntryInfo n = decode_entry(bytes);
+  CHECK(n.open_ended);
+  CHECK_FALSE(n.sparse);
+  CHECK(n.size == 4096);
 }
 
 TEST_CASE("golden: DIGEST") {
@@ -302,9 +322,9 @@ TEST_CASE("golden: HOLE and RETRY and BYE and STREAMS") {
 
 TEST_CASE("golden: no file that no test reads") {
   const std::set<std::string> read{
-      "preface_request", "preface_answer", "frame_header", "hello", "welcome", "join",
-      "entry",           "digest",         "end",          "fin",   "verdict", "result",
-      "error",           "sealed",         "hole",         "retry", "bye",     "streams"};
+      "preface_request",  "preface_answer", "frame_header", "hello", "welcome", "join",   "entry",
+      "entry_open_ended", "digest",         "end",          "fin",   "verdict", "result", "error",
+      "sealed",           "hole",           "retry",        "bye",   "streams"};
   std::set<std::string> there;
   for (const auto& file : std::filesystem::directory_iterator(ZX_SOURCE_DIR "/tests/golden"))
     there.insert(file.path().stem().string());

@@ -40,6 +40,7 @@ Terms some_terms() {
   m.durability = Durability::File;
   m.overwrite = Overwrite::Never;
   m.file_digest = m.no_target_directory = m.preserve = m.path_is_directory = true;
+  m.to_stream = true;
   m.sources = 0xfedcba98;
   m.rate_limit = 0xa1b2c3d4e5f60718;
   m.streams = 13;
@@ -166,18 +167,20 @@ TEST_CASE("HELLO: every field survives a round trip") {
 }
 
 TEST_CASE("HELLO: each of its flags is a bit of its own") {
-  for (int i = 0; i < 16; ++i) {
+  for (int i = 0; i < 32; ++i) {
     Terms m;
     m.file_digest = (i & 1) != 0;
     m.no_target_directory = (i & 2) != 0;
     m.preserve = (i & 4) != 0;
     m.path_is_directory = (i & 8) != 0;
+    m.to_stream = (i & 16) != 0;
     const Terms n = decode_terms(encode(m));
     INFO(i);
     CHECK(n.file_digest == m.file_digest);
     CHECK(n.no_target_directory == m.no_target_directory);
     CHECK(n.preserve == m.preserve);
     CHECK(n.path_is_directory == m.path_is_directory);
+    CHECK(n.to_stream == m.to_stream);
   }
 }
 
@@ -213,7 +216,7 @@ TEST_CASE("HELLO: every durability and overwrite rule survives and no other numb
       CHECK(outcome([&] { decode_terms(changed); }) == "protocol");
     changed = bytes;
     changed[kDurabilityAt + 2] = static_cast<std::byte>(value);
-    CHECK(outcome([&] { decode_terms(changed); }) == (value <= 15 ? "no error" : "protocol"));
+    CHECK(outcome([&] { decode_terms(changed); }) == (value <= 31 ? "no error" : "protocol"));
   }
 }
 
@@ -279,6 +282,10 @@ TEST_CASE("ENTRY: every field survives a round trip") {
   EntryInfo plain = m;
   plain.sparse = false;
   CHECK_FALSE(decode_entry(encode(plain)).sparse);
+  CHECK_FALSE(decode_entry(encode(plain)).open_ended);
+  plain.open_ended = true;
+  CHECK(decode_entry(encode(plain)).open_ended);
+  CHECK_FALSE(decode_entry(encode(plain)).sparse);
 }
 
 TEST_CASE("ENTRY: kind and flags that are unknown are refused") {
@@ -289,7 +296,7 @@ TEST_CASE("ENTRY: kind and flags that are unknown are refused") {
     CHECK(outcome([&] { decode_entry(bytes); }) == (value == 1 ? "no error" : "protocol"));
     bytes = encode(some_entry());
     bytes[1] = static_cast<std::byte>(value);
-    CHECK(outcome([&] { decode_entry(bytes); }) == (value <= 1 ? "no error" : "protocol"));
+    CHECK(outcome([&] { decode_entry(bytes); }) == (value <= 2 ? "no error" : "protocol"));
   }
 }
 

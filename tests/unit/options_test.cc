@@ -156,14 +156,15 @@ TEST_CASE("zsend options: bad operands are usage errors") {
                              Words{"a"},
                              Words{"zs://host"},
                              Words{"a", "b"},
-                             Words{"a", "host:path"},
-                             Words{"a", "ssh://host/x"},
+                             Words{"--", "a", "-host:path"},
+                             Words{"a", "ho st:path"},
+                             Words{"a", "us er@host:path"},
+                             Words{"host:path", "host:path"},
                              Words{"a", "./x"},
                              Words{"zs://host", "a"},
                              Words{"host:path", "zs://host"},
                              Words{"zs://x", "zs://host"},
                              Words{"", "zs://host"},
-                             Words{"-", "zs://host"},
                              Words{"a", "-"},
                              Words{"--listen", "0"},
                              Words{"--listen"},
@@ -187,14 +188,30 @@ TEST_CASE("zsend options: a source without a name of its own cannot be sent") {
 }
 
 TEST_CASE("zrecv options: bad operands are usage errors") {
-  for (const Words& words :
-       {Words{}, Words{"a"}, Words{"zs://host"}, Words{"a", "b"}, Words{"host:path", "dir"},
-        Words{"ssh://host/x", "dir"}, Words{"zs://host", "a", "b"}, Words{"zs://host", ""},
-        Words{"zs://host", "-"}, Words{"zs://host", "zs://host"}, Words{"zs://host", "host:path"},
-        Words{"--listen", "0", "a", "b"}, Words{"--listen", "0", "zs://host"},
-        Words{"--listen", "0", "host:path"}, Words{"--listen", "0", ""},
-        Words{"--listen", "0", "-"}, Words{"--listen"}, Words{"--listen", "70000"},
-        Words{"zs://host/../x", "dir"}}) {
+  for (const Words& words : {Words{},
+                             Words{"a"},
+                             Words{"zs://host"},
+                             Words{"a", "b"},
+                             Words{"host:path"},
+                             Words{"host:", "dir"},
+                             Words{"host:/", "dir"},
+                             Words{"host:x/..", "dir"},
+                             Words{"host:x", "other:x", "dir"},
+                             Words{"host:x", "me@host:x", "dir"},
+                             Words{"ssh://host:1/x", "host:x", "dir"},
+                             Words{"host:x", "zs://host", "dir"},
+                             Words{"host:x", "local", "dir"},
+                             Words{"zs://host", "a", "b"},
+                             Words{"zs://host", ""},
+                             Words{"zs://host", "zs://host"},
+                             Words{"zs://host", "host:path"},
+                             Words{"--listen", "0", "a", "b"},
+                             Words{"--listen", "0", "zs://host"},
+                             Words{"--listen", "0", "host:path"},
+                             Words{"--listen", "0", ""},
+                             Words{"--listen"},
+                             Words{"--listen", "70000"},
+                             Words{"zs://host/../x", "dir"}}) {
     INFO(joined(words));
     CHECK(recv_outcome(words) == "usage");
   }
@@ -371,7 +388,7 @@ TEST_CASE("options: help and version are answered on stdout") {
 
 TEST_CASE("options: unknown ones are usage errors") {
   for (const char* word : {"--nonsense", "--nonsense=1", "-x", "-Z", "-qx", "--plai", "--PLAIN",
-                           "--key", "--listn=1", "-plain", "--no-plain", "--=x", "-"})
+                           "--key", "--listn=1", "-plain", "--no-plain", "--=x"})
     check_usage_for_both({word});
 }
 
@@ -394,21 +411,10 @@ TEST_CASE("options: those of later versions are usage errors and never accepted"
            Words{"--compress=auto"},
            Words{"--compress=3"},
            Words{"--dry-run"},
-           Words{"-P", "22"},
-           Words{"-P22"},
-           Words{"-i", "id"},
-           Words{"-F", "config"},
-           Words{"-J", "jump"},
-           Words{"-o", "Opt=1"},
-           Words{"-S", "ssh"},
            Words{"--tls-cert=f"},
            Words{"--tls-key=f"},
            Words{"--tls-ca=f"},
            Words{"--ktls"},
-           Words{"--port-range=7000-7010"},
-           Words{"--via=auto"},
-           Words{"--via=ssh"},
-           Words{"--via=direct"},
            Words{"--resume"},
            Words{"--no-resume"},
            Words{"--verify=wire"},
@@ -417,12 +423,81 @@ TEST_CASE("options: those of later versions are usage errors and never accepted"
            Words{"--include=x"},
            Words{"--files-from=x"},
            Words{"--from0"},
-           Words{"--exec=cmd"},
-           Words{"--exec", "cmd"},
-           Words{"--name=x"},
-           Words{"--size=1M"},
        })
     check_usage_for_both(words);
+}
+
+TEST_CASE("options: those of ssh need an operand for ssh") {
+  for (const Words& words :
+       {Words{"-P", "22"}, Words{"-P22"}, Words{"-i", "id"}, Words{"-F", "config"},
+        Words{"-J", "jump"}, Words{"-o", "Opt=1"}, Words{"-S", "ssh"}, Words{"--via=auto"},
+        Words{"--port-range=7000-7010"}, Words{"--remote-program=x"}}) {
+    check_usage_for_both(words);
+    INFO(joined(words));
+    Words push = words, pull = words;
+    push.insert(push.end(), {"file", "host:path"});
+    pull.insert(pull.end(), {"host:path", "dir"});
+    CHECK(send_outcome(push) == "accepted");
+    CHECK(recv_outcome(pull) == "accepted");
+  }
+  for (const Words& words :
+       {Words{"--key-file=k"}, Words{"--wait=1"}, Words{"--remote"},
+        Words{"--tls-cert=a", "--tls-key=b", "--tls-ca=c"}, Words{"-P0"}, Words{"-P", "1-2"},
+        Words{"-Px"}, Words{"--port-range=2-1"}, Words{"--port-range=0-1"},
+        Words{"--port-range=1-65536"}, Words{"--port-range=x"}, Words{"--via=tcp"},
+        Words{"--remote-program=-x"}, Words{"--remote-program=a\nb"}}) {
+    INFO(joined(words));
+    Words push = words, pull = words;
+    push.insert(push.end(), {"file", "host:path"});
+    pull.insert(pull.end(), {"host:path", "dir"});
+    CHECK(send_outcome(push) == "usage");
+    CHECK(recv_outcome(pull) == "usage");
+  }
+}
+
+TEST_CASE("options: what ssh gets, in the order in which it was written") {
+  const SendOptions o = send({"-i", "id", "-4", "-oA=1", "-P", "2222", "-o", "B=[x,y]", "-F", "f",
+                              "-J", "j1,j2", "-i", "other", "-S", "./myssh", "file", "me@box:d/e"});
+  REQUIRE(o.ssh);
+  CHECK(o.common.ssh.ssh.program == "./myssh");
+  CHECK(ssh_arguments(o.common.ssh.ssh, *o.ssh, "zrecv --remote") ==
+        Words{"./myssh",
+              "-x",
+              "-oPermitLocalCommand=no",
+              "-oClearAllForwardings=yes",
+              "-oForwardAgent=no",
+              "-oRemoteCommand=none",
+              "-oRequestTTY=no",
+              "-i",
+              "id",
+              "-o",
+              "A=1",
+              "-o",
+              "B=[x,y]",
+              "-F",
+              "f",
+              "-J",
+              "j1,j2",
+              "-i",
+              "other",
+              "-p",
+              "2222",
+              "-4",
+              "--",
+              "me@box",
+              "zrecv --remote"});
+  CHECK(o.ssh->path == "d/e");
+  const RecvOptions p = recv({"ssh://me@box:2200/a", "ssh://me@box:2200//b", "dir"});
+  REQUIRE(p.ssh);
+  CHECK(p.ssh->port == 2200);
+  CHECK(p.ssh_paths == Words{"/a", "//b"});
+  CHECK(p.destination == "dir");
+}
+
+TEST_CASE("options: --remote comes alone") {
+  CHECK(send_outcome({"--remote", "x"}) == "usage");
+  CHECK(recv_outcome({"--remote", "-v"}) == "usage");
+  CHECK(recv_outcome({"-v", "--remote"}) == "usage");
 }
 
 TEST_CASE("options: bad values are usage errors") {
@@ -482,6 +557,15 @@ TEST_CASE("options: an empty value does not take the next word") {
     CHECK(send_outcome({name, "a", "b", "zs://host"}) == "usage");
     CHECK(recv_outcome({name, "a", "zs://host", "dir"}) == "usage");
   }
+}
+
+TEST_CASE("zrecv options: --inplace is of the receiver, and names what it writes into") {
+  CHECK(recv({"--listen=0", "--inplace", "file"}).inplace);
+  CHECK(recv({"--inplace", "zs://host", "file"}).inplace);
+  CHECK_FALSE(recv({"zs://host", "file"}).inplace);
+  CHECK(recv_outcome({"--listen=0", "--inplace"}) == "usage");
+  CHECK(recv_outcome({"--inplace", "--overwrite=never", "zs://host", "file"}) == "usage");
+  CHECK(send_outcome({"--inplace", "file", "zs://host"}) == "usage");
 }
 
 TEST_CASE("options: contradictions are usage errors") {

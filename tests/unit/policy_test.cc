@@ -87,6 +87,21 @@ TEST_CASE("policy of the sender: what was asked for, and what is possible") {
     check_why(choice.why, row.why);
     CHECK(choice.uncached == row.uncached);
   }
+  SourceFacts piped, copied;
+  piped.intake = Intake::Splice;
+  copied.intake = Intake::Read;
+  const auto check = [](const SendFacts& facts, Engine engine, const char* why) {
+    const Choice choice = choose_send_engine(facts);
+    CHECK(engine_name(choice.engine) == std::string(engine_name(engine)));
+    check_why(choice.why, why);
+    CHECK_FALSE(choice.uncached);
+  };
+  check({true, kAuto, piped, kPipe}, Engine::Sendfile, "spliced into it");
+  check({true, kAuto, copied, kPipe}, Engine::Sendfile, "standard input is not a pipe");
+  check({false, kAuto, piped, kPipe}, Engine::ReadWrite, "user space");
+  check({true, Engine::Direct, piped, kPipe}, Engine::ReadWrite,
+        "direct was asked for, but the source is a pipe");
+  check({true, Engine::Splice, piped, kPipe}, Engine::Splice, "asked for by --engine");
   const Choice no_pipe = choose_send_engine({true, Engine::Splice, kSmall, 0});
   CHECK((no_pipe.engine == Engine::ReadWrite));
   check_why(no_pipe.why, "splice was asked for, but a pipe");

@@ -89,9 +89,10 @@ TEST_CASE("agree: the stronger durability wins and no wish is batch") {
 
 TEST_CASE("agree: what either side wishes holds for both") {
   bool Terms::*const wishes[] = {&Terms::file_digest, &Terms::no_target_directory, &Terms::preserve,
-                                 &Terms::path_is_directory};
+                                 &Terms::path_is_directory, &Terms::to_stream};
   bool Negotiated::*const results[] = {&Negotiated::file_digest, &Negotiated::no_target_directory,
-                                       &Negotiated::preserve, &Negotiated::path_is_directory};
+                                       &Negotiated::preserve, &Negotiated::path_is_directory,
+                                       &Negotiated::to_stream};
   for (size_t i = 0; i < std::size(wishes); ++i)
     for (bool here : {false, true})
       for (bool there : {false, true}) {
@@ -105,6 +106,16 @@ TEST_CASE("agree: what either side wishes holds for both") {
         for (size_t k = 0; k < std::size(results); ++k)
           if (k != i) CHECK_FALSE(x.*results[k]);
       }
+}
+
+TEST_CASE("agree: a stream is not durable unless a side insists on it") {
+  Terms file, stream;
+  stream.to_stream = true;
+  CHECK(both(file, stream).first.durability == Durability::None);
+  CHECK(both(file, stream).second.durability == Durability::None);
+  file.durability = Durability::Batch;
+  CHECK(both(file, stream).first.durability == Durability::Batch);
+  CHECK(both(file, stream).second.durability == Durability::Batch);
 }
 
 TEST_CASE("agree: both overwrite rules are kept apart") {

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+// The side that ssh has started. The other one is in ssh_start.cc.
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+
+#include "common/base/error.h"
+#include "common/base/io.h"
+#include "common/base/stop.h"
+#include "common/net/relay.h"
+#include "common/session/lobby.h"
+#include "common/session/ssh_start.h"
+
+namespace zx {
+namespace {
+
+using std::chrono::seconds;
+
+// The request was sent before this program was started.
+constexpr seconds kRequestLimit{30};
+// Longer than the asking side needs for all its ways.
+constexpr seconds kWayLimit{60};
+constexpr seconds kConnectLimit{3}, kProofLimit{5};
+constexpr std::chrono::milliseconds kSlice{100};
+
+bool readable_before(Clock::time_point deadline) {
+  while (Clock::now() < deadline) {
+    check_stop();
+    pollfd p{STDIN_FILENO, POLLIN, 0};
+    if (poll(&p, 1, static_cast<int>(kSlice.count())) > 0) return true;
+  }
+  return false;
+}
+
+// Byte by byte: what follows the line may be the session.
+std::string read_line(Clock::time_point deadline) {
+  std::string line;
+  line.reserve(kMaxRequestBytes);
+  for (;;) {
+    if (!readable_before(deadline))
+      throw Error(ExitStatus::Timeout, "start by ssh: nothing came from the other side");
+    char c = 0;
+    const ssize_t n = retry_eintr([&] { return read(STDIN_FILENO, &c, 1); });
+    if (n <= 0) throw Error(ExitStatus::Network, "start by ssh: the other side has gone");
+    if (c == '\n') return line;
+    if (line.size() >= kMaxRequestBytes)
+      throw Error(ExitStatus::Protocol, "start by ssh: a line is too long");
+    line += c;
+  }
+}
+
+void write_reply(const StartReply& reply, const std::string& nonce) {
+  const std::string text = encode_reply(reply, nonce);
+  size_t done = 0;
+  while (done < text.size()) {
+    const ssize_t n =
+        retry_eintr([&] { return write(STDOUT_FILENO, text.data() + done, text.size() - done); });
+    if (n <= 0) throw Error(ExitStatus::Network, "start by ssh: the other side has gone");
+    done += static_cast<size_t>(n);
+  }
+}
+
+// Standard input and output as one socket, which they may be already (sshd chooses).
+Socket channel_socket(seconds idle, std::shared_ptr<void>* keep) {
+  struct stat in {
+  }, out{};
+  const bool one = fstat(STDIN_FILENO, &in) == 0 && fstat(STDOUT_FILENO, &out) == 0 &&
+                   S_ISSOCK(in.st_mode) && in.st_dev == out.st_dev && in.st_ino == out.st_ino;
+  // Nothing else may write there any more, and no end may be missed because a copy is open.
+  UniqueFd input(fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3));
+  UniqueFd output(fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3));
+  const UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
+  if (!input.valid() || !output.valid() || !null.valid() || dup2(null.get(), STDIN_FILENO) < 0 ||
+      dup2(null.get(), STDOUT_FILENO) < 0)
+    throw_errno(ExitStatus::Internal, "standard input and output", errno);
+  constexpr const char* kPeer = "the other side (through ssh)";
+  if (one) return {std::move(input), kPeer, idle};
+  auto relay = std::make_shared<Relay>(std::move(input), std::move(output));
+  UniqueFd socket = relay->take_socket();
+  *keep = std::move(relay);
+  return {std::move(socket), kPeer, idle};
+}
+
+Security security_of(const StartRequest& request) {
+  Security s;
+  s.mode = request.plain ? Mode::Plain : Mode::TlsPsk;
+  s.no_auth = request.no_auth;
+  s.ktls = request.ktls;
+  if (!request.no_auth) s.key = request.key;
+  if (!request.plain) s.suites = usable_suites(suites_fast_here(), request.ktls);
+  return s;
+}
+
+class Answer {
+ public:
+  explicit Answer(Role role) : role_(role) {}
+
+  StartedRemote run() {
+    try {
+      return negotiate();
+    } catch (const Error& e) {
+      // Without a nonce there is nobody who could believe it.
+      if (e.status() != ExitStatus::Network && !reader_.nonce().empty())
+        write_reply({.kind = StartReply::Kind::Error, .status = e.status(), .text = e.what()},
+                    reader_.nonce());
+      throw;
+    }
+  }
+
+ private:
+  StartedRemote negotiate() {
+    const auto deadline = Clock::now() + kRequestLimit;
+    for (bool last = false; !last;) {
+      std::string line = read_line(deadline);
+      last = reader_.take(line);
+      wipe(line);
+    }
+    const StartRequest& request = reader_.request();
+    if (request.role == role_)
+      throw Error(ExitStatus::Protocol, std::string("start by ssh: both sides are a ") +
+                                            role_name(role_) + " (see --remote-program)");
+    out_.security = security_of(request);
+    out_.idle = request.idle;
+    const char* connection = std::getenv("SSH_CONNECTION");
+    client_ = ssh_connection_address(connection, /*server=*/false);
+    StartReply ready{.kind = StartReply::Kind::Ready,
+                     .server = ssh_connection_address(connection, /*server=*/true)};
+    if (!request.listen) {
+      write_reply(ready, request.nonce);
+      return through();
+    }
+    listener_.emplace(request.ports, request.family);
+    ready.port = listener_->port();
+    write_reply(ready, request.nonce);
+    for (;;) {
+      if (auto started = await_connection()) return std::move(*started);
+      const StartCommand command = decode_command(read_line(Clock::now() + kRequestLimit));
+      listener_.reset();
+      if (command.kind == StartCommand::Kind::Through) {
+        write_reply({.kind = StartReply::Kind::Through}, request.nonce);
+        return through();
+      }
+      if (auto started = connect_back(command.port)) return std::move(*started);
+    }
+  }
+
+  // Nothing when there is a command to read.
+  std::optional<StartedRemote> await_connection() {
+    const auto end = Clock::now() + kWayLimit;
+    while (listener_) {
+      auto socket = lobby_.next(*listener_, end, out_.idle, STDIN_FILENO);
+      if (!socket) {
+        if (Clock::now() >= end)
+          throw Error(ExitStatus::Timeout, "start by ssh: nobody connected to port " +
+                                               std::to_string(listener_->port()));
+        return std::nullopt;
+      }
+      try {
+        auto h = listener_handshake(std::move(*socket), role_, out_.security,
+                                    Clock::now() + kStrangerLimit);
+        if (h)
+          return finish(met_as_listener(std::move(*listener_), std::move(*h), role_, out_.security,
+                                        out_.idle));
+      } catch (const KernelTlsError&) {
+        throw;
+      } catch (const Error& e) {
+        if (e.status() == ExitStatus::Internal) throw;
+      }
+    }
+    return std::nullopt;
+  }
+
+  std::optional<StartedRemote> connect_back(uint16_t port) {
+    std::string failure = "the address of the other side is not known";
+    if (!client_.empty()) {
+      try {
+        Socket socket = connect_to({client_, port}, reader_.request().family, seconds(0), out_.idle,
+                                   Clock::now() + kConnectLimit);
+        Handshaken h = connector_handshake(std::move(socket), role_, out_.security,
+                                           Clock::now() + kProofLimit);
+        return finish(met_as_connector(std::move(h), role_, out_.security, out_.idle));
+      } catch (const KernelTlsError&) {
+        throw;
+      } catch (const Error& e) {
+        if (e.status() == ExitStatus::Internal) throw;
+        failure = e.what();
+      }
+    }
+    write_reply({.kind = StartReply::Kind::Failed, .text = failure}, reader_.nonce());
+    return std::nullopt;
+  }
+
+  // The asking side speaks first, when it has read the reply.
+  StartedRemote through() {
+    lobby_ = {};
+    Socket socket = channel_socket(out_.idle, &keep_);
+    out_.security.mode = Mode::Plain;
+    out_.security.no_auth = false;
+    out_.security.suites = 0;
+    out_.security.key = reader_.request().key;
+    auto h = listener_handshake(std::move(socket), role_, out_.security, Clock::now() + kWayLimit);
+    if (!h) throw Error(ExitStatus::Network, "start by ssh: the other side has gone");
+    Met met;
+    met.first = std::move(*h);
+    met.keep = std::move(keep_);
+    out_.through_ssh = true;
+    return finish(std::move(met));
+  }
+
+  StartedRemote finish(Met met) {
+    met.started_by_peer = true;
+    out_.met = std::move(met);
+    return std::move(out_);
+  }
+
+  const Role role_;
+  RequestReader reader_;
+  StartedRemote out_{};
+  std::string client_;
+  std::optional<Listener> listener_;
+  Lobby lobby_;
+  std::shared_ptr<void> keep_;
+};
+
+}  // namespace
+
+StartedRemote answer_start(Role role) {
+  return Answer(role).run();
+}
+
+}  // namespace zx

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: MIT
+// The side that asks. The other one is in ssh_answer.cc.
+#include "common/session/ssh_start.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "common/base/error.h"
+#include "common/base/quote.h"
+#include "common/base/stop.h"
+#include "common/session/lobby.h"
+
+namespace zx {
+namespace {
+
+using std::chrono::seconds;
+
+// For one way: what a firewall drops must cost seconds, and a second SYN shall have its chance.
+constexpr seconds kWayLimit{3};
+// From connected to authenticated.
+constexpr seconds kProofLimit{5};
+// The other end connects within kWayLimit and proves itself within kProofLimit.
+constexpr seconds kBackLimit{10};
+// Beside a start of ssh that has come to its end: the host's name and its addresses.
+constexpr std::chrono::milliseconds kNameLimit{2000};
+// After its last word: until ssh has told its exit status.
+constexpr std::chrono::milliseconds kEndLimit{5000};
+// Addresses of a host that are tried.
+constexpr size_t kMaxAddresses = 4;
+
+// Nothing that could be the request, come back from a shell that repeats what it reads.
+bool may_be_shown(std::string_view line) {
+  return line.find("zk1_") == std::string_view::npos;
+}
+
+// What must end after the session's connections: first ssh's input, then ssh.
+struct SshRun {
+  explicit SshRun(const std::vector<std::string>& argv, SshProcess::Say say)
+      : process(argv, std::move(say)) {}
+  SshProcess process;
+  std::optional<Socket> control;  // not there when the session is in it
+};
+
+// Where ssh has gone, found beside its start: the name after aliases and its addresses. A thread of
+// its own that is not waited for: a name server may be slow.
+class HostFinder {
+ public:
+  HostFinder(const SshOptions& ssh, const SshEndpoint& endpoint, Family family)
+      : state_(std::make_shared<State>()) {
+    std::thread([=, state = state_] {
+      std::vector<std::string> found;
+      try {
+        found = numeric_addresses(ssh_host_name(ssh, endpoint, seconds(10)), family);
+      } catch (...) {  // a stop signal: nobody waits
+      }
+      const std::lock_guard lock(state->mutex);
+      state->addresses = std::move(found);
+      state->done = true;
+      state->changed.notify_all();
+    }).detach();
+  }
+
+  std::vector<std::string> addresses() const {
+    const auto deadline = Clock::now() + kNameLimit;
+    std::unique_lock lock(state_->mutex);
+    while (!state_->done && Clock::now() < deadline) {
+      state_->changed.wait_for(lock, std::chrono::milliseconds(100));
+      check_stop();
+    }
+    return state_->addresses;
+  }
+
+ private:
+  struct State {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool done = false;
+    std::vector<std::string> addresses;
+  };
+  std::shared_ptr<State> state_;
+};
+
+class Start {
+ public:
+  Start(const SshEndpoint& endpoint, const SshStart& start, Family family, seconds idle, Role role,
+        const Security& security, const SshTold& told)
+      : endpoint_(endpoint),
+        start_(start),
+        family_(family),
+        idle_(idle),
+        role_(role),
+        security_(security),
+        key_(security.key ? *security.key : Key::generate()),
+        told_(told),
+        counterpart_(role == Role::Sender ? "zrecv" : "zsend"),
+        host_(quote(ssh_destination(endpoint))),
+        scanner_(request_.nonce, [this](std::string_view line) {
+          if (may_be_shown(line)) told_.detail(host_ + " prints: " + quote_peer_text(line));
+        }) {}
+
+  SshMet run() {
+    const bool through_only = start_.via == Via::Ssh;
+    begin(!through_only);
+    std::optional<HostFinder> finder;
+    if (!through_only) finder.emplace(start_.ssh, endpoint_, family_);
+    const StartReply ready = await(StartReply::Kind::Ready, 2 * idle_);
+    if (through_only) return {through(), "ssh", "--via=ssh"};
+    if (ready.port == 0) throw Error(ExitStatus::Protocol, host_ + ": ready without a port");
+
+    if (auto met = connect(ready, finder->addresses())) return {std::move(*met), "direct", ""};
+    if (auto met = let_connect()) return {std::move(*met), "back", obstacles_};
+    if (start_.via == Via::Direct)
+      throw Error(ExitStatus::Network,
+                  host_ + ": no connection for the data, and --via=direct: " + obstacles_);
+    told_.detail("data goes through ssh: " + obstacles_);
+    run_->control->send_all(as_bytes(encode_command({StartCommand::Kind::Through, 0})), More::No);
+    (void)await(StartReply::Kind::Through, idle_);
+    return {through(), "ssh", obstacles_};
+  }
+
+ private:
+  void begin(bool listen) {
+    const std::string program =
+        start_.remote_program.empty() ? counterpart_ : shell_word(start_.remote_program);
+    run_ = std::make_shared<SshRun>(ssh_arguments(start_.ssh, endpoint_, program + " --remote"),
+                                    [told = told_](const auto& line) {
+                                      if (may_be_shown(line))
+                                        told.message(line);  // as long as ssh runs, not only here
+                                    });
+    run_->control.emplace(run_->process.take_socket(), host_ + " (through ssh)", idle_);
+    request_.key = key_;
+    request_.role = role_;
+    request_.plain = security_.mode == Mode::Plain;
+    request_.no_auth = security_.no_auth;
+    request_.ktls = security_.ktls;
+    request_.family = family_;
+    request_.ports = start_.ports;
+    request_.idle = idle_;
+    request_.listen = listen;
+    std::string text = encode_request(request_);
+    try {
+      run_->control->send_all(as_bytes(text), More::No);
+    } catch (const Error&) {  // ssh has ended: await() finds out why
+    }
+    wipe(text);
+  }
+
+  StartReply await(StartReply::Kind wanted, seconds limit) {
+    const auto deadline = Clock::now() + limit;
+    for (;;) {
+      if (auto reply = next_reply()) {
+        if (reply->kind == wanted) return *reply;
+        continue;  // "failed" of a way that was given up already
+      }
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+      if (left.count() <= 0 || !run_->control->wait_readable(left))
+        throw Error(ExitStatus::Timeout, host_ + ": no answer from " + counterpart_ +
+                                             " there within " + std::to_string(limit.count()) +
+                                             " s");
+      receive();
+    }
+  }
+
+  // What has come from the other end. Throws when that was the end.
+  void receive() {
+    std::array<std::byte, 4096> buffer{};
+    size_t n = 0;
+    try {
+      n = run_->control->recv_some(buffer);
+    } catch (const Error& e) {  // reset: ssh ended with our request unread
+      if (e.status() != ExitStatus::Network) throw;
+    }
+    if (n == 0) throw_end();
+    scanner_.feed({reinterpret_cast<const char*>(buffer.data()), n});
+  }
+
+  std::optional<StartReply> next_reply() {
+    std::optional<StartReply> reply;
+    try {
+      reply = scanner_.next();
+    } catch (const Error& e) {
+      throw Error(e.status(), host_ + ": " + e.what());
+    }
+    if (reply && reply->kind == StartReply::Kind::Error)
+      throw Error(reply->status, host_ + ": " + quote_peer_text(reply->text), Origin::Peer);
+    return reply;
+  }
+
+  [[noreturn]] void throw_end() {
+    run_->control.reset();
+    const SshProcess::End end = run_->process.wait(kEndLimit);
+    const std::string last = end.last_line.empty() ? "" : ": " + end.last_line;
+    if (end.by_signal)
+      throw Error(ExitStatus::Network,
+                  host_ + ": ssh was killed by SIG" + sigabbrev_np(end.status - 128) + last);
+    constexpr int kSshFailed = 255, kNotFound = 127, kNotExecutable = 126;
+    if (end.status == kSshFailed)
+      throw Error(ExitStatus::Network,
+                  host_ + ": ssh failed" + (last.empty() ? " (exit status 255)" : last));
+    // csh has no status of its own for it.
+    const bool missing = end.status == kNotFound || end.status == kNotExecutable ||
+                         (end.status == 1 && end.last_line.find("not found") != std::string::npos);
+    if (missing)
+      throw Error(ExitStatus::Network,
+                  counterpart_ + " is not installed on " + host_ +
+                      ": install package zsend there or name it with --remote-program" +
+                      (last.empty() ? "" : " (" + end.last_line + ")"));
+    throw Error(ExitStatus::Protocol, host_ + ": " + counterpart_ + " --remote ended with status " +
+                                          std::to_string(end.status) + " before it was ready" +
+                                          last);
+  }
+
+  // --- the three ways
+
+  std::vector<std::string> candidates(const StartReply& ready,
+                                      const std::vector<std::string>& of_name) const {
+    const bool v6 = ready.server.find(':') != std::string::npos;
+    const bool usable = !ready.server.empty() && family_ != (v6 ? Family::V4 : Family::V6);
+    // Where ssh came in is where its host name leads to: there is nothing else to try.
+    if (usable && std::find(of_name.begin(), of_name.end(), ready.server) != of_name.end())
+      return {ready.server};
+    std::vector<std::string> out(
+        of_name.begin(),
+        of_name.begin() + static_cast<std::ptrdiff_t>(std::min(of_name.size(), kMaxAddresses)));
+    if (usable) out.push_back(ready.server);
+    return out;
+  }
+
+  std::optional<Met> connect(const StartReply& ready, const std::vector<std::string>& of_name) {
+    const std::vector<std::string> hosts = candidates(ready, of_name);
+    if (hosts.empty()) add_obstacle("no address of " + host_ + " is known");
+    const auto end = Clock::now() + kWayLimit;
+    for (size_t i = 0; i < hosts.size(); ++i) {
+      const auto share = std::max(end - Clock::now(), Clock::duration(0)) /
+                         static_cast<Clock::rep>(hosts.size() - i);
+      try {
+        Socket socket =
+            connect_to({hosts[i], ready.port}, family_, seconds(0), idle_, Clock::now() + share);
+        Handshaken h =
+            connector_handshake(std::move(socket), role_, security_, Clock::now() + kProofLimit);
+        return finish(met_as_connector(std::move(h), role_, security_, idle_));
+      } catch (const KernelTlsError&) {
+        throw;  // ours, not the way's
+      } catch (const Error& e) {
+        if (e.status() == ExitStatus::Internal) throw;
+        add_obstacle(e.what());
+      }
+    }
+    return std::nullopt;
+  }
+
+  std::optional<Met> let_connect() {
+    std::optional<Listener> listener;
+    try {
+      listener.emplace(start_.ports, family_);
+    } catch (const Error& e) {
+      add_obstacle(std::string("connecting back: ") + e.what());
+      return std::nullopt;
+    }
+    told_.detail("the data port is blocked (" + obstacles_ + "); " + host_ +
+                 " connects back to port " + std::to_string(listener->port()));
+    run_->control->send_all(as_bytes(encode_command({StartCommand::Kind::Back, listener->port()})),
+                            More::No);
+    const auto end = Clock::now() + kBackLimit;
+    Lobby lobby;
+    while (Clock::now() < end) {
+      if (auto socket = lobby.next(*listener, end, idle_, run_->control->fd())) {
+        if (auto h = admit(std::move(*socket), end))
+          return finish(
+              met_as_listener(std::move(*listener), std::move(*h), role_, security_, idle_));
+        continue;
+      }
+      if (!run_->control->readable_now()) continue;
+      receive();
+      const auto reply = next_reply();
+      if (!reply || reply->kind != StartReply::Kind::Failed) continue;
+      add_obstacle("connecting back: " + quote_peer_text(reply->text));
+      return std::nullopt;
+    }
+    add_obstacle("connecting back: nobody came within " + std::to_string(kBackLimit.count()) +
+                 " s");
+    return std::nullopt;
+  }
+
+  // Nothing for a stranger.
+  std::optional<Handshaken> admit(Socket socket, Clock::time_point end) {
+    try {
+      return listener_handshake(std::move(socket), role_, security_,
+                                std::min(end, Clock::now() + kStrangerLimit));
+    } catch (const KernelTlsError&) {
+      throw;
+    } catch (const Error& e) {
+      if (e.status() == ExitStatus::Internal) throw;
+      told_.detail(std::string("a connection was turned away: ") + e.what());
+      return std::nullopt;
+    }
+  }
+
+  // ssh encrypts; the challenge makes sure that it is our program at the other end of the channel.
+  Met through() {
+    Security inside;
+    inside.mode = Mode::Plain;
+    inside.key = key_;
+    Met met;
+    met.first = connector_handshake(std::move(*run_->control), role_, inside);
+    run_->control.reset();
+    met.connector = true;
+    return finish(std::move(met));
+  }
+
+  Met finish(Met met) {
+    met.keep = run_;
+    return met;
+  }
+
+  void add_obstacle(const std::string& text) {
+    obstacles_ += (obstacles_.empty() ? "" : "; ") + text;
+  }
+
+  const SshEndpoint& endpoint_;
+  const SshStart& start_;
+  const Family family_;
+  const seconds idle_;
+  const Role role_;
+  const Security& security_;
+  const Key key_;
+  const SshTold told_;
+  const std::string counterpart_, host_;
+  StartRequest request_{.nonce = make_nonce()};
+  ReplyScanner scanner_;
+  std::shared_ptr<SshRun> run_;
+  std::string obstacles_;
+};
+
+}  // namespace
+
+SshMet start_by_ssh(const SshEndpoint& endpoint, const SshStart& start, Family family, seconds idle,
+                    Role role, const Security& security, const SshTold& told) {
+  return Start(endpoint, start, family, idle, role, security, told).run();
+}
+
+}  // namespace zx

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// Start of the other program by ssh, both ends, up to an authenticated first connection. Three ways
+// for the data, in this order: this side connects to a port of the other's, the other connects to
+// one of ours, the ssh channel itself. The key is made by the side that asks and travels over ssh;
+// whoever answers on a port has to prove that he has it, so a wrong host only costs time.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/net/ssh.h"
+#include "common/session/session.h"
+#include "common/session/start_dialogue.h"
+
+namespace zx {
+
+enum class Via { Auto, Direct, Ssh };  // --via
+
+/// What --remote-program, --via, --port-range and ssh's own options say.
+struct SshStart {
+  SshOptions ssh;
+  std::string remote_program;  // "": zsend or zrecv, found by the remote shell
+  Via via = Via::Auto;
+  PortRange ports;
+};
+
+/// What is said while it goes on. From any thread.
+struct SshTold {
+  std::function<void(const std::string&)> message;  // a line of ssh's, quoted
+  std::function<void(const std::string&)> detail;   // of interest with -v, quoted
+};
+
+struct SshMet {
+  Met met;
+  const char* via = "";  // "direct", "back" or "ssh"
+  std::string why;       // why not a better way; "" for direct
+};
+
+/// Starts the other program and meets it. `security` has a new key, or says --no-auth. Blocking,
+/// up to twice `idle` for ssh's and the program's start (passwords are typed meanwhile) and some
+/// seconds a way. Throws Error{Network}: ssh failed, the program is not there, no way was left;
+/// Error{Protocol}: another version, no answer; Error{Timeout}; what the other program reports.
+SshMet start_by_ssh(const SshEndpoint& endpoint, const SshStart& start, Family family,
+                    std::chrono::seconds idle, Role role, const Security& security,
+                    const SshTold& told);
+
+/// The other end: --remote, with the dialogue on standard input and output. What fails before the
+/// session is reported there. Blocking. Throws Error, too.
+struct StartedRemote {
+  Met met;
+  Security security;
+  std::chrono::seconds idle;
+  bool through_ssh = false;
+};
+StartedRemote answer_start(Role role);
+
+}  // namespace zx

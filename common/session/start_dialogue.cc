@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: MIT
+#include "common/session/start_dialogue.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <charconv>
+#include <vector>
+
+#include "common/base/error.h"
+#include "common/base/quote.h"
+#include "common/base/random.h"
+#include "common/wire/limits.h"
+
+namespace zx {
+namespace {
+
+constexpr std::string_view kStart = "zxfer-start";
+constexpr size_t kNonceDigits = 32;
+// The lines of a request, in this order, between the first one and "end".
+constexpr std::array<std::string_view, 9> kKeys{"nonce",  "key",   "role",    "mode",  "ktls",
+                                                "family", "ports", "timeout", "listen"};
+
+[[noreturn]] void bad(std::string_view what, std::string_view line) {
+  throw Error(ExitStatus::Protocol,
+              "start by ssh: " + std::string(what) + ": " + quote_peer_text(line.substr(0, 200)));
+}
+
+bool is_nonce(std::string_view text) {
+  return text.size() == kNonceDigits &&
+         text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+template <typename T>
+std::optional<T> number(std::string_view digits) {
+  T out{};
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), out);
+  if (digits.empty() || error != std::errc() || end != digits.data() + digits.size()) return {};
+  return out;
+}
+
+// "a b rest with spaces": the first words by single spaces, the last one takes what is left.
+std::vector<std::string_view> words(std::string_view line, size_t count) {
+  std::vector<std::string_view> out;
+  while (out.size() + 1 < count) {
+    const size_t space = line.find(' ');
+    if (space == std::string_view::npos) break;
+    out.push_back(line.substr(0, space));
+    line.remove_prefix(space + 1);
+  }
+  out.push_back(line);
+  return out;
+}
+
+template <typename T, size_t N>
+T word(const std::array<std::pair<std::string_view, T>, N>& table, std::string_view value,
+       std::string_view line) {
+  for (const auto& [name, meaning] : table)
+    if (name == value) return meaning;
+  bad("unknown value", line);
+}
+
+template <typename T, size_t N>
+std::string name_of(const std::array<std::pair<std::string_view, T>, N>& table, T value) {
+  for (const auto& [name, meaning] : table)
+    if (meaning == value) return std::string(name);
+  return "";
+}
+
+constexpr std::array<std::pair<std::string_view, Role>, 2> kRoles{
+    {{"sender", Role::Sender}, {"receiver", Role::Receiver}}};
+constexpr std::array<std::pair<std::string_view, Ktls>, 3> kKtls{
+    {{"auto", Ktls::Auto}, {"on", Ktls::On}, {"off", Ktls::Off}}};
+constexpr std::array<std::pair<std::string_view, Family>, 3> kFamilies{
+    {{"any", Family::Any}, {"4", Family::V4}, {"6", Family::V6}}};
+constexpr std::array<std::pair<std::string_view, bool>, 2> kYesNo{{{"yes", true}, {"no", false}}};
+// Plain, without authentication.
+constexpr std::array<std::pair<std::string_view, std::pair<bool, bool>>, 3> kModes{
+    {{"tls", {false, false}}, {"plain", {true, false}}, {"plain-no-auth", {true, true}}}};
+constexpr std::array<std::pair<std::string_view, StartReply::Kind>, 4> kReplies{
+    {{"zxfer-ready", StartReply::Kind::Ready},
+     {"zxfer-error", StartReply::Kind::Error},
+     {"zxfer-failed", StartReply::Kind::Failed},
+     {"zxfer-through", StartReply::Kind::Through}}};
+
+bool is_address(std::string_view text) {
+  const std::string address(text.substr(0, text.find('%')));
+  std::array<unsigned char, sizeof(in6_addr)> scrap{};
+  return text.size() < 64 && text == escape(text) &&
+         (inet_pton(AF_INET, address.c_str(), scrap.data()) == 1 ||
+          inet_pton(AF_INET6, address.c_str(), scrap.data()) == 1);
+}
+
+std::string one_line(const std::string& text) {
+  return escape(text, kMaxTextBytes);
+}
+
+}  // namespace
+
+std::string make_nonce() {
+  std::array<std::byte, kNonceDigits / 2> bytes{};
+  fill_random(bytes);
+  std::string out;
+  for (std::byte b : bytes) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    out += kDigits[std::to_integer<size_t>(b) >> 4];
+    out += kDigits[std::to_integer<size_t>(b) & 15];
+  }
+  return out;
+}
+
+std::string encode_request(const StartRequest& r) {
+  std::string out;
+  // One allocation: a growing string would leave copies of the key behind.
+  out.reserve(kMaxRequestBytes);
+  out += kStart;
+  out += " " + std::to_string(kStartVersion) + "\nnonce " + r.nonce + "\nkey ";
+  std::string key = r.key->text();
+  out += key;
+  wipe(key);
+  out += "\nrole " + name_of(kRoles, r.role);
+  out += "\nmode " + name_of(kModes, std::pair(r.plain, r.no_auth));
+  out += "\nktls " + name_of(kKtls, r.ktls);
+  out += "\nfamily " + name_of(kFamilies, r.family);
+  out += "\nports " + std::to_string(r.ports.first) + "-" + std::to_string(r.ports.last);
+  out += "\ntimeout " + std::to_string(r.idle.count());
+  out += "\nlisten " + name_of(kYesNo, r.listen) + "\nend\n";
+  return out;
+}
+
+bool RequestReader::take(std::string_view line) {
+  const size_t at = lines_++;
+  const auto w = words(line, 2);
+  if (at == 0) {
+    if (w.size() != 2 || w[0] != kStart) bad("not a request", line);
+    version_ = w[1];
+    return false;
+  }
+  if (at == kKeys.size() + 1) {
+    if (line != "end") bad("too long", line);
+    return true;
+  }
+  if (at > kKeys.size() || w.size() != 2 || w[0] != kKeys[at - 1]) {
+    if (at == 2) bad("expected key", "");  // never shown: it may be one
+    bad("expected " + std::string(kKeys[std::min<size_t>(at, kKeys.size()) - 1]), line);
+  }
+  const std::string_view value = w[1];
+  switch (at) {
+    case 1:
+      if (!is_nonce(value)) bad("not a nonce", line);
+      request_.nonce = value;
+      if (version_ != std::to_string(kStartVersion))
+        throw Error(ExitStatus::Protocol, "start by ssh: the other side speaks version " +
+                                              quote_peer_text(version_.substr(0, 20)) +
+                                              " of it, this program version " +
+                                              std::to_string(kStartVersion));
+      break;
+    case 2:
+      request_.key = Key::parse(value);
+      break;
+    case 3:
+      request_.role = word(kRoles, value, line);
+      break;
+    case 4:
+      std::tie(request_.plain, request_.no_auth) = word(kModes, value, line);
+      break;
+    case 5:
+      request_.ktls = word(kKtls, value, line);
+      break;
+    case 6:
+      request_.family = word(kFamilies, value, line);
+      break;
+    case 7:
+      if (value != "0-0") request_.ports = parse_port_range(value);
+      break;
+    case 8: {
+      const auto seconds = number<int64_t>(value);
+      if (!seconds || *seconds < 1 || *seconds > 1'000'000) bad("not a time", line);
+      request_.idle = std::chrono::seconds(*seconds);
+      break;
+    }
+    default:
+      request_.listen = word(kYesNo, value, line);
+  }
+  return false;
+}
+
+std::string encode_reply(const StartReply& reply, const std::string& nonce) {
+  std::string out =
+      "\n" + name_of(kReplies, reply.kind) + " " + std::to_string(kStartVersion) + " " + nonce;
+  switch (reply.kind) {
+    case StartReply::Kind::Ready:
+      out += " " + std::to_string(reply.port) + " " + (reply.server.empty() ? "-" : reply.server);
+      break;
+    case StartReply::Kind::Error:
+      out += " " + std::to_string(static_cast<int>(reply.status)) + " " + one_line(reply.text);
+      break;
+    case StartReply::Kind::Failed:
+      out += " " + one_line(reply.text);
+      break;
+    case StartReply::Kind::Through:
+      break;
+  }
+  return out + "\n";
+}
+
+std::optional<StartReply> ReplyScanner::next() {
+  for (;;) {
+    const size_t end = buffer_.find('\n');
+    const size_t length = std::min(end, buffer_.size());
+    if (end != std::string::npos) {
+      const std::string line = buffer_.substr(0, length);
+      buffer_.erase(0, length + 1);
+      if (auto reply = parse(line)) return reply;
+      noise_bytes_ += length + 1;
+      if (!line.empty() && noise_bytes_ <= kMaxNoiseBytes) noise_(line);
+    }
+    if (noise_bytes_ + buffer_.size() > kMaxNoiseBytes)
+      throw Error(ExitStatus::Protocol,
+                  "the remote shell prints more than 64 KiB that are not the answer");
+    if (end == std::string::npos) return std::nullopt;
+  }
+}
+
+std::optional<StartReply> ReplyScanner::parse(std::string_view line) const {
+  const auto w = words(line, 4);
+  if (w.size() < 3 || w[2] != nonce_) return std::nullopt;
+  StartReply out;
+  const auto* const kind = std::find_if(kReplies.begin(), kReplies.end(),
+                                        [&](const auto& k) { return k.first == w[0]; });
+  if (kind == kReplies.end()) return std::nullopt;
+  out.kind = kind->second;
+  if (w[1] != std::to_string(kStartVersion)) {
+    if (!number<unsigned>(w[1])) return std::nullopt;
+    throw Error(ExitStatus::Protocol, "the program there speaks version " + std::string(w[1]) +
+                                          " of the start by ssh, this one version " +
+                                          std::to_string(kStartVersion));
+  }
+  const std::string_view rest = w.size() == 4 ? w[3] : "";
+  const auto fields = words(rest, 2);
+  switch (out.kind) {
+    case StartReply::Kind::Ready: {
+      const auto port = number<uint16_t>(fields[0]);
+      if (!port || fields.size() != 2) return std::nullopt;
+      out.port = *port;
+      if (fields[1] == "-") return out;
+      if (!is_address(fields[1])) return std::nullopt;
+      out.server = fields[1];
+      return out;
+    }
+    case StartReply::Kind::Error: {
+      const auto status = number<uint32_t>(fields[0]);
+      if (!status || fields.size() != 2) return std::nullopt;
+      const auto known = status_from_number(*status);
+      if (known == ExitStatus::Ok) return std::nullopt;
+      out.status = known.value_or(ExitStatus::Protocol);
+      out.text = fields[1];
+      return out;
+    }
+    case StartReply::Kind::Failed:
+      out.text = rest;
+      return out;
+    case StartReply::Kind::Through:
+      if (w.size() != 3) return std::nullopt;
+      return out;
+  }
+  return std::nullopt;
+}
+
+std::string encode_command(const StartCommand& command) {
+  if (command.kind == StartCommand::Kind::Through) return "through\n";
+  return "back " + std::to_string(command.port) + "\n";
+}
+
+StartCommand decode_command(std::string_view line) {
+  if (line == "through") return {StartCommand::Kind::Through, 0};
+  const auto w = words(line, 2);
+  const uint16_t port = w.size() == 2 ? number<uint16_t>(w[1]).value_or(0) : uint16_t{0};
+  if (w[0] != "back" || port == 0) bad("not a command", line);
+  return {StartCommand::Kind::Back, port};
+}
+
+std::string ssh_connection_address(const char* ssh_connection, bool server) {
+  if (ssh_connection == nullptr) return "";
+  const auto w = words(ssh_connection, 4);
+  const std::string_view address = w.size() == 4 ? w[server ? 2 : 0] : "";
+  return is_address(address) ? std::string(address) : "";
+}
+
+}  // namespace zx

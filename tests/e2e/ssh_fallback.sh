@@ -1,0 +1,50 @@
+# The data's own connection is blocked: the other side connects back; when that is blocked too the data goes
+# through ssh; --via forces one. In a network namespace, where ports of a range are taken in their order: the
+# first is the remote's, the second is for connecting back.
+[ -n "${IN_NETNS:-}" ] || {
+  unshare --net true 2>/dev/null && PATH=$PATH:/usr/sbin command -v nft >/dev/null || { echo "skip: no network namespaces, or no nft"; exit 77; }
+  exec env IN_NETNS=1 unshare --net bash "$0"
+}
+export PATH=$PATH:/usr/sbin:/sbin
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib_ssh.sh"
+ip link set lo up
+start_sshd box; random_file "$t/f" 3000001; cp "$t/f" "$t/box/src"; range=40000-40001
+# blocked WORD PORT...: WORD is drop or reject.
+blocked() {
+  local how=$1 port; shift; [ "$how" != reject ] || how="reject with tcp reset"
+  nft flush ruleset
+  nft add table inet t; nft add chain inet t in '{ type filter hook input priority 0; }' || skip "no packet filter in this kernel"
+  for port in "$@"; do nft add rule inet t in tcp dport "$port" $how || fail "nft"; done
+}
+# go WAY STATUS [OPTIONS]: push and pull; both take WAY, or both end with STATUS and leave nothing.
+go() {
+  local way=$1 wanted=$2; shift 2
+  rm -f "$t/box/got" "$t/got" "$t"/[sr]*.json
+  status_of timeout 60 "$ZSEND" -F "$ssh_config" -v --port-range=$range "$@" --json="$t/send.json" "$t/f" box:got 2>"$t/send.err"; expect_status "$wanted" "push ($way, $*)"
+  status_of timeout 60 "$ZRECV" -F "$ssh_config" -v --port-range=$range "$@" --json="$t/recv.json" box:src "$t/got" 2>"$t/recv.err"; expect_status "$wanted" "pull ($way, $*)"
+  until_true nothing_left box
+  if [ "$wanted" = 0 ]; then
+    expect_same "$t/f" "$t/box/got"; expect_same "$t/f" "$t/got"
+    for side in send recv; do [ "$(field "$t/$side.json" via)" = "$way" ] || fail "$side: not by $way: $(tail -1 "$t/$side.json")"; done
+  else
+    [ ! -e "$t/got" ] && [ ! -e "$t/box/got" ] || fail "something was committed"
+  fi
+  ! ls -A "$t" "$t/box" | grep -q '^\.zrecv' || fail "a temporary file stayed"
+}
+blocked drop; go direct 0; ! grep -q 'through ssh\|blocked' "$t/send.err" || fail "speaks of a fallback"
+go ssh 0 --via=ssh
+for how in drop reject; do
+  [ $how = drop ] && why="Connection timed out\|timed out" || why="Connection refused"
+  blocked $how 40000; go back 0
+  for side in send recv; do
+    grep "data over a connection from the other side: .*40000" "$t/$side.err" | grep -q "$why" || fail "$side does not say why ($how): $(cat "$t/$side.err")"
+  done
+  blocked $how 40000 40001; go ssh 0
+  for side in send recv; do
+    grep "data through ssh: .*40000.*; .*40001" "$t/$side.err" | grep -q "$why" || fail "$side does not say why ($how): $(cat "$t/$side.err")"
+    grep -q '"why":\[.*data through ssh' "$t/$side.json" || fail "$side: not in the summary"
+  done
+  go none 5 --via=direct
+  for side in send recv; do grep -q "error: 'box': .*--via=direct: .*40000.*40001" "$t/$side.err" || fail "$side: --via=direct does not say why: $(cat "$t/$side.err")"; done
+done

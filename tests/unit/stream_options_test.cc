@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+#include <catch2/catch.hpp>
+#include <string>
+#include <vector>
+
+#include "common/base/error.h"
+#include "zrecv/options.h"
+
+namespace zx {
+namespace {
+
+using Words = std::vector<std::string>;
+
+// "no error", or the name of the status.
+std::string outcome(const Words& words, RecvOptions* options) {
+  std::vector<const char*> argv{"zrecv"};
+  for (const std::string& word : words) argv.push_back(word.c_str());
+  try {
+    return parse_recv_options(static_cast<int>(argv.size()), argv.data(), options) ? "no error"
+                                                                                   : "answered";
+  } catch (const Error& e) {
+    return std::string(status_name(e.status()));
+  }
+}
+
+RecvOptions parse(const Words& words) {
+  RecvOptions options;
+  CHECK(outcome(words, &options) == "no error");
+  return options;
+}
+
+std::string joined(const Words& words) {
+  std::string out;
+  for (const std::string& word : words) out += word + " ";
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("zrecv options: standard output and commands as destination") {
+  for (const Words& words :
+       {Words{"zs://host", "-"}, Words{"--listen", "0", "-"}, Words{"--listen", "0", "--", "-"}}) {
+    INFO(joined(words));
+    const RecvOptions o = parse(words);
+    CHECK(o.to_stdout);
+    CHECK(o.to_stream());
+    CHECK_FALSE(o.exec);
+    CHECK_FALSE(o.verify_first);
+  }
+  for (const Words& words :
+       {Words{"--exec", "tar x", "zs://host"}, Words{"--exec=tar x", "--listen", "0"}}) {
+    INFO(joined(words));
+    const RecvOptions o = parse(words);
+    CHECK_FALSE(o.to_stdout);
+    CHECK(o.to_stream());
+    CHECK(o.exec == std::optional<std::string>("tar x"));
+  }
+  CHECK(parse({"--verify-first", "zs://host", "-"}).verify_first);
+  CHECK(parse({"--verify-first", "--exec=sh", "zs://host"}).verify_first);
+  CHECK_FALSE(parse({"--listen", "0", "./-"}).to_stream());
+  CHECK(parse({"--listen", "0", "./-"}).destination == "./-");
+}
+
+TEST_CASE("zrecv options: what a stream cannot have is a usage error") {
+  for (const Words& words : {Words{"--json", "zs://h", "-"},
+                             Words{"--json=-", "zs://h", "-"},
+                             Words{"--digest", "zs://h", "-"},
+                             Words{"-T", "zs://h", "-"},
+                             Words{"-p", "zs://h", "-"},
+                             Words{"--overwrite=never", "zs://h", "-"},
+                             Words{"--overwrite=always", "zs://h", "-"},
+                             Words{"--durability=batch", "zs://h", "-"},
+                             Words{"--durability=file", "zs://h", "-"},
+                             Words{"-T", "--exec=cat", "zs://h"},
+                             Words{"-p", "--exec=cat", "zs://h"},
+                             Words{"--overwrite=older", "--exec=cat", "zs://h"},
+                             Words{"--durability=file", "--exec=cat", "--listen", "0"},
+                             Words{"-", "zs://h"},
+                             Words{"--exec=cat", "zs://h", "dir"},
+                             Words{"--exec=cat", "zs://h", "-"},
+                             Words{"--exec=cat", "--listen", "0", "-"},
+                             Words{"--exec=cat"},
+                             Words{"--exec=", "zs://h"},
+                             Words{"--verify-first", "zs://h", "dir"},
+                             Words{"--verify-first", "--listen", "0"}}) {
+    INFO(joined(words));
+    RecvOptions out;
+    CHECK(outcome(words, &out) == "usage");
+  }
+  for (const Words& words :
+       {Words{"--json=f", "--digest=g", "zs://h", "-"}, Words{"--durability=none", "zs://h", "-"},
+        Words{"--json", "--exec=cat >f", "zs://h"}, Words{"--engine=splice", "zs://h", "-"}}) {
+    INFO(joined(words));
+    (void)parse(words);
+  }
+}
+
+}  // namespace zx

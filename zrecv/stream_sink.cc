@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: MIT
+#include "zrecv/stream_sink.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "common/base/io.h"
+#include "common/base/memory.h"
+#include "common/base/page_buffer.h"
+#include "common/base/quote.h"
+#include "common/file/name.h"
+#include "common/file/space.h"
+#include "common/session/stream_count.h"
+#include "zrecv/destination.h"
+
+namespace zx {
+namespace {
+
+// What may be in the spool before the reader takes it, and never less than two blocks, or one for
+// each stream and one more: so much is on its way at a time.
+constexpr uint64_t kWindowBytes = 64 << 20;
+// Beyond the window, when a block has to come again behind others: with so many damaged ones a
+// broken path is given up too.
+constexpr uint64_t kMaxOwedBlocks = kMaxDamagedBlocks;
+// At a time to the reader: as much as its pipe holds.
+constexpr size_t kPieceBytes = 1 << 20;
+// Memory is given back in steps of a huge page. A part of one would be cleared in place, under the
+// readers who have got it through a pipe; whole ones only lose their place in the file.
+constexpr uint64_t kReleaseBytes = 2 << 20;
+// With --verify-first: so much is held in memory rather than on a disk.
+constexpr uint64_t kSmallBytes = 16 << 20;
+// A waiting thread looks for a stop so often.
+constexpr std::chrono::milliseconds kLookForStop{100};
+
+std::string spool_directory() {
+  const char* chosen = getenv("TMPDIR");
+  return chosen != nullptr && *chosen != '\0' ? chosen : "/var/tmp";
+}
+
+}  // namespace
+
+StreamSink::StreamSink(const EntryInfo& info, StreamOutput& output, bool verify_first,
+                       WakeFd& event)
+    : info_(info), output_(output), verify_first_(verify_first), event_(event) {}
+
+StreamSink::~StreamSink() {
+  stop();
+  if (!published_) output_.abandon();
+}
+
+std::string StreamSink::describe() const {
+  return output_.describe() + (spool_place_.empty() ? "" : " (held in " + spool_place_ + ")");
+}
+
+bool StreamSink::open(const Negotiated& agreed) {
+  const uint64_t streams = agreed.streams == 0 ? kMostByItself : agreed.streams;
+  window_ = std::max(kWindowBytes, (streams + 1) * agreed.block_bytes);
+  if (verify_first_) {
+    hold_back();
+    return true;
+  }
+  spool_ = Spool::in_memory();
+  // At once, so that holes at the end are there to be read: they are not written.
+  if (!info_.open_ended && ftruncate(spool_->fd(), to_off(info_.size)) != 0)
+    throw_file_errno(describe() + ": set length", errno);
+  if (agreed.file_digest) hasher_.emplace();
+  output_.start();
+  start();
+  return true;
+}
+
+// On a disk when it may be large, and in memory where no disk will have it.
+void StreamSink::hold_back() {
+  if (!info_.open_ended && info_.size <= kSmallBytes) {
+    spool_ = Spool::in_memory();
+    return;
+  }
+  const std::string directory = spool_directory();
+  try {
+    spool_ = Spool::on_disk(directory);
+  } catch (const Error& error) {
+    if (error.status() != ExitStatus::FileIo) throw;
+    const uint64_t available = available_memory();
+    if (available > 0 && info_.size > available)
+      throw Error(ExitStatus::NoSpace,
+                  std::string(error.what()) + ", and there is not so much memory");
+    spool_ = Spool::in_memory();
+    return;
+  }
+  spool_place_ = quote(directory);
+  if (info_.sparse || info_.open_ended) return;
+  if (const int error = reserve_space(spool_->fd(), info_.size))
+    throw_file_errno(describe() + ": reserve space for " + std::to_string(info_.size) + " bytes",
+                     error);
+}
+
+void StreamSink::finish(uint64_t size) {
+  struct stat st {};
+  if (fstat(fd(), &st) == 0 && static_cast<uint64_t>(st.st_size) == size) return;
+  if (retry_eintr([&] { return ftruncate(fd(), to_off(size)); }) != 0)
+    throw_file_errno(describe() + ": set length", errno);
+}
+
+// --- while content comes
+
+void StreamSink::verified(uint64_t end) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (end <= verified_) return;
+    verified_ = end;
+  }
+  work_.set();
+}
+
+std::optional<Error> StreamSink::failure() const {
+  const std::lock_guard lock(mutex_);
+  return failure_;
+}
+
+bool StreamSink::has_room(uint64_t end, bool owed) const {
+  const std::lock_guard lock(mutex_);
+  return has_room_locked(end, owed);
+}
+
+bool StreamSink::has_room_locked(uint64_t end, bool owed) const {
+  if (verify_first_ || failure_ || end <= handed_ + window_) return true;
+  // What fills the gap may be behind this: only the reader is waited for then.
+  return owed && handed_ == verified_;
+}
+
+void StreamSink::await_room(uint64_t end, bool owed, std::chrono::seconds idle) {
+  std::unique_lock lock(mutex_);
+  auto last_move = std::chrono::steady_clock::now();
+  uint64_t seen = handed_ + verified_;
+  while (!has_room_locked(end, owed)) {
+    moved_.wait_for(lock, kLookForStop);
+    check_stop();
+    const auto now = std::chrono::steady_clock::now();
+    if (handed_ + verified_ != seen || handed_ < verified_) last_move = now;
+    seen = handed_ + verified_;
+    if (now - last_move > idle)
+      throw Error(ExitStatus::Timeout, describe() + ": a block that is missing does not come");
+  }
+}
+
+Digest StreamSink::digest(uint64_t size) {
+  await_handed(size);
+  return hasher_ ? hasher_->value() : Digest{};
+}
+
+// Or for a failure, which failure() has.
+void StreamSink::await_handed(uint64_t size) {
+  std::unique_lock lock(mutex_);
+  while (!failure_ && handed_ < size) {
+    moved_.wait_for(lock, kLookForStop);
+    check_stop();
+  }
+}
+
+// --- the commit
+
+void StreamSink::publish(const CommitPolicy& /*policy*/, uint64_t size) {
+  if (verify_first_) {
+    output_.start();
+    verified(size);
+    start();
+  }
+  await_handed(size);
+  if (const auto error = failure()) throw Error(*error);
+  stop();  // it polls the pipe, and as long as it does the pipe is not closed
+  output_.finish();
+  published_ = true;
+}
+
+// --- the thread
+
+void StreamSink::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void StreamSink::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  work_.set();
+  if (thread_.joinable()) thread_.join();
+}
+
+void StreamSink::run() {
+  std::optional<Error> error;
+  try {
+    while (!error && idle_until_work()) error = hand_over_some();
+    if (!error) return;
+  } catch (const Interrupted&) {
+    return;  // the main thread sees it too
+  } catch (const Error& thrown) {
+    error = thrown;
+  } catch (const std::exception& thrown) {
+    error = Error(ExitStatus::Internal, describe() + ": " + thrown.what());
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    failure_ = error;
+    moved_.notify_all();
+  }
+  event_.set();
+}
+
+// Until there is something to hand over and somebody who takes it; false when it is to stop.
+bool StreamSink::idle_until_work() {
+  for (;;) {
+    work_.clear();
+    bool work = false, more_comes = false;
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopping_) return false;
+      work = handed_ < verified_;
+      more_comes = !info_.open_ended && verified_ < info_.size;
+    }
+    // A reader that leaves is noticed at once, but counts only when it has missed something.
+    std::array<pollfd, 2> fds{{{work_.fd(), POLLIN, 0}, {output_.fd(), 0, 0}}};
+    if (work) fds[1].events = POLLOUT;
+    const nfds_t count = reader_gone_ && !work ? 1 : 2;
+    if (poll(fds.data(), count, -1) < 0 && errno != EINTR)
+      throw_errno(ExitStatus::Internal, "poll", errno);
+    if (count == 2 && (fds[1].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) reader_gone_ = true;
+    if (work && (fds[1].revents != 0)) return true;
+    if (reader_gone_ && more_comes) throw output_.failed(EPIPE);
+  }
+}
+
+std::optional<Error> StreamSink::hand_over_some() {
+  uint64_t begin = 0, end = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    begin = handed_;
+    end = verified_;
+  }
+  const auto bytes = static_cast<size_t>(std::min<uint64_t>(end - begin, kPieceBytes));
+  const ssize_t n = output_.hand_over(fd(), begin, bytes);
+  if (n < 0) return output_.failed(static_cast<int>(-n));
+  if (hasher_ && n > 0) {
+    // Once more out of the cache: what was hashed block by block did not come in this order.
+    PageBuffer buffer(static_cast<size_t>(n));
+    const ssize_t got = pread_full(fd(), buffer.first(static_cast<size_t>(n)), begin);
+    if (got != n)
+      return Error(ExitStatus::FileIo, describe() + ": read what was written: " +
+                                           errno_text(got < 0 ? static_cast<int>(-got) : EIO));
+    hasher_->update(buffer.first(static_cast<size_t>(n)));
+  }
+  const uint64_t handed = begin + static_cast<uint64_t>(n);
+  spool_->appended(end - spool_->end());
+  spool_->release_to(handed / kReleaseBytes * kReleaseBytes);
+  const std::lock_guard lock(mutex_);
+  handed_ = handed;
+  moved_.notify_all();
+  return std::nullopt;
+}
+
+// --- StreamDestination
+
+StreamDestination::StreamDestination(std::optional<std::string> command, bool verify_first)
+    : output_(std::move(command)), verify_first_(verify_first) {}
+
+void StreamDestination::refuse_several() const {
+  throw Error(ExitStatus::Refused, output_.describe() + " takes one file, not several");
+}
+
+void StreamDestination::aim(const Negotiated& agreed, bool pull) {
+  if (!pull && !agreed.path.empty())
+    throw Error(ExitStatus::Refused, "the peer named " + quote(join_path(agreed.path)) +
+                                         ", but this side receives for " + output_.describe());
+  if (agreed.durability != Durability::None)
+    throw Error(ExitStatus::Refused,
+                "the peer insists on --durability, which " + output_.describe() + " cannot give");
+  // A pull by name is for one of them.
+  if (agreed.sources > 1 && agreed.path.empty()) refuse_several();
+}
+
+std::unique_ptr<EntrySink> StreamDestination::sink_for(const EntryInfo& entry) {
+  check_entry_name(entry);
+  if (std::exchange(taken_, true)) refuse_several();
+  return std::make_unique<StreamSink>(entry, output_, verify_first_, event_);
+}
+
+}  // namespace zx

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+// StreamSink: an entry whose content is handed on, in its order, to standard output or a command.
+// Until it is verified it is in a spool, an unnamed file, like that of any other entry; what is
+// verified without a gap before it is handed on by a thread, and its memory given back, so that the
+// reader never sees a byte that was not verified, and memory is bounded by a window. With
+// --verify-first nothing is handed on before the commit, and the spool holds all.
+// StreamDestination gives one entry of a session this sink.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "common/base/wake_fd.h"
+#include "common/file/spool.h"
+#include "common/integrity/digest.h"
+#include "zrecv/entry_sink.h"
+#include "zrecv/stream_output.h"
+
+namespace zx {
+
+class StreamSink final : public EntrySink {
+ public:
+  /// The output and the event, which is set at a failure, must outlive it.
+  StreamSink(const EntryInfo& info, StreamOutput& output, bool verify_first, WakeFd& event);
+  ~StreamSink() override;
+
+  const std::string& name() const override { return info_.name.back(); }
+  std::string output_name() const override { return output_.is_command() ? "" : "-"; }
+  bool open(const Negotiated& agreed) override;
+  void finish(uint64_t size) override;
+  int fd() const override { return spool_->fd(); }
+  std::string describe() const override;
+  bool keeps_content() const override { return verify_first_; }
+  void verified(uint64_t end) override;
+  bool has_room(uint64_t end, bool owed) const override;
+  void await_room(uint64_t end, bool owed, std::chrono::seconds idle) override;
+  std::optional<Error> failure() const override;
+  Digest digest(uint64_t size) override;
+  void publish(const CommitPolicy& policy, uint64_t size) override;
+
+ private:
+  void hold_back();
+  void start();
+  void stop();
+  void run();
+  bool idle_until_work();
+  std::optional<Error> hand_over_some();
+  void await_handed(uint64_t size);
+  bool has_room_locked(uint64_t end, bool owed) const;
+
+  const EntryInfo info_;
+  StreamOutput& output_;
+  const bool verify_first_;
+  WakeFd& event_;
+  std::optional<Spool> spool_;
+  std::string spool_place_;  // a directory, quoted; empty for memory
+  std::optional<Hasher> hasher_;
+  uint64_t window_ = 0;
+  bool published_ = false;
+  bool reader_gone_ = false;  // noticed while there was nothing to hand over; of the thread
+
+  mutable std::mutex mutex_;  // for all that follows
+  std::condition_variable moved_;
+  uint64_t verified_ = 0, handed_ = 0;
+  bool stopping_ = false;
+  std::optional<Error> failure_;
+
+  WakeFd work_;         // for the thread: more is verified, or it is to stop
+  std::thread thread_;  // last
+};
+
+class StreamDestination final : public Destination {
+ public:
+  /// command: of --exec; without it standard output. Throws Error{Usage}, see StreamOutput.
+  StreamDestination(std::optional<std::string> command, bool verify_first);
+
+  void aim(const Negotiated& agreed, bool pull) override;
+  std::unique_ptr<EntrySink> sink_for(const EntryInfo& entry) override;
+  WakeFd* event() override { return &event_; }
+  std::string path() const override { return output_.path(); }
+
+ private:
+  [[noreturn]] void refuse_several() const;
+
+  StreamOutput output_;
+  const bool verify_first_;
+  WakeFd event_;
+  bool taken_ = false;
+};
+
+}  // namespace zx
