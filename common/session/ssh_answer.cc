@@ -188,7 +188,7 @@ class Answer {
         throw;
       } catch (const Error& e) {
         if (e.status() == ExitStatus::Internal) throw;
-        failure = e.what();
+        failure = with_address({client_, port}, e);
       }
     }
     write_reply({.kind = StartReply::Kind::Failed, .text = failure}, reader_.nonce());

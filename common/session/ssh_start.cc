@@ -245,7 +245,7 @@ class Start {
         throw;  // ours, not the way's
       } catch (const Error& e) {
         if (e.status() == ExitStatus::Internal) throw;
-        add_obstacle(e.what());
+        add_obstacle(with_address({hosts[i], ready.port}, e));
       }
     }
     return std::nullopt;
@@ -335,6 +335,11 @@ class Start {
 };
 
 }  // namespace
+
+std::string with_address(const HostPort& address, const Error& error) {
+  const std::string where = to_text(address) + ": ", what = error.what();
+  return what.starts_with(where) ? what : where + what;
+}
 
 SshMet start_by_ssh(const SshEndpoint& endpoint, const SshStart& start, Family family, seconds idle,
                     Role role, const Security& security, const SshTold& told) {
