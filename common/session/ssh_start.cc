@@ -115,7 +115,7 @@ class Start {
       throw Error(ExitStatus::Network,
                   host_ + ": no connection for the data, and --via=direct: " + obstacles_);
     told_.detail("data goes through ssh: " + obstacles_);
-    run_->control->send_all(as_bytes(encode_command({StartCommand::Kind::Through, 0})), More::No);
+    command({StartCommand::Kind::Through, 0});
     (void)await(StartReply::Kind::Through, idle_);
     return {through(), "ssh", obstacles_};
   }
@@ -160,6 +160,15 @@ class Start {
                                              " there within " + std::to_string(limit.count()) +
                                              " s");
       receive();
+    }
+  }
+
+  void command(const StartCommand& what) {
+    try {
+      run_->control->send_all(as_bytes(encode_command(what)), More::No);
+    } catch (const Error& e) {
+      if (e.status() != ExitStatus::Network) throw;
+      throw_end();
     }
   }
 
@@ -208,7 +217,7 @@ class Start {
                       ": install package zsend there or name it with --remote-program" +
                       (last.empty() ? "" : " (" + end.last_line + ")"));
     throw Error(ExitStatus::Protocol, host_ + ": " + counterpart_ + " --remote ended with status " +
-                                          std::to_string(end.status) + " before it was ready" +
+                                          std::to_string(end.status) + " before the session" +
                                           last);
   }
 
@@ -261,8 +270,7 @@ class Start {
     }
     told_.detail("the data port is blocked (" + obstacles_ + "); " + host_ +
                  " connects back to port " + std::to_string(listener->port()));
-    run_->control->send_all(as_bytes(encode_command({StartCommand::Kind::Back, listener->port()})),
-                            More::No);
+    command({StartCommand::Kind::Back, listener->port()});
     const auto end = Clock::now() + kBackLimit;
     Lobby lobby;
     while (Clock::now() < end) {
