@@ -49,8 +49,8 @@ SourceFacts SendEngines::look_at(const SourceFile& file) const {
 }
 
 Choice SendEngines::choose(const SourceFacts& source) const {
-  return choose_send_engine(
-      {channel_->send_fd() >= 0, options_.asked, source, pipe_bytes_, options_.buffer_bytes != 0});
+  return choose_send_engine({channel_->send_fd() >= 0, options_.asked, source, pipe_bytes_,
+                             options_.buffer_bytes != 0, channel_->socket().limits_rate_itself()});
 }
 
 std::unique_ptr<BlockSender> SendEngines::make(const Choice& choice) const {

@@ -7,6 +7,7 @@ namespace zx {
 namespace {
 
 constexpr const char* kAsked = "asked for by --engine";
+constexpr const char* kOwnRate = "the rate limit of a connection through ssh is kept in user space";
 constexpr const char* kUserTls = "the TLS record layer is in user space";
 
 // The reason for the buffered path, with a note when something else was asked for.
@@ -97,7 +98,8 @@ Choice choose_send_engine(const SendFacts& f) {
     return buffered(f.asked, direct_refused(f.source.direct_error), uncached);
   }
   if (!f.asked && past_cache && f.source.direct_error == 0) return {Engine::Direct, reason};
-  if (!f.channel_has_descriptor) return buffered(f.asked, kUserTls, uncached);
+  if (!f.channel_has_descriptor)
+    return buffered(f.asked, f.rate_limited_here ? kOwnRate : kUserTls, uncached);
   if (f.asked == Engine::Splice) {
     if (f.pipe_bytes == 0) return buffered(f.asked, pipe_too_small(0), uncached);
     return {Engine::Splice, kAsked};

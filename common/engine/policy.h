@@ -71,8 +71,9 @@ struct SendFacts {
   bool channel_has_descriptor = false;  // Channel::send_fd() >= 0
   std::optional<Engine> asked;          // --engine; nothing for auto
   SourceFacts source = {};
-  size_t pipe_bytes = 0;      // of a pipe for Splice, as read back; 0 when none could be made
-  bool fixed_buffer = false;  // --buffer-size: calls of that size and nothing cleverer
+  size_t pipe_bytes = 0;           // of a pipe for Splice, as read back; 0 when none could be made
+  bool fixed_buffer = false;       // --buffer-size: calls of that size and nothing cleverer
+  bool rate_limited_here = false;  // Socket::limits_rate_itself(): why there is no descriptor
 };
 
 /// What is known about one file to be written.

@@ -129,6 +129,13 @@ void Socket::extend_idle(seconds by) {
 }
 
 void Socket::limit_rate(uint64_t bytes_per_second) {
+  int domain = AF_INET;
+  socklen_t length = sizeof domain;
+  (void)getsockopt(fd_.get(), SOL_SOCKET, SO_DOMAIN, &domain, &length);
+  if (domain == AF_UNIX) {  // takes the option below, and does nothing with it
+    own_rate_ = bytes_per_second;
+    return;
+  }
   // 64 bits: as 32 bits the option ends at 4 GiB/s. Without the fq queueing discipline TCP paces
   // by itself.
   if (setsockopt(fd_.get(), SOL_SOCKET, SO_MAX_PACING_RATE, &bytes_per_second,
@@ -177,14 +184,26 @@ void Socket::require_connected() const {
   if (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0) fail("send", ECONNRESET);
 }
 
+// How much of it may go now.
+size_t Socket::wait_for_rate(size_t wanted) {
+  if (own_rate_ == 0) return wanted;
+  constexpr uint64_t kLeast = 1 << 10, kMost = 256 << 10;
+  const size_t part = std::min<size_t>(wanted, std::clamp(own_rate_ / 8, kLeast, kMost));
+  const auto now = Clock::now();
+  if (next_send_ > now) pause_for(until(next_send_));
+  next_send_ =
+      std::max(next_send_, now) + std::chrono::nanoseconds(part * 1'000'000'000 / own_rate_);
+  return part;
+}
+
 void Socket::send_all(std::span<const std::byte> bytes, More more) {
   const int flags = MSG_NOSIGNAL | (more == More::Yes ? MSG_MORE : 0);
   while (!bytes.empty()) {
+    const size_t part = wait_for_rate(bytes.size());
     wait_until_deadline(POLLOUT);
-    const ssize_t n =
-        retry_eintr([&] { return send(fd_.get(), bytes.data(), bytes.size(), flags); });
+    const ssize_t n = retry_eintr([&] { return send(fd_.get(), bytes.data(), part, flags); });
     if (n < 0) fail("send", errno);
-    if (static_cast<size_t>(n) < bytes.size()) require_connected();
+    if (static_cast<size_t>(n) < part) require_connected();
     bytes = bytes.subspan(static_cast<size_t>(n));
   }
 }
