@@ -36,8 +36,9 @@ class StreamSink final : public EntrySink {
   std::string describe() const override;
   bool keeps_content() const override { return verify_first_; }
   void verified(uint64_t end) override;
-  bool has_room(uint64_t end, bool owed) const override;
-  void await_room(uint64_t end, bool owed, std::chrono::seconds idle) override;
+  bool has_room(uint64_t end) const override;
+  void await_room(uint64_t end, const std::function<bool()>& owed,
+                  std::chrono::seconds idle) override;
   std::optional<Error> failure() const override;
   Digest digest(uint64_t size) override;
   void publish(const CommitPolicy& policy, uint64_t size) override;
@@ -50,7 +51,8 @@ class StreamSink final : public EntrySink {
   bool idle_until_work();
   std::optional<Error> hand_over_some();
   void await_handed(uint64_t size);
-  bool has_room_locked(uint64_t end, bool owed) const;
+  bool has_room_locked(uint64_t end) const;
+  bool let_in_behind_gap(uint64_t end);
 
   const EntryInfo info_;
   StreamOutput& output_;
@@ -59,7 +61,7 @@ class StreamSink final : public EntrySink {
   std::optional<Spool> spool_;
   std::string spool_place_;  // a directory, quoted; empty for memory
   std::optional<Hasher> hasher_;
-  uint64_t window_ = 0;
+  uint64_t window_ = 0, most_ahead_ = 0;  // see has_room_locked(), let_in_behind_gap()
   bool published_ = false;
   bool reader_gone_ = false;  // noticed while there was nothing to hand over; of the thread
 
