@@ -65,6 +65,9 @@ class EngineShelf {
     }
     return out;
   }
+  bool any(bool (Base::*is)() const) const {
+    return std::ranges::any_of(items_, [&](const Item& item) { return (*item.made.*is)(); });
+  }
   /// Drops the engines, keeps what was used.
   void clear() {
     past_ = used();
@@ -125,6 +128,7 @@ class RecvEngines {
   SplicePipe pipe_;  // until an engine takes it
   size_t pipe_bytes_;
   EngineShelf<BlockReceiver> shelf_;
+  bool disk_is_behind_ = false;  // found once, of this session's files
 };
 
 }  // namespace zx

@@ -41,11 +41,14 @@ std::string keep_out(const SourceFacts& f) {
   return "";
 }
 
-std::string keep_out(const SinkFacts& f) {
+std::string keep_out(const SinkFacts& f, bool disk_is_behind) {
   if (f.in_memory) return "";
   if (large_for_memory(f.size, f.available_memory))
     return "larger than a quarter of the available memory";
   if (f.synced && f.size >= kSyncedDirectBytes) return "a large file that is synced to the disk";
+  // Without a sync the page cache is there to take what the disk cannot take as fast.
+  if (!f.synced && !disk_is_behind && f.size >= kUnsyncedDirectBytes)
+    return "a large file, and the disk keeps up";
   return "";
 }
 
@@ -105,7 +108,7 @@ Choice choose_send_engine(const SendFacts& f) {
 }
 
 Choice choose_recv_engine(const RecvFacts& f) {
-  const std::string reason = keep_out(f.sink);
+  const std::string reason = keep_out(f.sink, f.disk_is_behind);
   const bool past_cache = !reason.empty(), uncached = past_cache && !f.fixed_buffer;
   if (f.asked == Engine::ReadWrite) return {Engine::ReadWrite, kAsked, uncached};
   if (f.asked == Engine::Direct) {

@@ -6,6 +6,8 @@
 
 #include <catch2/catch.hpp>
 #include <csignal>
+#include <deque>
+#include <thread>
 
 #include "common/engine/async_io.h"
 #include "common/engine/direct_receiver.h"
@@ -246,6 +248,54 @@ TEST_CASE("DirectReceiver: blocks of any size at any place, over few slots") {
       sending.get();
       CHECK((file.content() == data));
     }
+}
+
+// A disk that takes its time for each request.
+class SlowDisk final : public AsyncIo {
+ public:
+  explicit SlowDisk(std::chrono::milliseconds each) : AsyncIo(2, 64 << 10, ""), each_(each) {}
+
+ private:
+  void start(const Request& request) override { started_.push_back(request); }
+  Done finish(Signals) override {
+    std::this_thread::sleep_for(each_);
+    const Request r = started_.front();
+    started_.pop_front();
+    return {r.slot, static_cast<int>(
+                        pwrite(r.fd, slot(r.slot).data(), r.bytes, static_cast<off_t>(r.offset)))};
+  }
+  const std::chrono::milliseconds each_;
+  std::deque<Request> started_;
+};
+
+TEST_CASE("DirectReceiver: says when it waits for the disk most of the time") {
+  struct {
+    std::chrono::milliseconds disk, network;
+    bool behind;
+  } const rows[] = {
+      {std::chrono::milliseconds(80), std::chrono::milliseconds(0), true},
+      {std::chrono::milliseconds(0), std::chrono::milliseconds(80), false},
+      {std::chrono::milliseconds(10), std::chrono::milliseconds(0), false},  // too short to tell
+  };
+  constexpr uint32_t kRequests = 15;
+  for (const auto& row : rows) {
+    INFO("disk " << row.disk.count() << " ms, network " << row.network.count() << " ms");
+    const Buffer data = pattern(kRequests * (64 << 10));
+    const Scratch file;
+    const Connection c = connect_here();
+    DirectReceiver receiver(*c.receiver, "", std::make_unique<SlowDisk>(row.disk));
+    CHECK_FALSE(receiver.disk_is_behind());
+    auto sending = std::async(std::launch::async, [&] {
+      for (uint32_t i = 0; i < kRequests; ++i) {
+        std::this_thread::sleep_for(row.network);
+        c.sender->send(std::span(data).subspan(i * (64 << 10), 64 << 10), More::No);
+      }
+    });
+    CHECK(receiver.receive(file.fd(), 0, kRequests * (64 << 10), [](uint64_t, auto) {}) == 0);
+    sending.get();
+    CHECK(receiver.disk_is_behind() == row.behind);
+    CHECK((file.content() == data));
+  }
 }
 
 TEST_CASE("DirectReceiver: what else is in the file stays as it was") {
