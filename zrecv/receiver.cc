@@ -11,7 +11,7 @@
 #include "zrecv/commit.h"
 #include "zrecv/destination.h"
 #include "zrecv/reception.h"
-#include "zrecv/stream_sink.h"
+#include "zrecv/stream_destination.h"
 
 namespace zx {
 namespace {

@@ -14,10 +14,8 @@
 #include "common/base/memory.h"
 #include "common/base/page_buffer.h"
 #include "common/base/quote.h"
-#include "common/file/name.h"
 #include "common/file/space.h"
 #include "common/session/stream_count.h"
-#include "zrecv/destination.h"
 
 namespace zx {
 namespace {
@@ -275,32 +273,6 @@ std::optional<Error> StreamSink::hand_over_some() {
   handed_ = handed;
   moved_.notify_all();
   return std::nullopt;
-}
-
-// --- StreamDestination
-
-StreamDestination::StreamDestination(std::optional<std::string> command, bool verify_first)
-    : output_(std::move(command)), verify_first_(verify_first) {}
-
-void StreamDestination::refuse_several() const {
-  throw Error(ExitStatus::Refused, output_.describe() + " takes one file, not several");
-}
-
-void StreamDestination::aim(const Negotiated& agreed, bool pull) {
-  if (!pull && !agreed.path.empty())
-    throw Error(ExitStatus::Refused, "the peer named " + quote(join_path(agreed.path)) +
-                                         ", but this side receives for " + output_.describe());
-  if (agreed.durability != Durability::None)
-    throw Error(ExitStatus::Refused,
-                "the peer insists on --durability, which " + output_.describe() + " cannot give");
-  // A pull by name is for one of them.
-  if (agreed.sources > 1 && agreed.path.empty()) refuse_several();
-}
-
-std::unique_ptr<EntrySink> StreamDestination::sink_for(const EntryInfo& entry) {
-  check_entry_name(entry);
-  if (std::exchange(taken_, true)) refuse_several();
-  return std::make_unique<StreamSink>(entry, output_, verify_first_, event_);
 }
 
 }  // namespace zx

@@ -4,7 +4,6 @@
 // verified without a gap before it is handed on by a thread, and its memory given back, so that the
 // reader never sees a byte that was not verified, and memory is bounded by a window. With
 // --verify-first nothing is handed on before the commit, and the spool holds all.
-// StreamDestination gives one entry of a session this sink.
 #pragma once
 
 #include <condition_variable>
@@ -73,25 +72,6 @@ class StreamSink final : public EntrySink {
 
   WakeFd work_;         // for the thread: more is verified, or it is to stop
   std::thread thread_;  // last
-};
-
-class StreamDestination final : public Destination {
- public:
-  /// command: of --exec; without it standard output. Throws Error{Usage}, see StreamOutput.
-  StreamDestination(std::optional<std::string> command, bool verify_first);
-
-  void aim(const Negotiated& agreed, bool pull) override;
-  std::unique_ptr<EntrySink> sink_for(const EntryInfo& entry) override;
-  WakeFd* event() override { return &event_; }
-  std::string path() const override { return output_.path(); }
-
- private:
-  [[noreturn]] void refuse_several() const;
-
-  StreamOutput output_;
-  const bool verify_first_;
-  WakeFd event_;
-  bool taken_ = false;
 };
 
 }  // namespace zx
