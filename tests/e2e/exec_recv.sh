@@ -9,8 +9,8 @@ fails() {  # WORDS COMMAND [OPTIONS]
   local words=$1 command=$2; shift 2
   start_recv $mode "$@" --exec "$command"
   quickly send "$t/big" $mode; expect_both 11 "$command $mode $*"
-  expect_in "$t/recv.err" "zrecv: error: the command of --exec $words"
-  expect_in "$t/send.err" "zsend: error: peer: the command of --exec $words"
+  expect_in "$t/recv.err" "zrecv: error: the --exec command $words"
+  expect_in "$t/send.err" "zsend: error: peer: the --exec command $words"
 }
 for mode in "${modes[@]}"; do
   for way in "" --verify-first; do
