@@ -155,6 +155,19 @@ void Socket::fail(const char* operation, int error) const {
   throw_errno(error == ETIMEDOUT ? ExitStatus::Timeout : ExitStatus::Network, what, error);
 }
 
+void Socket::send_failed(int error) const {
+  tcp_info info{};
+  socklen_t length = sizeof info;
+  const bool heard =
+      (error == EAGAIN || error == EWOULDBLOCK) &&
+      getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
+      milliseconds(info.tcpi_last_data_recv) < std::chrono::duration_cast<milliseconds>(idle_);
+  if (!heard) fail("send", error);
+  // It counts the time that the peer's window is closed too, acknowledged or not (tcp(7)). From now
+  // on only a peer that is silent ends this.
+  set_option(fd_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, 0);
+}
+
 void Socket::wait_until_deadline(short events) {
   if (!deadline_) return;
   // The clock first: a peer that always has a byte ready must not outlast the deadline.
@@ -202,7 +215,10 @@ void Socket::send_all(std::span<const std::byte> bytes, More more) {
     const size_t part = wait_for_rate(bytes.size());
     wait_until_deadline(POLLOUT);
     const ssize_t n = retry_eintr([&] { return send(fd_.get(), bytes.data(), part, flags); });
-    if (n < 0) fail("send", errno);
+    if (n < 0) {
+      send_failed(errno);
+      continue;
+    }
     if (static_cast<size_t>(n) < part) require_connected();
     bytes = bytes.subspan(static_cast<size_t>(n));
   }

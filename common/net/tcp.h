@@ -79,6 +79,11 @@ class Socket {
   /// (sendfile, splice): EAGAIN is the idle time-out.
   [[noreturn]] void fail(const char* operation, int error) const;
 
+  /// The same for a send, which is to be repeated when this returns: nothing could leave for the
+  /// idle time, but the peer has said something in it. So it lives and does not read, because it
+  /// waits for somebody else, who takes what it receives.
+  void send_failed(int error) const;
+
   int fd() const { return fd_.get(); }
   const std::string& peer() const { return peer_; }
   std::chrono::seconds idle_timeout() const { return idle_; }
