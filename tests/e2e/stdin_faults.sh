@@ -9,9 +9,13 @@ arrived() { local f; for f in "$t/d"/.zrecv-*; do [ -e "$f" ] && [ "$(stat -c %s
 for mode in "${modes[@]}"; do
   # A line now, a line later: each is there while the producer lives, however long it is silent.
   start_recv $mode --timeout 1 "$t/d"
-  "$ZSEND" $mode --timeout 1 --name log - "zs://127.0.0.1:$port" <"$t/pipe" 2>"$t/send.err" & send=$!; started+=($send)
+  "$ZSEND" $mode --timeout 1 --name log --size 16 - "zs://127.0.0.1:$port" <"$t/pipe" 2>"$t/send.err" & send=$!; started+=($send)
   exec 9>"$t/pipe"
   printf 'one\n' >&9; until_true arrived 4
+  # Progress goes by the guess, on both sides.
+  for side in send recv; do
+    kill -USR1 ${!side}; until_true grep -q " 25% 4 B of 16 B" "$t/$side.err"
+  done
   since=$SECONDS; silent() { [ $((SECONDS - since)) -ge 4 ]; }; until_true silent
   printf 'two\n' >&9; until_true arrived 8
   ! gone $send && ! gone $recv || fail "a silent producer ended it"
