@@ -148,7 +148,8 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
     EntryStream stream(session, engines, console, ledger);
     const uint16_t streams = choose_streams(
         {session.agreed().streams, std::chrono::microseconds(link.tcp_figures().rtt_us),
-         std::thread::hardware_concurrency(), file_bytes(sources), window_bytes()});
+         std::thread::hardware_concurrency(), file_bytes(sources), window_bytes(),
+         session.agreed().rate_limit});
     if (streams > 1) stream.use_streams(streams, options.common.engine);
     for (Source& source : sources) {
       if (auto* file = std::get_if<SourceFile>(&source))

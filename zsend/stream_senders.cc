@@ -66,6 +66,8 @@ class StreamSenders::Worker {
     link_.payload_done();
     link_.send(FrameType::DataDigest, b.entry, b.offset,
                encode(BlockDigest{d.sent.length, d.sent.digest}));
+    // A peer that took the block is there, however long it took.
+    heard_ = Clock::now();
   }
 
   void wait(bool for_blocks) {

@@ -13,10 +13,12 @@ struct StreamFacts {
   unsigned cores = 1;
   uint64_t total_bytes = 0;   // to send
   uint64_t window_bytes = 0;  // the most one connection can have on its way
+  uint64_t rate_limit = 0;    // bytes a second, all connections together; 0: none
 };
 
-/// A wish is followed. Without one it is 1, unless the round trip is so long that one window cannot
-/// fill a fast path: then as many as it takes to fill kAssumedRate, at most kMostByItself, and no
+/// A wish is followed, as far as each connection's share of the rate limit is not below the least
+/// there can be. Without one it is 1, unless the round trip is so long that one window cannot
+/// fill a fast path: then as many as it takes to fill kAssumedRate or the rate limit, at most kMostByItself, and no
 /// more than cores and content are there for.
 uint16_t choose_streams(const StreamFacts& facts);
 

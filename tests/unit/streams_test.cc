@@ -24,6 +24,7 @@ TEST_CASE("choose_streams: the table") {
     unsigned cores;
     uint64_t total, window;
     uint16_t count;
+    uint64_t rate = 0;
   } const rows[] = {
       {"a wish is followed", 5, 0, 1, 0, 4 * kMiB, 5},
       {"a wish of 1 on a long path", 1, 100'000, 8, 100 * kGiB, 4 * kMiB, 1},
@@ -41,11 +42,17 @@ TEST_CASE("choose_streams: the table") {
       {"64 MiB for each", 0, 100'000, 64, 200 * kMiB, 4 * kMiB, 3},
       {"little content", 0, 100'000, 64, 63 * kMiB, 4 * kMiB, 1},
       {"no window", 0, 100'000, 64, 100 * kGiB, 0, 8},
+      {"100 ms at 50 MB/s: 5 MB on their way", 0, 100'000, 64, 100 * kGiB, 4 * kMiB, 2, 50'000'000},
+      {"100 ms at 1 MB/s", 0, 100'000, 64, 100 * kGiB, 4 * kMiB, 1, 1'000'000},
+      {"a limit above what is assumed", 0, 10'000, 8, 100 * kGiB, 4 * kMiB, 3, uint64_t{1} << 40},
+      {"a wish with 4 KiB a second", 16, 30, 2, 1, 4 * kMiB, 4, 4 << 10},
+      {"a wish with less than the least", 16, 30, 2, 1, 4 * kMiB, 1, 1000},
+      {"a wish with a limit", 5, 30, 2, 1, 4 * kMiB, 5, 50'000'000},
   };
   for (const auto& row : rows) {
     INFO(row.name);
     CHECK(choose_streams({row.agreed, std::chrono::microseconds(row.rtt_us), row.cores, row.total,
-                          row.window}) == row.count);
+                          row.window, row.rate}) == row.count);
   }
 }
 
