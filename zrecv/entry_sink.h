@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -66,12 +67,13 @@ class EntrySink {
 
   /// All before `end` is verified; it does not become less.
   virtual void verified(uint64_t /*end*/) {}
-  /// Whether a block that ends at `end` may be written already. `owed`: a block that came before
-  /// must come again, maybe behind this one.
-  virtual bool has_room(uint64_t /*end*/, bool /*owed*/) const { return true; }
-  /// Waits for that, or a failure. Throws Error{Timeout} when it is not the reader that is waited
-  /// for and nothing comes for so long. Looks for a stop.
-  virtual void await_room(uint64_t /*end*/, bool /*owed*/, std::chrono::seconds /*idle*/) {}
+  /// Whether a block that ends at `end` may be written at once.
+  virtual bool has_room(uint64_t /*end*/) const { return true; }
+  /// Waits until it may, or for a failure. owed(): a block that came before must come again, maybe
+  /// behind this one. Throws Error{Timeout} when it is not the reader that is waited for and
+  /// nothing comes for so long. Looks for a stop.
+  virtual void await_room(uint64_t /*end*/, const std::function<bool()>& /*owed*/,
+                          std::chrono::seconds /*idle*/) {}
   /// What has gone wrong meanwhile, if anything has.
   virtual std::optional<Error> failure() const { return std::nullopt; }
   /// XXH3-128 flat over the `size` bytes, where the session has file digests. Blocking, looks for a

@@ -45,16 +45,14 @@ bool EntryWriter::failed() {
 }
 
 bool EntryWriter::has_room(const FrameHeader& h) const {
-  const std::lock_guard lock(mutex_);
-  return sink_->has_room(h.offset + h.length, stream_lost_ || !damaged_.empty());
+  return sink_->has_room(h.offset + h.length);
 }
 
 void EntryWriter::await_room(const FrameHeader& h, std::chrono::seconds idle) {
-  bool owed = false;
-  {
+  const auto owed = [&] {
     const std::lock_guard lock(mutex_);
-    owed = stream_lost_ || !damaged_.empty();
-  }
+    return stream_lost_ || !damaged_.empty();
+  };
   sink_->await_room(h.offset + h.length, owed, idle);
 }
 

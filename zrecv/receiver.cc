@@ -13,7 +13,7 @@
 #include "zrecv/destination.h"
 #include "zrecv/in_place_sink.h"
 #include "zrecv/reception.h"
-#include "zrecv/stream_sink.h"
+#include "zrecv/stream_destination.h"
 
 namespace zx {
 namespace {

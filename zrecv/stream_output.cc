@@ -47,7 +47,7 @@ StreamOutput::StreamOutput(std::optional<std::string> command) : command_text_(s
 }
 
 std::string StreamOutput::describe() const {
-  return command_text_ ? "the command of --exec" : "standard output";
+  return command_text_ ? "the --exec command" : "standard output";
 }
 
 std::string StreamOutput::path() const {

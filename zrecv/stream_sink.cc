@@ -14,16 +14,14 @@
 #include "common/base/memory.h"
 #include "common/base/page_buffer.h"
 #include "common/base/quote.h"
-#include "common/file/name.h"
 #include "common/file/space.h"
 #include "common/session/stream_count.h"
-#include "zrecv/destination.h"
 
 namespace zx {
 namespace {
 
-// What may be in the spool before the reader takes it, and never less than two blocks, or one for
-// each stream and one more: so much is on its way at a time.
+// What may be in the spool before the reader takes it, and never less than one block for each
+// stream and one more: so much is on its way at a time.
 constexpr uint64_t kWindowBytes = 64 << 20;
 // Beyond the window, when a block has to come again behind others: with so many damaged ones a
 // broken path is given up too.
@@ -61,6 +59,7 @@ std::string StreamSink::describe() const {
 bool StreamSink::open(const Negotiated& agreed) {
   const uint64_t streams = agreed.streams == 0 ? kMostByItself : agreed.streams;
   window_ = std::max(kWindowBytes, (streams + 1) * agreed.block_bytes);
+  most_ahead_ = window_ + kMaxOwedBlocks * agreed.block_bytes;
   if (verify_first_) {
     hold_back();
     return true;
@@ -123,22 +122,34 @@ std::optional<Error> StreamSink::failure() const {
   return failure_;
 }
 
-bool StreamSink::has_room(uint64_t end, bool owed) const {
+bool StreamSink::has_room(uint64_t end) const {
   const std::lock_guard lock(mutex_);
-  return has_room_locked(end, owed);
+  return has_room_locked(end);
 }
 
-bool StreamSink::has_room_locked(uint64_t end, bool owed) const {
-  if (verify_first_ || failure_ || end <= handed_ + window_) return true;
-  // What fills the gap may be behind this: only the reader is waited for then.
-  return owed && handed_ == verified_;
+bool StreamSink::has_room_locked(uint64_t end) const {
+  return verify_first_ || failure_ || end <= handed_ + window_;
 }
 
-void StreamSink::await_room(uint64_t end, bool owed, std::chrono::seconds idle) {
-  std::unique_lock lock(mutex_);
+// What fills the gap may be behind this block: then it must be let in, when the reader has got all
+// that is before the gap.
+bool StreamSink::let_in_behind_gap(uint64_t end) {
+  if (handed_ < verified_) return false;
+  if (end > handed_ + most_ahead_)
+    failure_ =
+        Error(ExitStatus::Refused, describe() + ": more than " + std::to_string(most_ahead_) +
+                                       " bytes came before a block that is missing");
+  return true;
+}
+
+void StreamSink::await_room(uint64_t end, const std::function<bool()>& owed,
+                            std::chrono::seconds idle) {
   auto last_move = std::chrono::steady_clock::now();
-  uint64_t seen = handed_ + verified_;
-  while (!has_room_locked(end, owed)) {
+  uint64_t seen = 0;
+  for (;;) {
+    const bool gap = owed();  // not under the lock: who answers tells this sink of blocks
+    std::unique_lock lock(mutex_);
+    if (has_room_locked(end) || (gap && let_in_behind_gap(end))) return;
     moved_.wait_for(lock, kLookForStop);
     check_stop();
     const auto now = std::chrono::steady_clock::now();
@@ -262,32 +273,6 @@ std::optional<Error> StreamSink::hand_over_some() {
   handed_ = handed;
   moved_.notify_all();
   return std::nullopt;
-}
-
-// --- StreamDestination
-
-StreamDestination::StreamDestination(std::optional<std::string> command, bool verify_first)
-    : output_(std::move(command)), verify_first_(verify_first) {}
-
-void StreamDestination::refuse_several() const {
-  throw Error(ExitStatus::Refused, output_.describe() + " takes one file, not several");
-}
-
-void StreamDestination::aim(const Negotiated& agreed, bool pull) {
-  if (!pull && !agreed.path.empty())
-    throw Error(ExitStatus::Refused, "the peer named " + quote(join_path(agreed.path)) +
-                                         ", but this side receives for " + output_.describe());
-  if (agreed.durability != Durability::None)
-    throw Error(ExitStatus::Refused,
-                "the peer insists on --durability, which " + output_.describe() + " cannot give");
-  // A pull by name is for one of them.
-  if (agreed.sources > 1 && agreed.path.empty()) refuse_several();
-}
-
-std::unique_ptr<EntrySink> StreamDestination::sink_for(const EntryInfo& entry) {
-  check_entry_name(entry);
-  if (std::exchange(taken_, true)) refuse_several();
-  return std::make_unique<StreamSink>(entry, output_, verify_first_, event_);
 }
 
 }  // namespace zx

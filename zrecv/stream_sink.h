@@ -4,7 +4,6 @@
 // verified without a gap before it is handed on by a thread, and its memory given back, so that the
 // reader never sees a byte that was not verified, and memory is bounded by a window. With
 // --verify-first nothing is handed on before the commit, and the spool holds all.
-// StreamDestination gives one entry of a session this sink.
 #pragma once
 
 #include <condition_variable>
@@ -36,8 +35,9 @@ class StreamSink final : public EntrySink {
   std::string describe() const override;
   bool keeps_content() const override { return verify_first_; }
   void verified(uint64_t end) override;
-  bool has_room(uint64_t end, bool owed) const override;
-  void await_room(uint64_t end, bool owed, std::chrono::seconds idle) override;
+  bool has_room(uint64_t end) const override;
+  void await_room(uint64_t end, const std::function<bool()>& owed,
+                  std::chrono::seconds idle) override;
   std::optional<Error> failure() const override;
   Digest digest(uint64_t size) override;
   void publish(const CommitPolicy& policy, uint64_t size) override;
@@ -50,7 +50,8 @@ class StreamSink final : public EntrySink {
   bool idle_until_work();
   std::optional<Error> hand_over_some();
   void await_handed(uint64_t size);
-  bool has_room_locked(uint64_t end, bool owed) const;
+  bool has_room_locked(uint64_t end) const;
+  bool let_in_behind_gap(uint64_t end);
 
   const EntryInfo info_;
   StreamOutput& output_;
@@ -59,7 +60,7 @@ class StreamSink final : public EntrySink {
   std::optional<Spool> spool_;
   std::string spool_place_;  // a directory, quoted; empty for memory
   std::optional<Hasher> hasher_;
-  uint64_t window_ = 0;
+  uint64_t window_ = 0, most_ahead_ = 0;  // see has_room_locked(), let_in_behind_gap()
   bool published_ = false;
   bool reader_gone_ = false;  // noticed while there was nothing to hand over; of the thread
 
@@ -71,25 +72,6 @@ class StreamSink final : public EntrySink {
 
   WakeFd work_;         // for the thread: more is verified, or it is to stop
   std::thread thread_;  // last
-};
-
-class StreamDestination final : public Destination {
- public:
-  /// command: of --exec; without it standard output. Throws Error{Usage}, see StreamOutput.
-  StreamDestination(std::optional<std::string> command, bool verify_first);
-
-  void aim(const Negotiated& agreed, bool pull) override;
-  std::unique_ptr<EntrySink> sink_for(const EntryInfo& entry) override;
-  WakeFd* event() override { return &event_; }
-  std::string path() const override { return output_.path(); }
-
- private:
-  [[noreturn]] void refuse_several() const;
-
-  StreamOutput output_;
-  const bool verify_first_;
-  WakeFd event_;
-  bool taken_ = false;
 };
 
 }  // namespace zx

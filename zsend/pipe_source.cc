@@ -10,7 +10,6 @@
 #include <cerrno>
 
 #include "common/base/error.h"
-#include "common/base/quote.h"
 
 namespace zx {
 namespace {
@@ -44,7 +43,7 @@ PipeSource::PipeSource(Label label, std::string command)
     : label_(std::move(label)), command_text_(std::move(command)) {}
 
 std::string PipeSource::describe() const {
-  return command_text_.empty() ? "standard input" : "the command " + quote(command_text_);
+  return command_text_.empty() ? "standard input" : "the --exec command";
 }
 
 void PipeSource::start() {

@@ -30,7 +30,8 @@ class PipeSource {
   PipeSource(Label label, std::string command);
 
   const Label& label() const { return label_; }
-  /// For messages: "standard input", "the command 'tar c .'".
+  /// For messages, those to the peer too: the text of a command, which may hold a password, is not
+  /// in it.
   std::string describe() const;
   /// Starts the command. From here on there is an input. Throws
   /// Error{CommandFailed|FileIo|NoSpace}.

@@ -35,9 +35,9 @@ class StreamSenders::Worker {
   // True when the key is worn.
   bool serve() {
     for (;;) {
-      while (const auto frame = link_.read_if_any()) {
-        heard_ = Clock::now();
-        handle(*frame);
+      while (link_.channel().readable_now()) {
+        heard_ = Clock::now();  // a heartbeat is a sign of life too
+        if (const auto frame = link_.read_if_any()) handle(*frame);
       }
       const bool worn = link_.sent_bytes() >= owner_.session_.key_limit_bytes();
       const bool closed = owner_.queue_.closed();

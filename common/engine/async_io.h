@@ -2,7 +2,7 @@
 // AsyncIo: several reads or writes of files at a time, each from or into a slot of memory that it
 // owns. By io_uring(7) with registered buffers; where that is forbidden or missing (seccomp
 // profiles of containers, kernel.io_uring_disabled) by threads with pread(2) and pwrite(2). Knows
-// nothing of what the bytes mean. One thread uses it at a time.
+// nothing of what the bytes mean. One thread makes it, uses it and destroys it.
 #pragma once
 
 #include <cstddef>
@@ -75,7 +75,7 @@ class AsyncIo {
 };
 
 /// What the direct engines have in flight: 4 MiB, within the usual RLIMIT_MEMLOCK of 8 MiB.
-constexpr size_t kDirectSlots = 8, kDirectSlotBytes = 512 << 10;
+constexpr size_t kDirectSlots = 4, kDirectSlotBytes = 1 << 20;
 
 /// io_uring, else threads. slot_bytes: a multiple of 4096.
 std::unique_ptr<AsyncIo> make_async_io(size_t slots, size_t slot_bytes);

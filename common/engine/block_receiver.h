@@ -36,6 +36,8 @@ class BlockReceiver {
   virtual std::string why() const = 0;
   /// Whether what it writes shall not stay in the page cache; then read it back so, too.
   virtual bool uncached() const { return false; }
+  /// Whether it has waited for the disk for half of its last second of work, or longer.
+  virtual bool disk_is_behind() const { return false; }
 };
 
 /// The one that the policy chose. `pipe` is taken when that is Splice. buffer_bytes: of ReadWrite,

@@ -45,8 +45,10 @@ class SendfileSender final : public BlockSender {
           return buffered_->send_rest(file, offset, length, sent, file_digest, progress);
         }
         // EIO and the like come from reading the file, everything else from the socket.
-        if (errno != EIO && errno != ENOMEM && errno != ESTALE && errno != EUCLEAN)
-          channel_.socket().fail("send", errno);
+        if (errno != EIO && errno != ENOMEM && errno != ESTALE && errno != EUCLEAN) {
+          channel_.socket().send_failed(errno);
+          continue;
+        }
         read_error = errno;
         break;
       }

@@ -8,6 +8,12 @@
 #include "common/base/io.h"
 
 namespace zx {
+namespace {
+
+// The disk is judged over this time of receiving: longer than it stops now and then.
+constexpr auto kJudgedTime = std::chrono::seconds(1);
+
+}  // namespace
 
 struct DirectReceiver::Drained {
   AsyncIo& io;
@@ -32,6 +38,7 @@ int DirectReceiver::receive(int file, uint64_t offset, uint32_t length, const Fr
   // When the channel throws: before `direct` is closed, since another file may get its number while
   // a thread still has a request for it.
   const Drained drained{*io_, slots_};
+  const auto begin = Clock::now();
   const uint64_t end = offset + length;
   uint64_t at = offset;
   int error = 0;
@@ -58,6 +65,7 @@ int DirectReceiver::receive(int file, uint64_t offset, uint32_t length, const Fr
     if (error == 0) fresh(bytes, piece);  // hashed while it is on its way, and hot
   }
   reap_all(file, &error);
+  judge_disk(Clock::now() - begin);
   if (error != 0) discard(channel_, end - at);
   return error;
 }
@@ -73,7 +81,9 @@ size_t DirectReceiver::free_slot(int file, int* error) {
 // Takes the end of one write. The rest of a short one, and one that was refused and did not fail,
 // is written through the cache.
 void DirectReceiver::reap(int file, int* error) {
+  const auto begin = Clock::now();
   const AsyncIo::Done done = io_->wait();
+  waited_ += Clock::now() - begin;
   Slot& slot = slots_[done.slot];
   slot.busy = false;
   if (done.result >= 0 && static_cast<size_t>(done.result) == slot.bytes) return;
@@ -91,6 +101,13 @@ void DirectReceiver::reap(int file, int* error) {
 
 void DirectReceiver::reap_all(int file, int* error) {
   while (io_->in_flight() > 0) reap(file, error);
+}
+
+void DirectReceiver::judge_disk(Clock::duration time) {
+  spent_ += time;
+  if (spent_ < kJudgedTime) return;
+  behind_ = waited_ > spent_ / 2;
+  spent_ = waited_ = {};
 }
 
 void DirectReceiver::give_up(int error) {

@@ -23,6 +23,7 @@ class DirectReceiver final : public BlockReceiver {
   int receive(int file, uint64_t offset, uint32_t length, const FreshFn& fresh) override;
   Engine engine() const override { return buffered_ ? Engine::ReadWrite : Engine::Direct; }
   std::string why() const override;
+  bool disk_is_behind() const override { return behind_; }
 
  private:
   struct Slot {
@@ -36,11 +37,16 @@ class DirectReceiver final : public BlockReceiver {
   void reap(int file, int* error);
   void reap_all(int file, int* error);
   void give_up(int error);
+  /// Adds the time of one block. After each second of them: was half of it waiting for the disk?
+  void judge_disk(Clock::duration time);
 
   Channel& channel_;
   std::string why_;
   std::unique_ptr<AsyncIo> io_;
   std::vector<Slot> slots_;
+  // Since the last judgement of the disk.
+  Clock::duration spent_{}, waited_{};
+  bool behind_ = false;
   std::unique_ptr<ReadWriteReceiver> buffered_;
 };
 

@@ -12,16 +12,19 @@ namespace zx {
 DirectReader::DirectReader(std::unique_ptr<AsyncIo> io)
     : io_(std::move(io)), slots_(io_->slots()) {}
 
-int DirectReader::seek(const SourceFile& file, uint64_t offset) {
-  if (file.serial() == file_serial_ && direct_.fd.valid() && offset == position_) return 0;
+int DirectReader::seek(const SourceFile& file, uint64_t offset, uint32_t length) {
+  const bool same = file.serial() == file_serial_ && direct_.fd.valid();
+  if (!same || offset != position_) jumped_ = same;
+  if (same) limit_ = jumped_ ? std::min(file_size_, offset + length) : file_size_;
+  if (same && offset == position_) return 0;
   io_->drain();
   used_ = 0;
-  if (file.serial() != file_serial_ || !direct_.fd.valid()) {
+  if (!same) {
     file_serial_ = file.serial();
     direct_ = open_direct(file.fd(), DirectAccess::Read);
     if (direct_.error == 0 && direct_.align > io_->slot_bytes()) direct_.error = EOPNOTSUPP;
     if (direct_.error != 0) return direct_.error;
-    file_size_ = file.size();
+    file_size_ = limit_ = file.size();
   }
   position_ = offset;
   ahead_ = offset - offset % direct_.align;
@@ -29,10 +32,10 @@ int DirectReader::seek(const SourceFile& file, uint64_t offset) {
 }
 
 void DirectReader::read_ahead() {
-  while (used_ < slots_.size() && ahead_ < file_size_) {
+  while (used_ < slots_.size() && ahead_ < limit_) {
     const size_t index = (head_ + used_) % slots_.size();
-    // To the end of a slot's worth of the file, and past the end of the file to a whole unit.
-    const uint64_t left = (file_size_ - ahead_ + direct_.align - 1) / direct_.align * direct_.align;
+    // To the end of a slot's worth of the file, and past the limit to a whole unit.
+    const uint64_t left = (limit_ - ahead_ + direct_.align - 1) / direct_.align * direct_.align;
     const auto bytes = static_cast<size_t>(std::min<uint64_t>(io_->slot_bytes(), left));
     slots_[index] = {ahead_, bytes, 0, false};
     io_->read(index, direct_.fd.get(), ahead_, bytes);
@@ -85,7 +88,7 @@ SentBlock DirectSender::send(const SourceFile& file, uint64_t offset, uint32_t l
                              std::span<const std::byte> head, Hasher* file_digest,
                              const ProgressFn& progress) {
   if (!buffered_)
-    if (const int error = reader_.seek(file, offset); error != 0) give_up(error);
+    if (const int error = reader_.seek(file, offset, length); error != 0) give_up(error);
   if (buffered_) return buffered_->send(file, offset, length, head, file_digest, progress);
   channel_.send(head, More::Yes);
   SentBlock out;

@@ -24,11 +24,13 @@ class DirectReader {
   DirectReader(const DirectReader&) = delete;
   DirectReader& operator=(const DirectReader&) = delete;
 
-  /// From here on next() gives the bytes at `offset` of this file. Free when that is where it is
-  /// already. Returns 0 or the errno of opening the file with O_DIRECT.
-  int seek(const SourceFile& file, uint64_t offset);
-  /// The next bytes, at most `max`, in memory that stays as it is until consume(). Empty at the end
-  /// of the file as it was when it was opened, or with *error set. Blocking.
+  /// From here on next() gives the bytes of the block at `offset` of this file. Free when that is
+  /// where it is already; else waits for what is in flight and drops it. Reads ahead across the end
+  /// of the block until the first jump within the file: then the next block is another stream's.
+  /// Returns 0 or the errno of opening the file with O_DIRECT.
+  int seek(const SourceFile& file, uint64_t offset, uint32_t length);
+  /// The next bytes, at most `max`, in memory that stays as it is until consume(). Empty where
+  /// the file ends, at its size when it was opened or before that, or with *error set. Blocking.
   std::span<const std::byte> next(const SourceFile& file, size_t max, int* error);
   /// n bytes of what next() gave are done with.
   void consume(size_t n);
@@ -54,7 +56,8 @@ class DirectReader {
   size_t head_ = 0, used_ = 0;
   DirectFile direct_;
   uint64_t file_serial_ = 0, file_size_ = 0;
-  uint64_t position_ = 0, ahead_ = 0;
+  uint64_t position_ = 0, ahead_ = 0, limit_ = 0;
+  bool jumped_ = false;
   int refused_ = 0;
 };
 

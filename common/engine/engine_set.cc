@@ -49,8 +49,8 @@ SourceFacts SendEngines::look_at(const SourceFile& file) const {
 }
 
 Choice SendEngines::choose(const SourceFacts& source) const {
-  return choose_send_engine(
-      {channel_->send_fd() >= 0, options_.asked, source, pipe_bytes_, options_.buffer_bytes != 0});
+  return choose_send_engine({channel_->send_fd() >= 0, options_.asked, source, pipe_bytes_,
+                             options_.buffer_bytes != 0, channel_->socket().limits_rate_itself()});
 }
 
 std::unique_ptr<BlockSender> SendEngines::make(const Choice& choice) const {
@@ -91,8 +91,12 @@ SinkFacts RecvEngines::look_at(int file, uint64_t size, bool synced) const {
 }
 
 Choice RecvEngines::choose(const SinkFacts& sink) const {
-  return choose_recv_engine(
-      {channel_->recv_fd() >= 0, pipe_bytes_, options_.asked, sink, options_.buffer_bytes != 0});
+  return choose_recv_engine({.channel_has_descriptor = channel_->recv_fd() >= 0,
+                             .pipe_bytes = pipe_bytes_,
+                             .asked = options_.asked,
+                             .sink = sink,
+                             .fixed_buffer = options_.buffer_bytes != 0,
+                             .disk_is_behind = disk_is_behind_});
 }
 
 std::unique_ptr<BlockReceiver> RecvEngines::make(const Choice& choice) {
@@ -102,6 +106,7 @@ std::unique_ptr<BlockReceiver> RecvEngines::make(const Choice& choice) {
 }
 
 BlockReceiver& RecvEngines::pick(const SinkFacts& sink) {
+  disk_is_behind_ = disk_is_behind_ || shelf_.any(&BlockReceiver::disk_is_behind);
   const Choice choice = choose(sink);
   return shelf_.get(choice, [&] { return make(choice); });
 }

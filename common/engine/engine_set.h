@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The engines of one session: facts about each file, the policy's choice from them, and the engine
-// it names, made when the first file needs it. Decides nothing itself. What was used, and why, is
-// in the report.
+// The engines of one connection and of those that replace it, used by its thread only: facts about
+// each file, the policy's choice from them, and the engine it names, made when the first file needs
+// it. Decides nothing itself. What was used, and why, is in the report.
 #pragma once
 
 #include <algorithm>
@@ -65,6 +65,9 @@ class EngineShelf {
     }
     return out;
   }
+  bool any(bool (Base::*is)() const) const {
+    return std::ranges::any_of(items_, [&](const Item& item) { return (*item.made.*is)(); });
+  }
   /// Drops the engines, keeps what was used.
   void clear() {
     past_ = used();
@@ -125,6 +128,7 @@ class RecvEngines {
   SplicePipe pipe_;  // until an engine takes it
   size_t pipe_bytes_;
   EngineShelf<BlockReceiver> shelf_;
+  bool disk_is_behind_ = false;  // once found, for all that comes after
 };
 
 }  // namespace zx

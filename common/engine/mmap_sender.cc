@@ -78,7 +78,10 @@ uint32_t MmapSender::send_mapped(std::span<const std::byte> mapped, const Progre
       return ::send(channel_.send_fd(), piece.data(), piece.size(), MSG_NOSIGNAL | MSG_MORE);
     });
     if (n < 0 && errno == EFAULT) break;
-    if (n < 0) channel_.socket().fail("send", errno);
+    if (n < 0) {
+      channel_.socket().send_failed(errno);
+      continue;
+    }
     // As for sendfile: a reset under kernel TLS shows once, as a short count.
     if (static_cast<size_t>(n) == piece.size())
       piece_.took(Clock::now() - start);

@@ -7,6 +7,7 @@ namespace zx {
 namespace {
 
 constexpr const char* kAsked = "asked for by --engine";
+constexpr const char* kOwnRate = "the rate limit of a connection through ssh is kept in user space";
 constexpr const char* kUserTls = "the TLS record layer is in user space";
 
 // The reason for the buffered path, with a note when something else was asked for.
@@ -41,11 +42,14 @@ std::string keep_out(const SourceFacts& f) {
   return "";
 }
 
-std::string keep_out(const SinkFacts& f) {
+std::string keep_out(const SinkFacts& f, bool disk_is_behind) {
   if (f.in_memory) return "";
   if (large_for_memory(f.size, f.available_memory))
     return "larger than a quarter of the available memory";
   if (f.synced && f.size >= kSyncedDirectBytes) return "a large file that is synced to the disk";
+  // Without a sync the page cache is there to take what the disk cannot take as fast.
+  if (!f.synced && !disk_is_behind && f.size >= kUnsyncedDirectBytes)
+    return "a large file, and the disk keeps up";
   return "";
 }
 
@@ -94,7 +98,8 @@ Choice choose_send_engine(const SendFacts& f) {
     return buffered(f.asked, direct_refused(f.source.direct_error), uncached);
   }
   if (!f.asked && past_cache && f.source.direct_error == 0) return {Engine::Direct, reason};
-  if (!f.channel_has_descriptor) return buffered(f.asked, kUserTls, uncached);
+  if (!f.channel_has_descriptor)
+    return buffered(f.asked, f.rate_limited_here ? kOwnRate : kUserTls, uncached);
   if (f.asked == Engine::Splice) {
     if (f.pipe_bytes == 0) return buffered(f.asked, pipe_too_small(0), uncached);
     return {Engine::Splice, kAsked};
@@ -105,7 +110,7 @@ Choice choose_send_engine(const SendFacts& f) {
 }
 
 Choice choose_recv_engine(const RecvFacts& f) {
-  const std::string reason = keep_out(f.sink);
+  const std::string reason = keep_out(f.sink, f.disk_is_behind);
   const bool past_cache = !reason.empty(), uncached = past_cache && !f.fixed_buffer;
   if (f.asked == Engine::ReadWrite) return {Engine::ReadWrite, kAsked, uncached};
   if (f.asked == Engine::Direct) {

@@ -27,11 +27,11 @@ struct Choice {
   bool uncached = false;  // ReadWrite only: with RWF_DONTCACHE, where the kernel has it
 };
 
-// The thresholds are provisional: they are to be set by a sweep over sizes, cold and hot.
+// The thresholds come from `tests/bench/bench.py sweep` and are what its README says of it.
 /// Below this nothing goes past the page cache, however little memory there is.
 constexpr uint64_t kSmallestDirectBytes = 8 << 20;
-/// A cold source from this size on is read past the page cache. 1 GB on ext4, kernel 6.18: 0.26
-/// against 0.85 CPU-s for sendfile, and less time; a hot one takes twice the time from the disk.
+/// A cold source from this size on is read past the page cache: less CPU time than sendfile from
+/// here on, in the same time. A hot one takes twice the time from the disk, at any size.
 constexpr uint64_t kColdDirectBytes = 64 << 20;
 /// A source is cold when less than this part of it is in the page cache, in percent...
 constexpr uint64_t kColdPercent = 10;
@@ -41,6 +41,9 @@ constexpr uint64_t kHotPercent = 90;
 /// ext4, kernel 6.18, 1 GB, TLS and plain: half the time and a third of the receiver's CPU or less;
 /// at 16 MB no difference.
 constexpr uint64_t kSyncedDirectBytes = 64 << 20;
+/// One that is not synced goes directly from this size on, as long as the disk keeps up: here it
+/// begins to be faster than splice, with half of its CPU time or less.
+constexpr uint64_t kUnsyncedDirectBytes = 256 << 20;
 /// A file larger than this part of the available memory would push out what others use.
 constexpr uint64_t kLargePartOfMemory = 4;
 
@@ -68,8 +71,9 @@ struct SendFacts {
   bool channel_has_descriptor = false;  // Channel::send_fd() >= 0
   std::optional<Engine> asked;          // --engine; nothing for auto
   SourceFacts source = {};
-  size_t pipe_bytes = 0;      // of a pipe for Splice, as read back; 0 when none could be made
-  bool fixed_buffer = false;  // --buffer-size: calls of that size and nothing cleverer
+  size_t pipe_bytes = 0;           // of a pipe for Splice, as read back; 0 when none could be made
+  bool fixed_buffer = false;       // --buffer-size: calls of that size and nothing cleverer
+  bool rate_limited_here = false;  // Socket::limits_rate_itself(): why there is no descriptor
 };
 
 /// What is known about one file to be written.
@@ -87,6 +91,8 @@ struct RecvFacts {
   std::optional<Engine> asked;
   SinkFacts sink = {};
   bool fixed_buffer = false;  // as in SendFacts
+  /// Direct writes over this connection were once found to wait for the disk half of the time.
+  bool disk_is_behind = false;
 };
 
 Choice choose_send_engine(const SendFacts& facts);

@@ -54,7 +54,10 @@ void SpliceSender::empty_pipe(size_t bytes, const ProgressFn& progress) {
       return splice(pipe_.read_end.get(), nullptr, channel_.send_fd(), nullptr, bytes,
                     SPLICE_F_MOVE | SPLICE_F_MORE);
     });
-    if (n <= 0) channel_.socket().fail("send", n == 0 ? EIO : errno);
+    if (n <= 0) {
+      channel_.socket().send_failed(n == 0 ? EIO : errno);
+      continue;
+    }
     // Kernel TLS says a reset once, as a short count, and then takes everything.
     if (static_cast<size_t>(n) < bytes) channel_.socket().require_connected();
     bytes -= static_cast<size_t>(n);

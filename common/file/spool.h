@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Spool: an unnamed file that is a window over a stream. It is written at its end, at the stream's
 // own offsets, read anywhere in between by whatever can read a file (pread, sendfile, splice), and
-// released from the front, so that what it occupies is bounded by what is between.
+// released from the front, so that what it occupies is bounded by what is between. No page is
+// written twice: sendfile and splice hand on the pages themselves, and somebody may still hold one
+// that was released (on a loopback connection, the reader of the receiver's standard output).
 #pragma once
 
 #include <sys/types.h>

@@ -38,7 +38,7 @@ class PlainChannel final : public Channel {
     return socket().wait_readable(wait);
   }
   void finish_sending() override { socket().shutdown_send(); }
-  int send_fd() const override { return socket().fd(); }
+  int send_fd() const override { return socket().limits_rate_itself() ? -1 : socket().fd(); }
   int recv_fd() const override { return socket().fd(); }
 };
 

@@ -129,6 +129,13 @@ void Socket::extend_idle(seconds by) {
 }
 
 void Socket::limit_rate(uint64_t bytes_per_second) {
+  int domain = AF_INET;
+  socklen_t length = sizeof domain;
+  (void)getsockopt(fd_.get(), SOL_SOCKET, SO_DOMAIN, &domain, &length);
+  if (domain == AF_UNIX) {  // takes the option below, and does nothing with it
+    own_rate_ = bytes_per_second;
+    return;
+  }
   // 64 bits: as 32 bits the option ends at 4 GiB/s. Without the fq queueing discipline TCP paces
   // by itself.
   if (setsockopt(fd_.get(), SOL_SOCKET, SO_MAX_PACING_RATE, &bytes_per_second,
@@ -146,6 +153,19 @@ void Socket::fail(const char* operation, int error) const {
     throw Error(ExitStatus::Timeout,
                 what + ": timed out (nothing moved for " + std::to_string(idle_.count()) + " s)");
   throw_errno(error == ETIMEDOUT ? ExitStatus::Timeout : ExitStatus::Network, what, error);
+}
+
+void Socket::send_failed(int error) const {
+  tcp_info info{};
+  socklen_t length = sizeof info;
+  const bool heard =
+      (error == EAGAIN || error == EWOULDBLOCK) &&
+      getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
+      milliseconds(info.tcpi_last_data_recv) < std::chrono::duration_cast<milliseconds>(idle_);
+  if (!heard) fail("send", error);
+  // It counts the time that the peer's window is closed too, acknowledged or not (tcp(7)). From now
+  // on only a peer that is silent ends this.
+  set_option(fd_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, 0);
 }
 
 void Socket::wait_until_deadline(short events) {
@@ -177,14 +197,29 @@ void Socket::require_connected() const {
   if (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0) fail("send", ECONNRESET);
 }
 
+// How much of it may go now.
+size_t Socket::wait_for_rate(size_t wanted) {
+  if (own_rate_ == 0) return wanted;
+  constexpr uint64_t kLeast = 1 << 10, kMost = 256 << 10;
+  const size_t part = std::min<size_t>(wanted, std::clamp(own_rate_ / 8, kLeast, kMost));
+  const auto now = Clock::now();
+  if (next_send_ > now) pause_for(until(next_send_));
+  next_send_ =
+      std::max(next_send_, now) + std::chrono::nanoseconds(part * 1'000'000'000 / own_rate_);
+  return part;
+}
+
 void Socket::send_all(std::span<const std::byte> bytes, More more) {
   const int flags = MSG_NOSIGNAL | (more == More::Yes ? MSG_MORE : 0);
   while (!bytes.empty()) {
+    const size_t part = wait_for_rate(bytes.size());
     wait_until_deadline(POLLOUT);
-    const ssize_t n =
-        retry_eintr([&] { return send(fd_.get(), bytes.data(), bytes.size(), flags); });
-    if (n < 0) fail("send", errno);
-    if (static_cast<size_t>(n) < bytes.size()) require_connected();
+    const ssize_t n = retry_eintr([&] { return send(fd_.get(), bytes.data(), part, flags); });
+    if (n < 0) {
+      send_failed(errno);
+      continue;
+    }
+    if (static_cast<size_t>(n) < part) require_connected();
     bytes = bytes.subspan(static_cast<size_t>(n));
   }
 }

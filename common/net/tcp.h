@@ -27,7 +27,7 @@ enum class Family { Any, V4, V6 };
 /// held back by MORE are not sent by time, and under kernel TLS are lost at close.
 enum class More { No, Yes };
 
-/// A connected TCP socket.
+/// A connected TCP socket, or one end of a socket pair in its place.
 class Socket {
  public:
   /// Takes the descriptor. idle: the longest wait of one call for the peer.
@@ -48,7 +48,10 @@ class Socket {
   /// kernel spaces them (SO_MAX_PACING_RATE), whatever call hands them over. Of what is handed over
   /// about a quarter of a second's worth waits in the socket, so that cancelling and messages stay
   /// prompt. The first ten segments are not paced. Throws Error{Network} when the kernel refuses.
+  /// A socket that is not TCP (one end of an ssh channel) has no such thing: there send_all()
+  /// waits, and limits_rate_itself() says that nothing may go by it.
   void limit_rate(uint64_t bytes_per_second);
+  bool limits_rate_itself() const { return own_rate_ > 0; }
   /// Waits for the peer longer than the idle time-out by so much, from here on.
   void extend_idle(std::chrono::seconds by);
 
@@ -76,6 +79,11 @@ class Socket {
   /// (sendfile, splice): EAGAIN is the idle time-out.
   [[noreturn]] void fail(const char* operation, int error) const;
 
+  /// The same for a send, which is to be repeated when this returns: nothing could leave for the
+  /// idle time, but the peer has said something in it. So it lives and does not read, because it
+  /// waits for somebody else, who takes what it receives.
+  void send_failed(int error) const;
+
   int fd() const { return fd_.get(); }
   const std::string& peer() const { return peer_; }
   std::chrono::seconds idle_timeout() const { return idle_; }
@@ -83,11 +91,14 @@ class Socket {
  private:
   void wait_until_deadline(short events);
   void apply_idle();
+  size_t wait_for_rate(size_t wanted);
 
   UniqueFd fd_;
   std::string peer_;
   std::chrono::seconds idle_;
   std::optional<Clock::time_point> deadline_;
+  uint64_t own_rate_ = 0;  // bytes/s; 0: none, or the kernel's business
+  Clock::time_point next_send_{};
 };
 
 /// Waits; a stop signal ends it with Interrupted.

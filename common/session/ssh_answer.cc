@@ -104,15 +104,22 @@ class Answer {
     try {
       return negotiate();
     } catch (const Error& e) {
-      // Without a nonce there is nobody who could believe it.
-      if (e.status() != ExitStatus::Network && !reader_.nonce().empty())
-        write_reply({.kind = StartReply::Kind::Error, .status = e.status(), .text = e.what()},
-                    reader_.nonce());
+      report(e);
       throw;
     }
   }
 
  private:
+  // To who has asked. Without a nonce he could not believe it.
+  void report(const Error& error) const {
+    if (reader_.nonce().empty()) return;
+    try {
+      write_reply({.kind = StartReply::Kind::Error, .status = error.status(), .text = error.what()},
+                  reader_.nonce());
+    } catch (const Error&) {  // he has gone
+    }
+  }
+
   StartedRemote negotiate() {
     const auto deadline = Clock::now() + kRequestLimit;
     for (bool last = false; !last;) {
@@ -188,7 +195,7 @@ class Answer {
         throw;
       } catch (const Error& e) {
         if (e.status() == ExitStatus::Internal) throw;
-        failure = e.what();
+        failure = with_address({client_, port}, e);
       }
     }
     write_reply({.kind = StartReply::Kind::Failed, .text = failure}, reader_.nonce());

@@ -115,7 +115,7 @@ class Start {
       throw Error(ExitStatus::Network,
                   host_ + ": no connection for the data, and --via=direct: " + obstacles_);
     told_.detail("data goes through ssh: " + obstacles_);
-    run_->control->send_all(as_bytes(encode_command({StartCommand::Kind::Through, 0})), More::No);
+    command({StartCommand::Kind::Through, 0});
     (void)await(StartReply::Kind::Through, idle_);
     return {through(), "ssh", obstacles_};
   }
@@ -160,6 +160,15 @@ class Start {
                                              " there within " + std::to_string(limit.count()) +
                                              " s");
       receive();
+    }
+  }
+
+  void command(const StartCommand& what) {
+    try {
+      run_->control->send_all(as_bytes(encode_command(what)), More::No);
+    } catch (const Error& e) {
+      if (e.status() != ExitStatus::Network) throw;
+      throw_end();
     }
   }
 
@@ -208,7 +217,7 @@ class Start {
                       ": install package zsend there or name it with --remote-program" +
                       (last.empty() ? "" : " (" + end.last_line + ")"));
     throw Error(ExitStatus::Protocol, host_ + ": " + counterpart_ + " --remote ended with status " +
-                                          std::to_string(end.status) + " before it was ready" +
+                                          std::to_string(end.status) + " before the session" +
                                           last);
   }
 
@@ -245,7 +254,7 @@ class Start {
         throw;  // ours, not the way's
       } catch (const Error& e) {
         if (e.status() == ExitStatus::Internal) throw;
-        add_obstacle(e.what());
+        add_obstacle(with_address({hosts[i], ready.port}, e));
       }
     }
     return std::nullopt;
@@ -261,8 +270,7 @@ class Start {
     }
     told_.detail("the data port is blocked (" + obstacles_ + "); " + host_ +
                  " connects back to port " + std::to_string(listener->port()));
-    run_->control->send_all(as_bytes(encode_command({StartCommand::Kind::Back, listener->port()})),
-                            More::No);
+    command({StartCommand::Kind::Back, listener->port()});
     const auto end = Clock::now() + kBackLimit;
     Lobby lobby;
     while (Clock::now() < end) {
@@ -335,6 +343,11 @@ class Start {
 };
 
 }  // namespace
+
+std::string with_address(const HostPort& address, const Error& error) {
+  const std::string where = to_text(address) + ": ", what = error.what();
+  return what.starts_with(where) ? what : where + what;
+}
 
 SshMet start_by_ssh(const SshEndpoint& endpoint, const SshStart& start, Family family, seconds idle,
                     Role role, const Security& security, const SshTold& told) {

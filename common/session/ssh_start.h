@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "common/base/error.h"
 #include "common/net/ssh.h"
 #include "common/session/session.h"
 #include "common/session/start_dialogue.h"
@@ -36,6 +37,9 @@ struct SshMet {
   const char* via = "";  // "direct", "back" or "ssh"
   std::string why;       // why not a better way; "" for direct
 };
+
+/// Why an address was of no use, with the address once: not every error about a connection has it.
+std::string with_address(const HostPort& address, const Error& error);
 
 /// Starts the other program and meets it. `security` has a new key, or says --no-auth. Blocking,
 /// up to twice `idle` for ssh's and the program's start (passwords are typed meanwhile) and some

@@ -21,9 +21,9 @@ constexpr size_t kNonceDigits = 32;
 constexpr std::array<std::string_view, 9> kKeys{"nonce",  "key",   "role",    "mode",  "ktls",
                                                 "family", "ports", "timeout", "listen"};
 
-[[noreturn]] void bad(std::string_view what, std::string_view line) {
-  throw Error(ExitStatus::Protocol,
-              "start by ssh: " + std::string(what) + ": " + quote_peer_text(line.substr(0, 200)));
+// Never the line itself: with something missing or moved it may be the key.
+[[noreturn]] void bad(const std::string& what) {
+  throw Error(ExitStatus::Protocol, "start by ssh: " + what);
 }
 
 bool is_nonce(std::string_view text) {
@@ -53,11 +53,10 @@ std::vector<std::string_view> words(std::string_view line, size_t count) {
 }
 
 template <typename T, size_t N>
-T word(const std::array<std::pair<std::string_view, T>, N>& table, std::string_view value,
-       std::string_view line) {
+T word(const std::array<std::pair<std::string_view, T>, N>& table, std::string_view value) {
   for (const auto& [name, meaning] : table)
     if (name == value) return meaning;
-  bad("unknown value", line);
+  bad("an unknown word in the request");
 }
 
 template <typename T, size_t N>
@@ -89,6 +88,14 @@ bool is_address(std::string_view text) {
   return text.size() < 64 && text == escape(text) &&
          (inet_pton(AF_INET, address.c_str(), scrap.data()) == 1 ||
           inet_pton(AF_INET6, address.c_str(), scrap.data()) == 1);
+}
+
+PortRange read_ports(std::string_view value) {
+  try {
+    return parse_port_range(value);
+  } catch (const Error&) {
+    bad("the ports are none");
+  }
 }
 
 std::string one_line(const std::string& text) {
@@ -132,55 +139,53 @@ bool RequestReader::take(std::string_view line) {
   const size_t at = lines_++;
   const auto w = words(line, 2);
   if (at == 0) {
-    if (w.size() != 2 || w[0] != kStart) bad("not a request", line);
-    version_ = w[1];
+    const auto version = number<unsigned>(w.back());
+    if (w.size() != 2 || w[0] != kStart || !version) bad("not a request");
+    version_ = *version;
     return false;
   }
   if (at == kKeys.size() + 1) {
-    if (line != "end") bad("too long", line);
+    if (line != "end") bad("the request has no end");
     return true;
   }
   if (at > kKeys.size() || w.size() != 2 || w[0] != kKeys[at - 1]) {
-    if (at == 2) bad("expected key", "");  // never shown: it may be one
-    bad("expected " + std::string(kKeys[std::min<size_t>(at, kKeys.size()) - 1]), line);
+    bad("the request lacks " + std::string(kKeys[std::min<size_t>(at, kKeys.size()) - 1]));
   }
   const std::string_view value = w[1];
   switch (at) {
     case 1:
-      if (!is_nonce(value)) bad("not a nonce", line);
+      if (!is_nonce(value)) bad("the nonce is none");
       request_.nonce = value;
-      if (version_ != std::to_string(kStartVersion))
-        throw Error(ExitStatus::Protocol, "start by ssh: the other side speaks version " +
-                                              quote_peer_text(version_.substr(0, 20)) +
-                                              " of it, this program version " +
-                                              std::to_string(kStartVersion));
+      if (version_ != kStartVersion)
+        bad("the other side speaks version " + std::to_string(version_) +
+            " of it, this program version " + std::to_string(kStartVersion));
       break;
     case 2:
       request_.key = Key::parse(value);
       break;
     case 3:
-      request_.role = word(kRoles, value, line);
+      request_.role = word(kRoles, value);
       break;
     case 4:
-      std::tie(request_.plain, request_.no_auth) = word(kModes, value, line);
+      std::tie(request_.plain, request_.no_auth) = word(kModes, value);
       break;
     case 5:
-      request_.ktls = word(kKtls, value, line);
+      request_.ktls = word(kKtls, value);
       break;
     case 6:
-      request_.family = word(kFamilies, value, line);
+      request_.family = word(kFamilies, value);
       break;
     case 7:
-      if (value != "0-0") request_.ports = parse_port_range(value);
+      if (value != "0-0") request_.ports = read_ports(value);
       break;
     case 8: {
       const auto seconds = number<int64_t>(value);
-      if (!seconds || *seconds < 1 || *seconds > 1'000'000) bad("not a time", line);
+      if (!seconds || *seconds < 1 || *seconds > 1'000'000) bad("the time-out is none");
       request_.idle = std::chrono::seconds(*seconds);
       break;
     }
     default:
-      request_.listen = word(kYesNo, value, line);
+      request_.listen = word(kYesNo, value);
   }
   return false;
 }
@@ -276,7 +281,7 @@ StartCommand decode_command(std::string_view line) {
   if (line == "through") return {StartCommand::Kind::Through, 0};
   const auto w = words(line, 2);
   const uint16_t port = w.size() == 2 ? number<uint16_t>(w[1]).value_or(0) : uint16_t{0};
-  if (w[0] != "back" || port == 0) bad("not a command", line);
+  if (w[0] != "back" || port == 0) bad("an unknown command");
   return {StartCommand::Kind::Back, port};
 }
 

@@ -57,7 +57,7 @@ class RequestReader {
 
  private:
   size_t lines_ = 0;
-  std::string version_;
+  unsigned version_ = 0;
   StartRequest request_;
 };
 

@@ -150,7 +150,7 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
   app.add_option("--buffer-size", buffer_size,
                  "bytes per call of the engine readwrite, 4K to 16M, a multiple of 4K")
       ->type_name("SIZE");
-  app.add_option("--block-size", block_size, "bytes per verified block, 1M to 16M (8M)")
+  app.add_option("--block-size", block_size, "bytes per verified block, 1M to 16M (16M)")
       ->type_name("SIZE");
   app.add_option("--bwlimit", rate_limit, "bytes a second on the network, at least 1K (no limit)")
       ->type_name("RATE");

@@ -20,7 +20,7 @@ for path in sys.argv[1:]:
     assert last["exit"] == 0 and last["status"] == "ok" and last["files"] == 1 and last["bytes"] == 2
     assert last["durable"] is True and len(last["digest"]) == 32 and last["wire_bytes"] > 2
     assert last["path"] == {"tx": "readwrite", "rx": "readwrite", "tls": "user", "tls_peer": "user",
-                            "cipher": last["path"]["cipher"], "why": last["path"]["why"]}, last["path"]
+                            "cipher": last["path"]["cipher"], "why": last["path"]["why"], "via": "direct"}, last["path"]
     assert last["path"]["cipher"].startswith("TLS_")
     assert "zrecv: TLS in user space: --ktls=off" in last["path"]["why"], last["path"]["why"]
     entry = [line for line in lines if line["event"] == "entry"][0]

@@ -47,7 +47,7 @@ FORMAT = [
     ("DATA of 2^32-1", START + s.header(s.DATA, 0xffffffff, 1), "over the limit of 16777216"),
     ("DATA one over", START + s.header(s.DATA, (16 << 20) + 1, 1), "over the limit of 16777216"),
     ("kind", s.entry(1, b"f", SIZE, kind=2), "kind: unknown"),
-    ("entry flags", s.entry(1, b"f", SIZE, flags=2), "flags: unknown bit"),
+    ("entry flags", s.entry(1, b"f", SIZE, flags=4), "flags: unknown bit"),
     ("mode", s.entry(1, b"f", SIZE, mode=0o10000), "mode"),
     ("nanoseconds", s.entry(1, b"f", SIZE, nsec=1_000_000_000), "mtime nanoseconds"),
     ("size 2^63", s.entry(1, b"f", 1 << 63), "size: over the limit"),

@@ -86,13 +86,13 @@ class Run:
             self.process.stderr.close()
         shutil.rmtree(self.top)
 
-    def start(self, program, *arguments, key=None):
+    def start(self, program, *arguments, key=None, stdin=subprocess.DEVNULL):
         environment = {k: v for k, v in os.environ.items() if k != "ZXFER_KEY"}
         if key is not None:
             environment["ZXFER_KEY"] = key.text()
         self.process = subprocess.Popen(
             [program, f"--json={self.top}/json", *arguments], cwd=self.top, env=environment,
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self.reader = threading.Thread(target=self._read_stderr, daemon=True)
         self.reader.start()
         return self

@@ -335,7 +335,8 @@ class Peer:
     def __init__(self, connection, role, connector, limit=20):
         self.socket, self.role, self.connector = connection, role, connector
         self.socket.settimeout(limit)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if connection.family != socket.AF_UNIX:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.prefaces = [b"", b""]
         self.theirs = None
 

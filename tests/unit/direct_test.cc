@@ -6,6 +6,8 @@
 
 #include <catch2/catch.hpp>
 #include <csignal>
+#include <deque>
+#include <thread>
 
 #include "common/engine/async_io.h"
 #include "common/engine/direct_receiver.h"
@@ -228,6 +230,55 @@ TEST_CASE("direct engines: by threads they say so") {
   CHECK(DirectReceiver(*c.receiver, "asked", few_slots(true)).why() == "asked, by threads");
 }
 
+// Counts what is asked of the disk.
+class CountingDisk final : public AsyncIo {
+ public:
+  explicit CountingDisk(uint64_t* bytes) : AsyncIo(4, 64 << 10, ""), bytes_(*bytes) {}
+
+ private:
+  void start(const Request& request) override {
+    bytes_ += request.bytes;
+    started_.push_back(request);
+  }
+  Done finish(Signals) override {
+    const Request r = started_.front();
+    started_.pop_front();
+    return {r.slot, static_cast<int>(
+                        pread(r.fd, slot(r.slot).data(), r.bytes, static_cast<off_t>(r.offset)))};
+  }
+  uint64_t& bytes_;
+  std::deque<Request> started_;
+};
+
+TEST_CASE("DirectSender: after a jump nothing is read that another stream sends") {
+  constexpr uint32_t kBlock = 256 << 10;
+  const Buffer data = pattern(16 * kBlock);
+  const Scratch scratch(data);
+  const SourceFile file(scratch.path());
+  if (open_direct(file.fd(), DirectAccess::Read).error != 0) return;  // nothing to count here
+  for (const uint32_t step : {1U, 2U}) {
+    const Connection c = connect_here();
+    uint64_t bytes = 0;
+    DirectSender sender(*c.sender, "", std::make_unique<CountingDisk>(&bytes));
+    uint32_t blocks = 0;
+    for (uint64_t at = 0; at < data.size(); at += step * kBlock, ++blocks) {
+      auto receiving = std::async(std::launch::async, [&] {
+        Buffer got(kBlock + 1);
+        c.receiver->recv_exact(got);
+        return got;
+      });
+      const SentBlock sent = sender.send(file, at, kBlock, {}, nullptr, [](uint64_t) {});
+      c.sender->send(bytes_of("."), More::No);  // an engine leaves the last bytes to a message
+      CHECK(sent.length == kBlock);
+      const Buffer got = receiving.get();
+      CHECK(std::equal(got.begin(), got.end() - 1, data.begin() + static_cast<std::ptrdiff_t>(at)));
+    }
+    // Once, before the first jump, it has read ahead in vain: all slots but the last one it used.
+    const uint64_t in_vain = step == 1 ? 0 : 3 * (64 << 10);
+    CHECK(bytes == uint64_t{blocks} * kBlock + in_vain);
+  }
+}
+
 // --- direct writing
 
 TEST_CASE("DirectReceiver: blocks of any size at any place, over few slots") {
@@ -246,6 +297,54 @@ TEST_CASE("DirectReceiver: blocks of any size at any place, over few slots") {
       sending.get();
       CHECK((file.content() == data));
     }
+}
+
+// A disk that takes its time for each request.
+class SlowDisk final : public AsyncIo {
+ public:
+  explicit SlowDisk(std::chrono::milliseconds each) : AsyncIo(2, 64 << 10, ""), each_(each) {}
+
+ private:
+  void start(const Request& request) override { started_.push_back(request); }
+  Done finish(Signals) override {
+    std::this_thread::sleep_for(each_);
+    const Request r = started_.front();
+    started_.pop_front();
+    return {r.slot, static_cast<int>(
+                        pwrite(r.fd, slot(r.slot).data(), r.bytes, static_cast<off_t>(r.offset)))};
+  }
+  const std::chrono::milliseconds each_;
+  std::deque<Request> started_;
+};
+
+TEST_CASE("DirectReceiver: says when it waits for the disk most of the time") {
+  struct {
+    std::chrono::milliseconds disk, network;
+    bool behind;
+  } const rows[] = {
+      {std::chrono::milliseconds(80), std::chrono::milliseconds(0), true},
+      {std::chrono::milliseconds(0), std::chrono::milliseconds(80), false},
+      {std::chrono::milliseconds(10), std::chrono::milliseconds(0), false},  // too short to tell
+  };
+  constexpr uint32_t kRequests = 15;
+  for (const auto& row : rows) {
+    INFO("disk " << row.disk.count() << " ms, network " << row.network.count() << " ms");
+    const Buffer data = pattern(kRequests * (64 << 10));
+    const Scratch file;
+    const Connection c = connect_here();
+    DirectReceiver receiver(*c.receiver, "", std::make_unique<SlowDisk>(row.disk));
+    CHECK_FALSE(receiver.disk_is_behind());
+    auto sending = std::async(std::launch::async, [&] {
+      for (uint32_t i = 0; i < kRequests; ++i) {
+        std::this_thread::sleep_for(row.network);
+        c.sender->send(std::span(data).subspan(i * (64 << 10), 64 << 10), More::No);
+      }
+    });
+    CHECK(receiver.receive(file.fd(), 0, kRequests * (64 << 10), [](uint64_t, auto) {}) == 0);
+    sending.get();
+    CHECK(receiver.disk_is_behind() == row.behind);
+    CHECK((file.content() == data));
+  }
 }
 
 TEST_CASE("DirectReceiver: what else is in the file stays as it was") {

@@ -204,25 +204,31 @@ TEST_CASE("policy of the receiver: what was asked for, and what is possible") {
 }
 
 TEST_CASE("policy of the receiver: where auto writes past the page cache") {
-  const uint64_t large = kSyncedDirectBytes;
+  const uint64_t large = kSyncedDirectBytes, unsynced = kUnsyncedDirectBytes;
   struct {
     const char* what;
     SinkFacts sink;
     bool direct;
+    bool behind = false;
   } const rows[] = {
       {"synced and just large", sink(large, 1000 * kGiB, true), true},
       {"synced and just not", sink(large - 1, 1000 * kGiB, true), false},
-      {"not synced", sink(large, 1000 * kGiB, false), false},
-      {"a quarter of the memory", sink(kGiB, 4 * kGiB, false), false},
-      {"a byte more", sink(kGiB + 1, 4 * kGiB, false), true},
+      {"not synced and just large", sink(unsynced, 1000 * kGiB, false), true},
+      {"not synced and just not", sink(unsynced - 1, 1000 * kGiB, false), false},
+      {"a slow disk and not synced", sink(kGiB, 1000 * kGiB, false), false, true},
+      {"a slow disk, but synced", sink(large, 1000 * kGiB, true), true, true},
+      {"a slow disk, a quarter of the memory", sink(kGiB, 4 * kGiB, false), false, true},
+      {"a byte more", sink(kGiB + 1, 4 * kGiB, false), true, true},
       {"much for very little memory, but small", sink(kSmallestDirectBytes - 1, 1000, true), false},
-      {"memory not known", sink(kGiB, 0, false), false},
+      {"memory not known", sink(unsynced - 1, 0, false), false},
       {"in memory", sink(kGiB, 2 * kGiB, true, true), false},
+      {"in memory, not synced", sink(kGiB, 1000 * kGiB, false, true), false},
   };
   for (const auto& row : rows)
     for (bool descriptor : {true, false}) {
       INFO(row.what);
-      const Choice choice = choose_recv_engine({descriptor, kPipe, kAuto, row.sink});
+      const Choice choice =
+          choose_recv_engine({descriptor, kPipe, kAuto, row.sink, false, row.behind});
       CHECK((choice.engine == Engine::Direct) == row.direct);
     }
 }

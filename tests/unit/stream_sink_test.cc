@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+#include "zrecv/stream_sink.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+#include "common/base/io.h"
+#include "common/base/random.h"
+#include "zrecv/stream_destination.h"
+
+namespace zx {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+constexpr uint64_t kMiB = 1 << 20, kWindow = 64 * kMiB;
+
+class Folder {
+ public:
+  Folder() {
+    std::string name = (fs::temp_directory_path() / "zx_stream_XXXXXX").string();
+    REQUIRE(mkdtemp(name.data()) != nullptr);
+    path_ = name;
+  }
+  ~Folder() { fs::remove_all(path_); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  std::string at(const std::string& name) const { return (path_ / name).string(); }
+
+ private:
+  fs::path path_;
+};
+
+EntryInfo entry(uint64_t size) {
+  EntryInfo out;
+  out.name = {"name"};
+  out.size = size;
+  return out;
+}
+
+Negotiated terms() {
+  Negotiated out;
+  out.block_bytes = kMiB;
+  out.streams = 1;
+  out.durability = Durability::None;
+  return out;
+}
+
+std::string content_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+template <typename Condition>
+void until(Condition&& condition) {
+  const auto end = std::chrono::steady_clock::now() + 20s;
+  while (!condition()) {
+    REQUIRE(std::chrono::steady_clock::now() < end);
+    std::this_thread::sleep_for(2ms);
+  }
+}
+
+TEST_CASE("StreamSink: what is verified comes out, and what is given back stays as it was") {
+  const Folder t;
+  std::string content(7 * kMiB + 5, '\0');
+  fill_random(std::as_writable_bytes(std::span(content)));
+  StreamOutput output("cat >" + t.at("out"));
+  WakeFd event;
+  StreamSink sink(entry(content.size()), output, /*verify_first=*/false, event);
+  REQUIRE(sink.open(terms()));
+  REQUIRE(pwrite_full(sink.fd(), std::as_bytes(std::span(content)), 0) == 0);
+  const auto come = [&](uint64_t bytes) {
+    return [&, bytes] { return fs::exists(t.at("out")) && fs::file_size(t.at("out")) == bytes; };
+  };
+  sink.verified(kMiB + 3);
+  until(come(kMiB + 3));
+  sink.verified(5 * kMiB);
+  until(come(5 * kMiB));
+  sink.verified(kMiB);  // never less
+  sink.verified(content.size());
+  sink.finish(content.size());
+  sink.publish({}, content.size());
+  CHECK(content_of(t.at("out")) == content);
+  CHECK_FALSE(sink.failure());
+}
+
+TEST_CASE("StreamSink: destroyed without publish, the command has seen no end") {
+  const Folder t;
+  StreamOutput output("touch " + t.at("begun") + "; cat >/dev/null; touch " + t.at("end"));
+  WakeFd event;
+  {
+    StreamSink sink(entry(10), output, false, event);
+    REQUIRE(sink.open(terms()));
+    until([&] { return fs::exists(t.at("begun")); });
+  }
+  CHECK_FALSE(fs::exists(t.at("end")));
+}
+
+TEST_CASE("StreamSink: with verify_first nothing is begun before publish") {
+  const Folder t;
+  for (const uint64_t size : {uint64_t{0}, uint64_t{5}, 17 * kMiB}) {
+    StreamOutput output("cat >" + t.at("out"));
+    WakeFd event;
+    const std::string content(size, 'x');
+    StreamSink sink(entry(size), output, true, event);
+    REQUIRE(sink.open(terms()));
+    CHECK(sink.keeps_content());
+    CHECK(sink.has_room(UINT64_MAX));
+    REQUIRE(pwrite_full(sink.fd(), std::as_bytes(std::span(content)), 0) == 0);
+    sink.verified(size);
+    sink.finish(size);
+    CHECK_FALSE(fs::exists(t.at("out")));
+    sink.publish({}, size);
+    CHECK(content_of(t.at("out")) == content);
+    fs::remove(t.at("out"));
+  }
+}
+
+TEST_CASE("StreamSink: a command that fails is the failure, in publish or before") {
+  StreamOutput output("exit 3");
+  WakeFd event;
+  StreamSink sink(entry(kMiB), output, false, event);
+  REQUIRE(sink.open(terms()));
+  until([&] { return sink.failure().has_value(); });
+  CHECK(sink.failure()->status() == ExitStatus::CommandFailed);
+  CHECK_THAT(sink.failure()->what(), Catch::Contains("ended with status 3"));
+  CHECK(sink.has_room(UINT64_MAX));  // nobody waits for it any more
+  CHECK_THROWS_WITH(sink.publish({}, kMiB), Catch::Contains("ended with status 3"));
+
+  StreamOutput later("cat >/dev/null; exit 4");
+  StreamSink other(entry(0), later, false, event);
+  REQUIRE(other.open(terms()));
+  CHECK_THROWS_WITH(other.publish({}, 0), Catch::Contains("ended with status 4"));
+}
+
+TEST_CASE("StreamSink: room is a window, and a gap opens it up to a limit") {
+  StreamOutput output("cat >/dev/null");
+  WakeFd event;
+  StreamSink sink(entry(kWindow * 4), output, false, event);
+  REQUIRE(sink.open(terms()));
+  CHECK(sink.has_room(kWindow));
+  CHECK_FALSE(sink.has_room(kWindow + 1));
+  const auto owed = [] { return true; };
+  const auto not_owed = [] { return false; };
+  CHECK_NOTHROW(sink.await_room(kWindow, not_owed, 0s));
+  CHECK_THROWS_WITH(sink.await_room(kWindow + 1, not_owed, 0s), Catch::Contains("does not come"));
+  CHECK_NOTHROW(sink.await_room(kWindow + 1, owed, 0s));
+  CHECK_NOTHROW(sink.await_room(kWindow + 64 * kMiB, owed, 0s));
+  CHECK_FALSE(sink.failure());
+  CHECK_NOTHROW(sink.await_room(kWindow + 64 * kMiB + 1, owed, 0s));
+  REQUIRE(sink.failure());
+  CHECK(sink.failure()->status() == ExitStatus::Refused);
+}
+
+TEST_CASE("StreamDestination: one file, without a place for it and without durability") {
+  const auto outcome = [](const Negotiated& agreed, bool pull) {
+    StreamDestination destination("cat", false);
+    try {
+      destination.aim(agreed, pull);
+    } catch (const Error& e) {
+      return std::string(status_name(e.status()));
+    }
+    return std::string("no error");
+  };
+  Negotiated good = terms();
+  good.sources = 1;
+  CHECK(outcome(good, false) == "no error");
+  Negotiated durable = good;
+  durable.durability = Durability::Batch;
+  CHECK(outcome(durable, false) == "refused");
+  Negotiated two = good;
+  two.sources = 2;
+  CHECK(outcome(two, false) == "refused");
+  CHECK(outcome(two, true) == "refused");
+  two.path = {"one of them"};
+  CHECK(outcome(two, true) == "no error");
+  CHECK(outcome(two, false) == "refused");
+
+  StreamDestination destination("cat", false);
+  CHECK_NOTHROW(destination.sink_for(entry(1)));
+  CHECK_THROWS_WITH(destination.sink_for(entry(1)), Catch::Contains("one file"));
+  StreamDestination other("cat", false);
+  EntryInfo bad = entry(1);
+  bad.name = {".."};
+  CHECK_THROWS_WITH(other.sink_for(bad), Catch::Contains("unsafe name"));
+}
+
+}  // namespace
+}  // namespace zx
