@@ -73,9 +73,4 @@ class SshProcess {
   std::thread reader_;
 };
 
-/// The host name that ssh connects to for this operand, after aliases: what `ssh -G` says; the
-/// operand's own when it says nothing. Blocking, up to `limit`. No connection is made.
-std::string ssh_host_name(const SshOptions& options, const SshEndpoint& endpoint,
-                          std::chrono::milliseconds limit);
-
 }  // namespace zx

@@ -344,8 +344,11 @@ Listener::Listener(PortRange ports, Family family) {
       *this = Listener(HostPort{"", static_cast<uint16_t>(port)}, family);
       exclusive_ = port != 0;
       return;
-    } catch (const Error&) {
-      if (port >= ports.last) throw;
+    } catch (const Error& e) {
+      if (ports.first == ports.last) throw;
+      if (port >= ports.last)
+        throw Error(e.status(), "no port of " + std::to_string(ports.first) + "-" +
+                                    std::to_string(ports.last) + " is free: " + e.what());
     }
   }
 }

@@ -3,13 +3,10 @@
 #include "common/session/ssh_start.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
-#include <thread>
 
 #include "common/base/error.h"
 #include "common/base/quote.h"
-#include "common/base/stop.h"
+#include "common/net/ssh_host.h"
 #include "common/session/lobby.h"
 
 namespace zx {
@@ -43,45 +40,6 @@ struct SshRun {
   std::optional<Socket> control;  // not there when the session is in it
 };
 
-// Where ssh has gone, found beside its start: the name after aliases and its addresses. A thread of
-// its own that is not waited for: a name server may be slow.
-class HostFinder {
- public:
-  HostFinder(const SshOptions& ssh, const SshEndpoint& endpoint, Family family)
-      : state_(std::make_shared<State>()) {
-    std::thread([=, state = state_] {
-      std::vector<std::string> found;
-      try {
-        found = numeric_addresses(ssh_host_name(ssh, endpoint, seconds(10)), family);
-      } catch (...) {  // a stop signal: nobody waits
-      }
-      const std::lock_guard lock(state->mutex);
-      state->addresses = std::move(found);
-      state->done = true;
-      state->changed.notify_all();
-    }).detach();
-  }
-
-  std::vector<std::string> addresses() const {
-    const auto deadline = Clock::now() + kNameLimit;
-    std::unique_lock lock(state_->mutex);
-    while (!state_->done && Clock::now() < deadline) {
-      state_->changed.wait_for(lock, std::chrono::milliseconds(100));
-      check_stop();
-    }
-    return state_->addresses;
-  }
-
- private:
-  struct State {
-    std::mutex mutex;
-    std::condition_variable changed;
-    bool done = false;
-    std::vector<std::string> addresses;
-  };
-  std::shared_ptr<State> state_;
-};
-
 class Start {
  public:
   Start(const SshEndpoint& endpoint, const SshStart& start, Family family, seconds idle, Role role,
@@ -103,13 +61,14 @@ class Start {
   SshMet run() {
     const bool through_only = start_.via == Via::Ssh;
     begin(!through_only);
-    std::optional<HostFinder> finder;
+    std::optional<SshHostFinder> finder;
     if (!through_only) finder.emplace(start_.ssh, endpoint_, family_);
     const StartReply ready = await(StartReply::Kind::Ready, 2 * idle_);
     if (through_only) return {through(), "ssh", "--via=ssh"};
     if (ready.port == 0) throw Error(ExitStatus::Protocol, host_ + ": ready without a port");
 
-    if (auto met = connect(ready, finder->addresses())) return {std::move(*met), "direct", ""};
+    if (auto met = connect(ready, finder->addresses(kNameLimit)))
+      return {std::move(*met), "direct", ""};
     if (auto met = let_connect()) return {std::move(*met), "back", obstacles_};
     if (start_.via == Via::Direct)
       throw Error(ExitStatus::Network,

@@ -11,6 +11,10 @@ expect_in "$t/s.err" "Connection refused"
 "$ZSEND" -q --plain --no-auth --wait 60 "$t/f" "zs://127.0.0.1:$port" 2>"$t/s.err" & send=$!; started+=($send)
 "$ZRECV" -q --plain --no-auth --listen "127.0.0.1:$port" "$t/d" 2>"$t/r.err" & recv=$!; started+=($recv)
 wait_for "$send"; expect_status 0 zsend; wait_for "$recv"; expect_status 0 zrecv; expect_same "$t/f" "$t/d/f"
+# The same the other way round: the receiver connects, and is there first.
+"$ZRECV" -q --plain --no-auth --wait 60 "zs://127.0.0.1:$port" "$t/d/fetched" 2>"$t/r.err" & recv=$!; started+=($recv)
+"$ZSEND" -q --plain --no-auth --listen "127.0.0.1:$port" "$t/f" 2>"$t/s.err" & send=$!; started+=($send)
+wait_for "$send"; expect_status 0 zsend; wait_for "$recv"; expect_status 0 zrecv; expect_same "$t/f" "$t/d/fetched"
 status_of "$ZRECV" -q --wait 1 --listen 127.0.0.1:0 "$t/d" 2>"$t/r.err"; expect_status 10 "a listener with --wait"
 expect_in "$t/r.err" "within 1 s"
 # A peer that stops in the middle.
