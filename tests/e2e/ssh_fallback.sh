@@ -48,3 +48,14 @@ for how in drop reject; do
   go none 5 --via=direct
   for side in send recv; do grep -q "error: 'box': .*--via=direct: .*40000.*40001" "$t/$side.err" || fail "$side: --via=direct does not say why: $(cat "$t/$side.err")"; done
 done
+# Ports of the range that are taken already are passed over; when all are, the other side's error says so.
+nft flush ruleset
+hold() { # PORT...: listens on them until this script ends
+  rm -f "$t/held"
+  python3 -c 'import socket, sys, signal
+held = [socket.create_server(("::", int(p)), family=socket.AF_INET6, dualstack_ipv6=True) for p in sys.argv[1:]]
+print("held", flush=True); signal.pause()' "$@" >"$t/held" & started+=($!)
+  until_true test -s "$t/held"
+}
+hold 40000; go direct 0; expect_in "$t/send.err" 127.0.0.1:40001; expect_in "$t/recv.err" 127.0.0.1:40001
+hold 40001; go none 5; for side in send recv; do expect_in "$t/$side.err" 40000-40001; done

@@ -22,6 +22,7 @@ echo 'for i in 0 00000000000000000000000000000000 ${NONCE-}; do echo "zxfer-read
 echo 'head -c 60000 /dev/zero | tr "\0" x' >"$rc"; push 0 "60000 bytes"
 echo 'head -c 10000000 /dev/zero | tr "\0" x' >"$rc"; push 4 "10 MB"; says "64 KiB"
 echo 'yes' >"$rc"; push 4 "endless"; says "64 KiB"
+echo 'yes noise >&2' >"$rc"; push 10 "endless errors" --timeout=1; [ "$(wc -l <"$t/send.err")" -lt 250 ] || fail "$(wc -l <"$t/send.err") lines of it are shown"
 echo 'exit 3' >"$rc"; push 4 "the shell ends"; says "3"
 rm "$rc"
 
