@@ -12,7 +12,6 @@
 
 #include "common/base/io.h"
 #include "common/base/memory.h"
-#include "common/base/page_buffer.h"
 #include "common/base/quote.h"
 #include "common/file/space.h"
 #include "common/session/stream_count.h"
@@ -68,7 +67,10 @@ bool StreamSink::open(const Negotiated& agreed) {
   // At once, so that holes at the end are there to be read: they are not written.
   if (!info_.open_ended && ftruncate(spool_->fd(), to_off(info_.size)) != 0)
     throw_file_errno(describe() + ": set length", errno);
-  if (agreed.file_digest) hasher_.emplace();
+  if (agreed.file_digest) {
+    hasher_.emplace();
+    hash_buffer_.emplace(kPieceBytes);
+  }
   output_.start();
   start();
   return true;
@@ -259,12 +261,12 @@ std::optional<Error> StreamSink::hand_over_some() {
   if (n < 0) return output_.failed(static_cast<int>(-n));
   if (hasher_ && n > 0) {
     // Once more out of the cache: what was hashed block by block did not come in this order.
-    PageBuffer buffer(static_cast<size_t>(n));
-    const ssize_t got = pread_full(fd(), buffer.first(static_cast<size_t>(n)), begin);
+    const auto piece = hash_buffer_->first(static_cast<size_t>(n));
+    const ssize_t got = pread_full(fd(), piece, begin);
     if (got != n)
       return Error(ExitStatus::FileIo, describe() + ": read what was written: " +
                                            errno_text(got < 0 ? static_cast<int>(-got) : EIO));
-    hasher_->update(buffer.first(static_cast<size_t>(n)));
+    hasher_->update(piece);
   }
   const uint64_t handed = begin + static_cast<uint64_t>(n);
   spool_->appended(end - spool_->end());

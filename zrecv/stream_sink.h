@@ -13,6 +13,7 @@
 #include <string>
 #include <thread>
 
+#include "common/base/page_buffer.h"
 #include "common/base/wake_fd.h"
 #include "common/file/spool.h"
 #include "common/integrity/digest.h"
@@ -58,8 +59,9 @@ class StreamSink final : public EntrySink {
   const bool verify_first_;
   WakeFd& event_;
   std::optional<Spool> spool_;
-  std::string spool_place_;  // a directory, quoted; empty for memory
-  std::optional<Hasher> hasher_;
+  std::string spool_place_;       // a directory, quoted; empty for memory
+  std::optional<Hasher> hasher_;  // both where the session has file digests
+  std::optional<PageBuffer> hash_buffer_;
   uint64_t window_ = 0, most_ahead_ = 0;  // see has_room_locked(), let_in_behind_gap()
   bool published_ = false;
   bool reader_gone_ = false;  // noticed while there was nothing to hand over; of the thread
