@@ -160,7 +160,8 @@ std::optional<SshEndpoint> parse_ssh(std::string_view operand) {
     path.remove_prefix(1);
     while (path.starts_with('/')) path.remove_prefix(1);
   }
-  out.path = path.empty() ? "." : path;
+  // A file of that name, never the standard input or output of the program at the other end.
+  out.path = path.empty() ? "." : path == "-" ? "./-" : path;
   if (out.path.size() > kMaxOperandBytes) bad(operand, "the path is longer than 4095 bytes");
   return out;
 }

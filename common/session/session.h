@@ -45,13 +45,13 @@ Negotiated agree(const Terms& mine, const Terms& peers);
 
 /// The first connection of a session, authenticated, and how further ones come about.
 struct Met {
+  // What has to last as long as the session, and ends after its connections: so it comes first.
+  std::shared_ptr<void> keep = nullptr;
   Handshaken first;
   std::unique_ptr<Joiner> joiner;  // none through ssh: there are no further connections
   bool connector = false;          // this side made the connection
   // This program was started by the peer, over ssh: it may name files of this machine.
   bool started_by_peer = false;
-  // What has to last as long as the session, and ends after its connections.
-  std::shared_ptr<void> keep = nullptr;
 };
 
 class Session {

@@ -115,4 +115,5 @@ expect_only "$t/d" one
 
 # --remote by hand: not with anything else.
 status_of "$ZRECV" --remote </dev/null >"$t/out" 2>"$t/e.err"; expect_status 5; [ ! -s "$t/out" ] || fail "answers nobody"
+status_of script -qec "$ZRECV --remote" /dev/null </dev/null >"$t/out"; expect_status 2; expect_in "$t/out" "is what ssh starts"
 status_of "$ZRECV" --remote -v </dev/null 2>"$t/e.err"; expect_status 2

@@ -200,6 +200,7 @@ TEST_CASE("ssh operands: user, host, port and path") {
       {"host:./~/x", "", "host", -1, "./~/x"},
       {"host:a:b", "", "host", -1, "a:b"},
       {"host:/a b;c'\n", "", "host", -1, "/a b;c'\n"},
+      {"host:-", "", "host", -1, "./-"},
       {"host:-x", "", "host", -1, "-x"},
       {"host:a@b", "", "host", -1, "a@b"},
       {"me@host:x", "me", "host", -1, "x"},
