@@ -103,7 +103,7 @@ TERMS = [
     ("block limit 2^32-1", {"block": 0xffffffff}, P, "block limit"),
     ("durability", {"durability": 4}, P, "durability: unknown"),
     ("overwrite", {"overwrite": 5}, P, "overwrite: unknown"),
-    ("flags", {"flags": 16}, P, "flags: unknown bit"),
+    ("flags", {"flags": 32}, P, "flags: unknown bit"),
     ("rate limit", {"rate_limit": 1023}, P, "rate limit: below 1 KiB/s"),
     ("required feature", {"required": 1 << 40}, P, "requires features"),
     ("build too long", {"build": b"b" * 65}, P, "over 64 bytes"),
