@@ -14,7 +14,8 @@ namespace zx {
 /// Commits verified entries. One that cannot be committed has a failed outcome then; its temporary
 /// file goes with the writer. One that was is durable when policy.durability is not None. Blocking:
 /// runs while heartbeats are sent. A stop signal is noticed before the first final name, then no
-/// more.
+/// more; only a stream, which waits for its reader or its command without limit, looks for one all
+/// the time.
 void commit_entries(std::vector<std::shared_ptr<EntryWriter>>& entries, const CommitPolicy& policy);
 
 }  // namespace zx

@@ -30,8 +30,9 @@ struct CommitPolicy {
 
 class EntrySink {
  public:
-  /// Without publish() nothing of the content has counted: what was made is removed, who reads it
-  /// learns that it was not all.
+  /// Without publish() nothing of the content has counted: a temporary file is removed; a command
+  /// is ended before it sees the end of its input; standard output is only cut short, which its
+  /// reader cannot tell; a file in place stays half written.
   virtual ~EntrySink() = default;
 
   // The main thread, in this order.

@@ -2,6 +2,8 @@
 // The story of zrecv.
 #include "zrecv/receiver.h"
 
+#include <algorithm>
+
 #include "common/base/error.h"
 #include "common/base/quote.h"
 #include "common/engine/engine_set.h"
@@ -85,6 +87,7 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
   Terms terms = make_terms(options.common, "zrecv");
   if (options.remote) terms.path = options.remote->path;
   terms.to_stream = options.to_stream();
+  if (terms.to_stream) terms.max_block_bytes = std::min(terms.max_block_bytes, kStreamBlockBytes);
   terms.operands = options.ssh_paths;
   terms.sources = static_cast<uint32_t>(options.ssh_paths.size());
   Session session = meet_peer(
@@ -108,7 +111,8 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     //    may replace it; nothing else decides that.
     RecvEngines engines(link.channel(), options.common.engine);
 
-    // 5. Receive until FIN. Everything is in temporary files, verified block by block.
+    // 5. Receive until FIN. Everything is in its sink, verified block by block: a temporary
+    //    file, the file in place, or the spool out of which a stream is handed on meanwhile.
     console.begin_transfer(0);
     const Stopwatch watch;
     Reception reception(session, *destination, engines, requested_names(options, agreed), console,
@@ -126,7 +130,8 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     }
     compare(fin, reception.complete());
 
-    // 6. Commit. Only now do final names appear; heartbeats go out while the disk is slow.
+    // 6. Commit. Only now do final names appear; heartbeats go out while the disk is slow or a
+    //    command goes on.
     const bool keep_modes = options.common.remote ? agreed.preserve : options.common.preserve;
     const CommitPolicy policy{agreed.durability, agreed.preserve, keep_modes, agreed.overwrite_here,
                               agreed.overwrite_peer};

@@ -148,6 +148,16 @@ Error StreamOutput::failed(int error) {
   return {ExitStatus::CommandFailed, describe() + " " + words};
 }
 
+int StreamOutput::process_fd() const {
+  return command_ ? command_->process_fd() : -1;
+}
+
+std::optional<Error> StreamOutput::command_failure() {
+  const std::string words = command_ ? command_->failure() : "";
+  if (words.empty()) return std::nullopt;
+  return Error(ExitStatus::CommandFailed, describe() + " " + words);
+}
+
 void StreamOutput::finish() {
   if (!command_) {
     // A file system in the network may tell only when a descriptor is closed that there is no room.
@@ -159,6 +169,9 @@ void StreamOutput::finish() {
   // What is left in the pipe when the command has ended is what it has not taken.
   const std::string self = "/proc/self/fd/" + std::to_string(command_->fd());
   const UniqueFd left(open(self.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  if (!left.valid())
+    throw_errno(ExitStatus::FileIo, describe() + ": whether it takes all cannot be seen: " + self,
+                errno);
   command_->close_pipe();
   (void)command_ended(std::nullopt);
   std::string words = command_->wait();

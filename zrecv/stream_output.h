@@ -37,6 +37,10 @@ class StreamOutput {
   /// The error for a failed hand_over(): what has become of the reader. Waits for a moment for the
   /// command to end, which is ended then in any case.
   Error failed(int error);
+  /// Readable when the command has ended; -1 without one.
+  int process_fd() const;
+  /// When the command has ended, and not with 0: the error for it.
+  std::optional<Error> command_failure();
   /// All has been handed over. Waits for the command, as long as that takes; looks for a stop.
   /// Throws Error{CommandFailed} when it fails or has not taken everything, Error{FileIo|NoSpace}
   /// when a file says so only now.

@@ -86,7 +86,8 @@ void StreamSink::hold_back() {
   try {
     spool_ = Spool::on_disk(directory);
   } catch (const Error& error) {
-    if (error.status() != ExitStatus::FileIo) throw;
+    // How much that would take of the memory nobody knows.
+    if (error.status() != ExitStatus::FileIo || info_.open_ended) throw;
     const uint64_t available = available_memory();
     if (available > 0 && info_.size > available)
       throw Error(ExitStatus::NoSpace,
@@ -237,13 +238,21 @@ bool StreamSink::idle_until_work() {
       work = handed_ < verified_;
       more_comes = !info_.open_ended && verified_ < info_.size;
     }
-    // A reader that leaves is noticed at once, but counts only when it has missed something.
-    std::array<pollfd, 2> fds{{{work_.fd(), POLLIN, 0}, {output_.fd(), 0, 0}}};
+    // A reader that leaves is noticed at once, but counts only when it has missed something. (What
+    // poll(2) shall not look at has a negative descriptor.)
+    std::array<pollfd, 3> fds{{{work_.fd(), POLLIN, 0},
+                               {reader_gone_ && !work ? -1 : output_.fd(), 0, 0},
+                               {command_looked_at_ ? -1 : output_.process_fd(), POLLIN, 0}}};
     if (work) fds[1].events = POLLOUT;
-    const nfds_t count = reader_gone_ && !work ? 1 : 2;
-    if (poll(fds.data(), count, -1) < 0 && errno != EINTR)
+    if (poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR)
       throw_errno(ExitStatus::Internal, "poll", errno);
-    if (count == 2 && (fds[1].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) reader_gone_ = true;
+    // One that has failed counts at once, also when others still hold its input.
+    if (fds[2].revents != 0) {
+      command_looked_at_ = true;
+      if (auto failure = output_.command_failure()) throw std::move(*failure);
+    }
+    if (fds[1].fd >= 0 && (fds[1].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0)
+      reader_gone_ = true;
     if (work && (fds[1].revents != 0)) return true;
     if (reader_gone_ && more_comes) throw output_.failed(EPIPE);
   }

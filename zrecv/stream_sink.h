@@ -65,6 +65,7 @@ class StreamSink final : public EntrySink {
   uint64_t window_ = 0, most_ahead_ = 0;  // see has_room_locked(), let_in_behind_gap()
   bool published_ = false;
   bool reader_gone_ = false;  // noticed while there was nothing to hand over; of the thread
+  bool command_looked_at_ = false;
 
   mutable std::mutex mutex_;  // for all that follows
   std::condition_variable moved_;

@@ -83,6 +83,8 @@ class EntryStream {
                   Hasher* file_digest, uint16_t attempt = 0);
   bool pass_on(uint64_t id, PipeSource& source, Hasher* file_digest);
   bool await_command(uint64_t id, PipeSource& source);
+  // ACK: all before `verified` is verified over there, maybe neither handed on nor durable. Makes
+  // room in the window of a pipe.
   void acknowledge(uint64_t id, uint64_t verified);
   void record_block(OpenEntry& entry, uint64_t offset, const SentBlock& block);
   void fail_reading(OpenEntry& entry, int error);

@@ -83,6 +83,9 @@ bool EntryStream::pass_on(uint64_t id, PipeSource& source, Hasher* file_digest) 
       continue;
     }
     if (source.ended()) continue;
+    // One that has failed counts at once, also when others still hold its output.
+    if (Command* command = source.command(); command != nullptr && !command->failure().empty())
+      return true;
     link_.flush();
     const auto wait = waiting > 0 ? kGather - age : kHeartbeat;
     Channel& channel = link_.channel();

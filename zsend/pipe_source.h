@@ -33,7 +33,8 @@ class PipeSource {
   /// For messages, those to the peer too: the text of a command, which may hold a password, is not
   /// in it.
   std::string describe() const;
-  /// Starts the command. From here on there is an input. Throws
+  /// Makes the window (memory, up to kMaxUnacknowledgedBytes) and starts the command, if there is
+  /// one. Before it there is neither window() nor input(). Throws
   /// Error{CommandFailed|FileIo|NoSpace}.
   void start();
 

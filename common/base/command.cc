@@ -15,6 +15,7 @@
 
 #include "common/base/error.h"
 #include "common/base/io.h"
+#include "common/base/stop.h"
 
 namespace zx {
 namespace {
@@ -91,6 +92,7 @@ Command::Command(const std::string& command, Use use) : use_(use) {
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   errno = error;
   if (pid_ < 0) cannot_start("fork");
+  set_doomed_group(pid_);
   // Here too, so that the group is there whoever comes first; it fails once the child has made it
   // and runs the shell.
   (void)setpgid(pid_, pid_);
@@ -105,24 +107,40 @@ Command::~Command() {
 
 std::string Command::wait() {
   close_pipe();
-  if (!reaped_) {
-    int status = 0;
-    if (retry_eintr([&] { return waitpid(pid_, &status, 0); }) < 0)
-      throw_errno(ExitStatus::Internal, "wait for the command", errno);
-    take_status(status);
-  }
+  reap();
   return failure_;
 }
 
-bool Command::running() {
-  if (reaped_) return false;
+std::string Command::failure() {
+  if (running()) return "";
+  reap();
+  return failure_;
+}
+
+void Command::reap() {
+  if (reaped_) return;
+  siginfo_t how{};
+  const auto id = static_cast<id_t>(pid_);
+  if (retry_eintr([&] { return waitid(P_PID, id, &how, WEXITED | WNOWAIT); }) < 0)
+    throw_errno(ExitStatus::Internal, "wait for the command", errno);
+  // What a failed command leaves behind has no use. Before it is reaped: its number is its own.
+  if (how.si_code != CLD_EXITED || how.si_status != 0) (void)kill(-pid_, SIGKILL);
   int status = 0;
-  if (waitpid(pid_, &status, WNOHANG) == pid_) take_status(status);
-  return !reaped_;
+  if (retry_eintr([&] { return waitpid(pid_, &status, 0); }) < 0)
+    throw_errno(ExitStatus::Internal, "wait for the command", errno);
+  take_status(status);
+}
+
+bool Command::running() const {
+  if (reaped_) return false;
+  siginfo_t how{};
+  return waitid(P_PID, static_cast<id_t>(pid_), &how, WEXITED | WNOWAIT | WNOHANG) != 0 ||
+         how.si_pid == 0;
 }
 
 void Command::take_status(int wait_status) {
   reaped_ = true;
+  set_doomed_group(0);
   if (WIFSIGNALED(wait_status)) {
     const int signal = WTERMSIG(wait_status);
     const char* name = sigabbrev_np(signal);

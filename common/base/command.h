@@ -44,10 +44,13 @@ class Command {
 
   /// Closes our end and waits, without limit, for the command to end. Empty when it ended with
   /// status 0, else "ended with status 3" or "was killed by signal 9 (SIGKILL)". Again: the same
-  /// answer. A stop signal is noticed on the main thread (Interrupted).
+  /// answer. Of one that failed the whole group is killed. A stop signal is noticed on the main
+  /// thread (Interrupted).
   std::string wait();
   /// Whether it still runs. Does not block.
-  bool running();
+  bool running() const;
+  /// When it has ended: the words of wait(), with our end as it is. Empty while it runs.
+  std::string failure();
   /// Readable when it has ended; -1 where the kernel gives none.
   int process_fd() const { return process_.get(); }
 
@@ -58,6 +61,7 @@ class Command {
   void end(std::chrono::milliseconds patience = std::chrono::milliseconds(2000)) noexcept;
 
  private:
+  void reap();
   void take_status(int wait_status);
 
   const Use use_;

@@ -20,6 +20,8 @@ constexpr auto kIdle = std::chrono::milliseconds(500);
 // cost of a signal.
 constexpr auto kNudge = std::chrono::milliseconds(20);
 
+std::atomic<pid_t> doomed_group{0};
+
 int nudge_signal() {
   return SIGRTMIN;
 }  // to the main thread: EINTR
@@ -113,7 +115,12 @@ void SignalWatch::run(std::stop_token token) {
   }
 }
 
+void set_doomed_group(pid_t group) noexcept {
+  doomed_group = group;
+}
+
 void die_by_signal(int signal) {
+  if (const pid_t group = doomed_group; group > 0) (void)kill(-group, SIGKILL);
   struct sigaction action {};
   action.sa_handler = SIG_DFL;
   sigaction(signal, &action, nullptr);

@@ -5,7 +5,9 @@
 // not lost, whatever the call is (but for an fsync of a slow disk).
 #pragma once
 
+#include <sys/types.h>
 #include <atomic>
+
 #include <chrono>
 #include <csignal>
 #include <functional>
@@ -68,6 +70,11 @@ class SignalWatch {
   std::chrono::milliseconds tick_{0};
   std::jthread thread_;
 };
+
+/// A process group that does not outlive this process: die_by_signal() kills it first (SIGKILL), so
+/// that it cannot take the end of its input for the end of the content. 0: none. One at a time;
+/// any thread.
+void set_doomed_group(pid_t group) noexcept;
 
 /// Ends the process by the signal with its default action. Call last in main().
 [[noreturn]] void die_by_signal(int signal);

@@ -2,6 +2,7 @@
 #include "common/file/in_place_file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -41,6 +42,9 @@ InPlaceFile::InPlaceFile(const std::string& path) : path_(path) {
   if (stat_.st_mode != before.st_mode || stat_.st_ino != before.st_ino ||
       stat_.st_dev != before.st_dev)
     refuse("became something else while it was opened");
+  // Two at a time would make a mix, and each would find its own blocks right.
+  if (flock(fd_.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+    refuse("another program has locked it (zrecv --inplace?)");
   if (!is_device()) return;
   const auto bytes = block_device_bytes(fd_.get());
   if (!bytes) throw_file_errno(describe() + ": size of the block device", errno);

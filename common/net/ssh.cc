@@ -26,6 +26,8 @@ using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
 // Of its messages: a remote shell may write as much as it likes there.
+// Who keeps on writing when ssh has ended is not read for ever.
+constexpr size_t kRoundsAfterStop = 1000;
 constexpr size_t kMaxLines = 200, kMaxLineBytes = 1024;
 constexpr milliseconds kOrderlyEnd{2000}, kAfterTerm{500};
 constexpr milliseconds kSlice{100};
@@ -162,7 +164,7 @@ void SshProcess::reap() {
 // the other end of the pipe.
 void SshProcess::read_messages() {
   std::string line;
-  size_t lines = 0;
+  size_t lines = 0, rounds_after_stop = 0;
   const auto finish_line = [&] {
     while (!line.empty() && (line.back() == '\r' || line.back() == '\n')) line.pop_back();
     if (!line.empty()) {
@@ -184,10 +186,10 @@ void SshProcess::read_messages() {
       else if (line.size() <= kMaxLineBytes)
         line += c;
     }
-    if (n > 0) continue;
     std::array<pollfd, 2> fds{{{messages_.get(), POLLIN, 0}, {stop_reading_.fd(), POLLIN, 0}}};
-    (void)poll(fds.data(), fds.size(), -1);
-    if (fds[0].revents == 0 && fds[1].revents != 0) break;
+    (void)poll(fds.data(), fds.size(), n > 0 ? 0 : -1);
+    if (fds[1].revents != 0 && (fds[0].revents == 0 || ++rounds_after_stop > kRoundsAfterStop))
+      break;
   }
   finish_line();
 }

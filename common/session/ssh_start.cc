@@ -159,10 +159,14 @@ class Start {
   [[noreturn]] void throw_end() {
     run_->control.reset();
     const SshProcess::End end = run_->process.wait(kEndLimit);
-    const std::string last = end.last_line.empty() ? "" : ": " + end.last_line;
-    if (end.by_signal)
+    const bool silent = end.last_line.empty() || !may_be_shown(end.last_line);
+    const std::string last = silent ? "" : ": " + end.last_line;
+    if (end.by_signal) {
+      const char* name = sigabbrev_np(end.status - 128);  // null for real-time signals
       throw Error(ExitStatus::Network,
-                  host_ + ": ssh was killed by SIG" + sigabbrev_np(end.status - 128) + last);
+                  host_ + ": ssh was killed by SIG" +
+                      (name != nullptr ? name : std::to_string(end.status - 128)) + last);
+    }
     constexpr int kSshFailed = 255, kNotFound = 127, kNotExecutable = 126;
     if (end.status == kSshFailed)
       throw Error(ExitStatus::Network,
@@ -174,7 +178,7 @@ class Start {
       throw Error(ExitStatus::Network,
                   counterpart_ + " is not installed on " + host_ +
                       ": install package zsend there or name it with --remote-program" +
-                      (last.empty() ? "" : " (" + end.last_line + ")"));
+                      (silent ? "" : " (" + end.last_line + ")"));
     throw Error(ExitStatus::Protocol, host_ + ": " + counterpart_ + " --remote ended with status " +
                                           std::to_string(end.status) + " before the session" +
                                           last);

@@ -16,7 +16,9 @@
 
 namespace zx {
 
-enum class Via { Auto, Direct, Ssh };  // --via
+/// --via. Direct: a connection of its own, made by either side. Ssh: through the channel at once.
+/// Auto: that after those.
+enum class Via { Auto, Direct, Ssh };
 
 /// What --remote-program, --via, --port-range and ssh's own options say.
 struct SshStart {
@@ -49,14 +51,14 @@ SshMet start_by_ssh(const SshEndpoint& endpoint, const SshStart& start, Family f
                     std::chrono::seconds idle, Role role, const Security& security,
                     const SshTold& told);
 
-/// The other end: --remote, with the dialogue on standard input and output. What fails before the
-/// session is reported there. Blocking. Throws Error, too.
 struct StartedRemote {
   Met met;
   Security security;
   std::chrono::seconds idle;
   bool through_ssh = false;
 };
+/// The other end: --remote, with the dialogue on standard input and output, which it takes over.
+/// role: this side's. What fails before the session is reported there. Blocking. Throws Error, too.
 StartedRemote answer_start(Role role);
 
 }  // namespace zx

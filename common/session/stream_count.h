@@ -18,8 +18,8 @@ struct StreamFacts {
 
 /// A wish is followed, as far as each connection's share of the rate limit is not below the least
 /// there can be. Without one it is 1, unless the round trip is so long that one window cannot
-/// fill a fast path: then as many as it takes to fill kAssumedRate or the rate limit, at most kMostByItself, and no
-/// more than cores and content are there for.
+/// fill a fast path: then as many as it takes to fill kAssumedRate or the rate limit, at most
+/// kMostByItself, and no more than cores and content are there for.
 uint16_t choose_streams(const StreamFacts& facts);
 
 /// Bytes a second (10 Gbit/s): what the path carries is not known before it is tried.

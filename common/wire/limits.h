@@ -13,11 +13,15 @@ constexpr uint8_t kProtocolVersion = 1;
 constexpr size_t kPrefaceBytes = 24;
 constexpr size_t kFrameHeaderBytes = 32;
 
-// A block: one DATA frame, one digest; by sendfile(2) two system calls send it, 120 a GB with 16 MiB.
-// Not more, so that a lost block is cheap to send again.
+// A block: one DATA frame, one digest; by sendfile(2) two system calls send it, 120 a GB with 16
+// MiB. Not more, so that a lost block is cheap to send again.
 constexpr uint32_t kMinBlockBytes = 1U << 20;
 constexpr uint32_t kDefaultBlockBytes = 16U << 20;
 constexpr uint32_t kMaxBlockBytes = 16U << 20;
+
+// What a receiver that hands the content on wants at most: it is handed on by blocks, and several
+// wait in its memory.
+constexpr uint32_t kStreamBlockBytes = 4U << 20;
 
 // Payload of every frame but DATA. An ENTRY with the longest name list fits.
 constexpr uint32_t kMaxMessageBytes = 128U << 10;

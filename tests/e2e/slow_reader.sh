@@ -22,10 +22,10 @@ begin() {  # OPTIONS of zsend
 for mode in "${modes[@]}"; do
  for streams in 1 4; do
   begin --streams=$streams
-  # The limit holds (with 4 streams: 5 blocks of 16 MiB), and both wait for more than two of their time-outs.
+  # The limit holds, and both wait for more than two of their time-outs.
   before=$SECONDS
   while [ $((SECONDS - before)) -lt 7 ]; do
-    kib=$(spool_kib); [ "$kib" -le $((84 << 10)) ] || fail "the spool has $kib KiB"
+    kib=$(spool_kib); [ "$kib" -le $((75 << 10)) ] || fail "the spool has $kib KiB"
     read -rt 0.02 <> <(:) || true
   done
   echo "spool $mode, $streams streams: $kib KiB"
