@@ -22,6 +22,8 @@ for mode in "${modes[@]}"; do
     # All was taken by then: it is the status alone.
     fails "ended with status 3" "cat >'$t/got'; exit 3" $way; expect_same "$t/big" "$t/got"
     fails "ended with status 3" "exit 3" $way
+    # Also when somebody else still holds its input, and does not read it.
+    fails "ended with status 3" "exec 3<&0; sleep 1000 <&3 & exit 3" $way
     fails "ended with status 127" "exec /no/such/command" $way
     fails "was killed by signal 9 (SIGKILL)" "head -c 1000 >/dev/null; kill -9 \$\$" $way
     fails "ended before it had taken everything" "head -c $((large - 1)) >/dev/null" $way

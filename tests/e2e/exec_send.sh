@@ -26,6 +26,7 @@ for mode in "${modes[@]}"; do
   }
   failed "ended with status 3" "cat '$t/f'; exit 3"
   failed "ended with status 3" "exit 3"
+  failed "ended with status 3" "cat '$t/f'; sleep 1000 & exit 3"  # the output is still open
   failed "ended with status 127" "/no/such/program"
   failed "was killed by signal 9 (SIGKILL)" "cat '$t/f'; kill -9 \$\$"
   failed "ended with status 4" "cat '$t/f'; exec >&-; sleep 1; exit 4"

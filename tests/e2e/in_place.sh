@@ -25,6 +25,10 @@ expect_only "$t/d" x
 [ "$(field "$t/recv.json" durable)" = true ] && [ "$(field "$t/send.json" durable)" = true ] || fail "not called durable"
 go 0 0 "$t/d/x" --durability=none; expect_same "$t/f" "$t/d/x"
 [ "$(field "$t/recv.json" durable)" = false ] && [ "$(field "$t/send.json" durable)" = false ] || fail "called durable"
+# One at a time.
+renew; exec 9<"$t/d/x"; flock 9
+status_of timeout 10 "$ZRECV" --inplace --listen 127.0.0.1:0 "$t/d/x" 2>"$t/e.err"; expect_status 6 "a locked destination"
+expect_in "$t/e.err" "another program has locked it"; exec 9<&-; expect_same "$t/old" "$t/d/x"
 # With TLS and several streams, where blocks come in any order.
 random_file "$t/g" 30000000; renew
 start_recv --inplace --streams=3 --block-size=1M "$t/d/x"; "$ZSEND" --streams=3 "$t/g" "zs://127.0.0.1:$port"
