@@ -146,4 +146,12 @@ Existing decide_existing(Overwrite here, Overwrite peer, const struct stat& exis
   return std::max(one(here), one(peer));
 }
 
+bool may_replace(const Negotiated& agreed, const struct stat& existing, const EntryInfo& entry,
+                 const std::string& shown) {
+  const Existing rule =
+      decide_existing(agreed.overwrite_here, agreed.overwrite_peer, existing, entry);
+  if (rule == Existing::Refuse) throw Error(ExitStatus::Refused, shown + ": exists already");
+  return rule == Existing::Replace;
+}
+
 }  // namespace zx

@@ -58,5 +58,9 @@ enum class Existing { Replace, Skip, Refuse };
 /// Pure. Both sides' rules count and the stricter wins; Unset allows.
 Existing decide_existing(Overwrite here, Overwrite peer, const struct stat& existing,
                          const EntryInfo& entry);
+/// The same for a sink: false when the entry is skipped. Throws Error{Refused}; `shown`: the
+/// existing file, quoted.
+bool may_replace(const Negotiated& agreed, const struct stat& existing, const EntryInfo& entry,
+                 const std::string& shown);
 
 }  // namespace zx

@@ -38,15 +38,7 @@ bool FileSink::open(const Negotiated& agreed) {
   if (target_.existing) {
     if (S_ISDIR(target_.existing->st_mode))
       throw Error(ExitStatus::FileIo, describe() + ": is a directory");
-    switch (
-        decide_existing(agreed.overwrite_here, agreed.overwrite_peer, *target_.existing, info_)) {
-      case Existing::Refuse:
-        throw Error(ExitStatus::Refused, describe() + ": exists already");
-      case Existing::Skip:
-        return false;
-      case Existing::Replace:
-        break;
-    }
+    if (!may_replace(agreed, *target_.existing, info_, describe())) return false;
   }
   temp_.emplace(*target_.dir, target_.name);
   if (!info_.sparse && !info_.open_ended) temp_->preallocate(info_.size);

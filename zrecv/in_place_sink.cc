@@ -23,14 +23,7 @@ bool InPlaceSink::open(const Negotiated& agreed) {
   if (file_->is_device() && (compares_times(here) || compares_times(peer)))
     throw Error(ExitStatus::Refused,
                 describe() + ": --overwrite compares times, and a block device has none");
-  switch (decide_existing(here, peer, file_->stat_at_open(), info_)) {
-    case Existing::Refuse:
-      throw Error(ExitStatus::Refused, describe() + ": exists already");
-    case Existing::Skip:
-      return false;
-    case Existing::Replace:
-      break;
-  }
+  if (!may_replace(agreed, file_->stat_at_open(), info_, describe())) return false;
   // A sparse file needs less than its size, but not on a device; of a stream it is a guess.
   if (!info_.open_ended && (!info_.sparse || file_->is_device())) file_->reserve(info_.size);
   return true;

@@ -23,7 +23,7 @@ namespace {
 constexpr const char* kShell = "/bin/sh";
 constexpr int kCannotRun = 127;  // what a shell says of a command that it does not find
 
-// A producer has no business with the key of the session. Made before the fork: after it nothing
+// A command has no business with the key of the session. Made before the fork: after it nothing
 // may allocate.
 std::vector<char*> environment_without_key() {
   constexpr std::string_view kKey = "ZXFER_KEY=";
@@ -46,7 +46,7 @@ std::vector<char*> environment_without_key() {
   sigset_t none;
   sigemptyset(&none);
   (void)sigprocmask(SIG_SETMASK, &none, nullptr);
-  // Neither is 0 or 1: open_pipe() has seen to that. dup2(2) drops close-on-exec.
+  // Neither is 0 or 1: above_standard() has seen to that. dup2(2) drops close-on-exec.
   if (input >= 0 && dup2(input, STDIN_FILENO) < 0) _exit(kCannotRun);
   if (output >= 0 && dup2(output, STDOUT_FILENO) < 0) _exit(kCannotRun);
   execve(kShell, argv, environment);
@@ -174,6 +174,7 @@ void Command::end(std::chrono::milliseconds patience) noexcept {
   do waited = waitpid(pid_, &status, 0);
   while (waited < 0 && errno == EINTR);
   reaped_ = true;
+  set_doomed_group(0);
   close_pipe();
   if (waited < 0) return;
   try {

@@ -6,8 +6,8 @@
 #pragma once
 
 #include <sys/types.h>
-#include <atomic>
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <functional>

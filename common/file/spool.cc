@@ -24,13 +24,13 @@ constexpr size_t kCopyBytes = 64 << 10;
 Spool Spool::in_memory() {
   UniqueFd fd(memfd_create("zsend-spool", MFD_CLOEXEC));
   if (!fd.valid()) throw_file_errno("a file in memory: memfd_create", errno);
-  return {std::move(fd), /*memory=*/true};
+  return Spool(std::move(fd));
 }
 
 Spool Spool::on_disk(const std::string& directory) {
   UniqueFd fd(open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (!fd.valid()) throw_file_errno(quote(directory) + ": make a file without a name", errno);
-  return {std::move(fd), /*memory=*/false};
+  return Spool(std::move(fd));
 }
 
 ssize_t Spool::append_from(int source, size_t max_bytes) {

@@ -26,12 +26,9 @@ class Spool {
   static Spool on_disk(const std::string& directory);
 
   int fd() const { return fd_.get(); }
-  /// Not in a file system whose space runs out.
-  bool memory() const { return memory_; }
   /// The window: released up to begin(), written up to end().
   uint64_t begin() const { return begin_; }
   uint64_t end() const { return end_; }
-  uint64_t held() const { return end_ - begin_; }
 
   /// Appends what `source` has, at most max_bytes (> 0): by splice(2) when it is a pipe, else
   /// through memory. Returns the count, 0 at its end, or -errno. Blocks while the source has
@@ -47,11 +44,10 @@ class Spool {
   void release_to(uint64_t offset);
 
  private:
-  Spool(UniqueFd fd, bool memory) : fd_(std::move(fd)), memory_(memory) {}
+  explicit Spool(UniqueFd fd) : fd_(std::move(fd)) {}
   ssize_t copy_from(int source, size_t max_bytes);
 
   UniqueFd fd_;
-  bool memory_;
   bool can_splice_ = true;
   uint64_t begin_ = 0, end_ = 0;
   uint64_t punched_ = 0;  // a multiple of the page size, not more than begin_

@@ -34,9 +34,6 @@ class PlainChannel final : public Channel {
   }
   size_t recv_some(std::span<std::byte> buffer) override { return socket().recv_some(buffer); }
   bool readable_now() override { return socket().readable_now(); }
-  bool wait_readable(std::chrono::milliseconds wait) override {
-    return socket().wait_readable(wait);
-  }
   void finish_sending() override { socket().shutdown_send(); }
   int send_fd() const override { return socket().limits_rate_itself() ? -1 : socket().fd(); }
   int recv_fd() const override { return socket().fd(); }

@@ -28,9 +28,8 @@ class Channel {
   virtual size_t recv_some(std::span<std::byte> buffer) = 0;
   /// True when recv_some() would not wait for the peer.
   virtual bool readable_now() = 0;
-  virtual bool wait_readable(std::chrono::milliseconds wait) = 0;
-  /// The same, but also true as soon as the descriptor `other`, or `another`, is readable; -1 for
-  /// none.
+  /// Waits for that, and is also true as soon as the descriptor `other`, or `another`, is readable;
+  /// -1 for none.
   bool wait_readable_or(int other, std::chrono::milliseconds wait, int another = -1) {
     return readable_now() || socket_.wait_readable_or(other, wait, another);
   }

@@ -46,9 +46,6 @@ class KtlsChannel final : public Channel {
   }
 
   bool readable_now() override { return closed_ || socket().readable_now(); }
-  bool wait_readable(std::chrono::milliseconds wait) override {
-    return closed_ || socket().wait_readable(wait);
-  }
 
   void finish_sending() override {
     const std::array<std::byte, 2> alert{kWarning, kCloseNotify};

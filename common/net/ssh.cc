@@ -25,9 +25,9 @@ namespace {
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-// Of its messages: a remote shell may write as much as it likes there.
 // Who keeps on writing when ssh has ended is not read for ever.
 constexpr size_t kRoundsAfterStop = 1000;
+// Of its messages: a remote shell may write as much as it likes there.
 constexpr size_t kMaxLines = 200, kMaxLineBytes = 1024;
 constexpr milliseconds kOrderlyEnd{2000}, kAfterTerm{500};
 constexpr milliseconds kSlice{100};

@@ -158,10 +158,6 @@ bool TlsChannel::readable_now() {
   return SSL_has_pending(ssl_.get()) == 1 || socket().readable_now();
 }
 
-bool TlsChannel::wait_readable(std::chrono::milliseconds wait) {
-  return SSL_has_pending(ssl_.get()) == 1 || socket().wait_readable(wait);
-}
-
 void TlsChannel::finish_sending() {
   try {
     ERR_clear_error();

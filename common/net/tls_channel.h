@@ -38,7 +38,6 @@ class TlsChannel final : public Channel {
   void send(std::span<const std::byte> bytes, More more) override;
   size_t recv_some(std::span<std::byte> buffer) override;
   bool readable_now() override;
-  bool wait_readable(std::chrono::milliseconds wait) override;
   void finish_sending() override;
   const char* tls_form() const override { return "user"; }
   std::string tls_why() const override { return why_; }

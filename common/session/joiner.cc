@@ -143,7 +143,9 @@ std::unique_ptr<Channel> Joiner::accept(uint32_t index, Clock::time_point give_u
       lock.unlock();
       std::rethrow_exception(error);
     }
-    if (joined) arrived_[joined->index] = std::move(joined->channel);
+    // Not one that nobody waits for any more: it would stay open to the end.
+    if (joined && expected_.contains(joined->index))
+      arrived_[joined->index] = std::move(joined->channel);
   }
 }
 

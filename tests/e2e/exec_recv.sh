@@ -69,14 +69,7 @@ for ignores in "" "trap '' TERM; "; do
     start_proxy hold 20000000
     "$ZSEND" -q $mode "$t/big" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=("$send")
     until_true proxy_did hold; until_true test -e "$t/command"
-    if [ $victim = send ]; then
-      kill -9 "$send"; kill -USR1 "$proxy"; wait_for "$recv"; expect_status 5 "zrecv of a killed zsend"
-      wait "$send" 2>/dev/null || true
-    else
-      kill -INT "$recv"; wait_for "$recv"; expect_status 130 "zrecv, interrupted"
-      kill -USR1 "$proxy"; wait_for "$send"; expect_status 5 "zsend of it"
-    fi
-    kill "$proxy"
+    break_off $victim "$recv" INT 130
     until_true gone "$(cat "$t/command")"
     [ ! -e "$t/clean" ] || fail "the command saw a clean end of half a file"
   done

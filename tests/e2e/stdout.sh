@@ -84,14 +84,7 @@ for victim in send recv; do
   recv_pipe "cat >'$t/got'" -q --plain --no-auth --block-size=1M -; start_proxy hold 20000000
   "$ZSEND" -q --plain --no-auth "$t/big" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=("$send")
   until_true proxy_did hold
-  if [ $victim = send ]; then
-    kill -9 "$send"; kill -USR1 "$proxy"; wait_for "$recv"; expect_status 5 "zrecv of a killed zsend"
-    wait "$send" 2>/dev/null || true
-  else
-    kill -INT "$pid"; wait_for "$recv"; expect_status 130 "zrecv, interrupted"
-    kill -USR1 "$proxy"; wait_for "$send"; expect_status 5 "zsend of it"
-  fi
-  kill "$proxy"
+  break_off $victim "$pid" INT 130
   size=$(stat -c %s "$t/got"); [ "$size" -gt 0 ] && [ "$size" -lt "$large" ] || fail "$size bytes came out"
   cmp -n "$size" "$t/big" "$t/got" || fail "what came out is not its begin"
 done

@@ -26,14 +26,7 @@ for victim in send recv; do
   recv_pipe "sh" -q --plain --no-auth --verify-first --block-size=1M -; start_proxy hold 20000000
   "$ZSEND" -q --plain --no-auth "$t/long" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=("$send")
   until_true proxy_did hold
-  if [ $victim = send ]; then
-    kill -9 "$send"; kill -USR1 "$proxy"; wait_for "$recv"; expect_status 5 "zrecv of a killed zsend"
-    wait "$send" 2>/dev/null || true
-  else
-    kill -TERM "$pid"; wait_for "$recv"; expect_status 143 "zrecv, ended"
-    kill -USR1 "$proxy"; wait_for "$send"; expect_status 5 "zsend of it"
-  fi
-  kill "$proxy"; [ ! -e "$t/ran" ] || fail "a part of the script was run"
+  break_off $victim "$pid" TERM 143; [ ! -e "$t/ran" ] || fail "a part of the script was run"
 done
 # Without it a part is run: the fault is one that the option guards against.
 recv_pipe "sh" -q --plain --no-auth --block-size=1M -; start_proxy hold 20000000

@@ -5,20 +5,10 @@
 
 #include "common/base/error.h"
 #include "common/integrity/digest.h"
+#include "tests/unit/outcome.h"
 
 namespace zx {
 namespace {
-
-// The name of the Error's status, or "no error".
-template <typename F>
-std::string outcome(F&& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return std::string(status_name(e.status()));
-  }
-  return "no error";
-}
 
 TEST_CASE("Encoder: integers are big-endian") {
   Encoder e;

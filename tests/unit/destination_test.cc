@@ -11,23 +11,13 @@
 
 #include "common/base/error.h"
 #include "common/file/name.h"
+#include "tests/unit/outcome.h"
 
 namespace zx {
 namespace {
 
 namespace fs = std::filesystem;
 using Names = std::vector<std::string>;
-
-// The name of the Error's status, or "no error".
-template <typename F>
-std::string outcome(F&& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return std::string(status_name(e.status()));
-  }
-  return "no error";
-}
 
 // A directory of this test with: dir/ dir/sub/ file link_to_file link_to_dir dangling fifo
 class Tree {

@@ -4,22 +4,12 @@
 #include <catch2/catch.hpp>
 
 #include "common/base/error.h"
+#include "tests/unit/outcome.h"
 
 namespace zx {
 namespace {
 
 using Names = std::vector<std::string>;
-
-// The name of the Error's status, or "no error".
-template <typename F>
-std::string outcome(F&& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return std::string(status_name(e.status()));
-  }
-  return "no error";
-}
 
 TEST_CASE("zs operands: host and port and path") {
   struct {

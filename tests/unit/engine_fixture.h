@@ -19,21 +19,11 @@
 #include "common/engine/block_receiver.h"
 #include "common/engine/block_sender.h"
 #include "common/file/direct_file.h"
+#include "tests/unit/outcome.h"
 
 namespace zx {
 
 using Buffer = std::vector<std::byte>;
-
-// The name of the Error's status, or "no error".
-template <typename F>
-std::string outcome(F&& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return std::string(status_name(e.status()));
-  }
-  return "no error";
-}
 
 // Two channels that are connected to each other. A time-out ends a test that would hang.
 struct Connection {
@@ -128,9 +118,6 @@ class HiddenChannel final : public Channel {
     return n;
   }
   bool readable_now() override { return socket().readable_now(); }
-  bool wait_readable(std::chrono::milliseconds wait) override {
-    return socket().wait_readable(wait);
-  }
   void finish_sending() override { socket().shutdown_send(); }
 
   size_t fail_after = SIZE_MAX;  // bytes that can be received; then the stream has ended

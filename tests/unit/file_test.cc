@@ -21,23 +21,13 @@
 #include "common/file/name.h"
 #include "common/file/source_file.h"
 #include "common/file/temp_file.h"
+#include "tests/unit/outcome.h"
 
 namespace zx {
 namespace {
 
 namespace fs = std::filesystem;
 using Names = std::vector<std::string>;
-
-// The name of the Error's status, or "no error".
-template <typename F>
-std::string outcome(F&& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return std::string(status_name(e.status()));
-  }
-  return "no error";
-}
 
 // A directory of this test, removed with everything in it.
 class TestDir {
@@ -456,7 +446,8 @@ TEST_CASE("SourceFile: the operator's symbolic link is followed") {
   CHECK(SourceFile(t.at("link")).size() == 5);
 }
 
-TEST_CASE("SourceFile: what is neither a regular file nor a block device is refused without waiting") {
+TEST_CASE(
+    "SourceFile: what is neither a regular file nor a block device is refused without waiting") {
   const TestDir t;
   REQUIRE(mkfifo(t.at("fifo").c_str(), 0600) == 0);
   CHECK_THROWS_WITH(SourceFile(t.at("fifo")), Catch::Contains("neither a regular file"));

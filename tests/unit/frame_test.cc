@@ -6,20 +6,10 @@
 #include <string>
 
 #include "common/base/error.h"
+#include "tests/unit/outcome.h"
 
 namespace zx {
 namespace {
-
-// The name of the Error's status, or "no error".
-template <typename F>
-std::string outcome(F&& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return std::string(status_name(e.status()));
-  }
-  return "no error";
-}
 
 constexpr FrameType kAllTypes[] = {
     FrameType::Hello,     FrameType::Welcome, FrameType::Join,       FrameType::Switch,

@@ -12,6 +12,7 @@
 
 #include "common/base/error.h"
 #include "common/integrity/digest.h"
+#include "tests/unit/outcome.h"
 
 extern char** environ;
 
@@ -19,17 +20,6 @@ namespace zx {
 namespace {
 
 namespace fs = std::filesystem;
-
-// The name of the Error's status, or "no error".
-template <typename F>
-std::string outcome(F&& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return std::string(status_name(e.status()));
-  }
-  return "no error";
-}
 
 // id 00112233, secret 40..5f; the text was made by another program from the format in key.h.
 constexpr std::string_view kText =

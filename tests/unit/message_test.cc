@@ -7,20 +7,10 @@
 
 #include "common/base/error.h"
 #include "common/base/io.h"
+#include "tests/unit/outcome.h"
 
 namespace zx {
 namespace {
-
-// The name of the Error's status, or "no error".
-template <typename F>
-std::string outcome(F&& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return std::string(status_name(e.status()));
-  }
-  return "no error";
-}
 
 template <size_t N>
 std::array<std::byte, N> counting(int first) {

@@ -6,72 +6,12 @@
 #include <iostream>
 #include <sstream>
 
-#include "common/base/error.h"
-#include "zrecv/options.h"
-#include "zsend/options.h"
+#include "tests/unit/options_fixture.h"
 
 namespace zx {
 namespace {
 
-using Words = std::vector<std::string>;
 using std::chrono::seconds;
-
-template <typename Options>
-bool parse(const Words& words, Options* out) {
-  std::vector<const char*> argv{"program"};
-  for (const std::string& word : words) argv.push_back(word.c_str());
-  if constexpr (std::is_same_v<Options, SendOptions>)
-    return parse_send_options(static_cast<int>(argv.size()), argv.data(), out);
-  else
-    return parse_recv_options(static_cast<int>(argv.size()), argv.data(), out);
-}
-
-// Options before good operands.
-Words with_operands(Words words, bool send) {
-  const Words operands = send ? Words{"file", "zs://host"} : Words{"zs://host", "dir"};
-  words.insert(words.end(), operands.begin(), operands.end());
-  return words;
-}
-
-SendOptions send(const Words& words) {
-  SendOptions out;
-  REQUIRE(parse(words, &out));
-  return out;
-}
-RecvOptions recv(const Words& words) {
-  RecvOptions out;
-  REQUIRE(parse(words, &out));
-  return out;
-}
-
-// The common part of both programs with these options before good operands.
-std::vector<CommonOptions> both(const Words& words) {
-  return {send(with_operands(words, true)).common, recv(with_operands(words, false)).common};
-}
-
-// "accepted", "answered" (--help) or the name of the Error's status.
-template <typename Options>
-std::string outcome(const Words& words, Options* out) {
-  try {
-    return parse(words, out) ? "accepted" : "answered";
-  } catch (const Error& e) {
-    return std::string(status_name(e.status()));
-  }
-}
-std::string send_outcome(const Words& words) {
-  SendOptions out;
-  return outcome(words, &out);
-}
-std::string recv_outcome(const Words& words) {
-  RecvOptions out;
-  return outcome(words, &out);
-}
-
-std::string joined(const Words& words) {
-  std::string out;
-  for (const std::string& word : words) out += "'" + word + "' ";
-  return out;
-}
 
 void check_usage_for_both(const Words& words) {
   INFO(joined(words));

@@ -3,45 +3,14 @@
 #include <string>
 #include <vector>
 
-#include "common/base/error.h"
-#include "zrecv/options.h"
+#include "tests/unit/options_fixture.h"
 
 namespace zx {
-namespace {
-
-using Words = std::vector<std::string>;
-
-// "no error", or the name of the status.
-std::string outcome(const Words& words, RecvOptions* options) {
-  std::vector<const char*> argv{"zrecv"};
-  for (const std::string& word : words) argv.push_back(word.c_str());
-  try {
-    return parse_recv_options(static_cast<int>(argv.size()), argv.data(), options) ? "no error"
-                                                                                   : "answered";
-  } catch (const Error& e) {
-    return std::string(status_name(e.status()));
-  }
-}
-
-RecvOptions parse(const Words& words) {
-  RecvOptions options;
-  CHECK(outcome(words, &options) == "no error");
-  return options;
-}
-
-std::string joined(const Words& words) {
-  std::string out;
-  for (const std::string& word : words) out += word + " ";
-  return out;
-}
-
-}  // namespace
-
 TEST_CASE("zrecv options: standard output and commands as destination") {
   for (const Words& words :
        {Words{"zs://host", "-"}, Words{"--listen", "0", "-"}, Words{"--listen", "0", "--", "-"}}) {
     INFO(joined(words));
-    const RecvOptions o = parse(words);
+    const RecvOptions o = recv(words);
     CHECK(o.to_stdout);
     CHECK(o.to_stream());
     CHECK_FALSE(o.exec);
@@ -50,15 +19,15 @@ TEST_CASE("zrecv options: standard output and commands as destination") {
   for (const Words& words :
        {Words{"--exec", "tar x", "zs://host"}, Words{"--exec=tar x", "--listen", "0"}}) {
     INFO(joined(words));
-    const RecvOptions o = parse(words);
+    const RecvOptions o = recv(words);
     CHECK_FALSE(o.to_stdout);
     CHECK(o.to_stream());
     CHECK(o.exec == std::optional<std::string>("tar x"));
   }
-  CHECK(parse({"--verify-first", "zs://host", "-"}).verify_first);
-  CHECK(parse({"--verify-first", "--exec=sh", "zs://host"}).verify_first);
-  CHECK_FALSE(parse({"--listen", "0", "./-"}).to_stream());
-  CHECK(parse({"--listen", "0", "./-"}).destination == "./-");
+  CHECK(recv({"--verify-first", "zs://host", "-"}).verify_first);
+  CHECK(recv({"--verify-first", "--exec=sh", "zs://host"}).verify_first);
+  CHECK_FALSE(recv({"--listen", "0", "./-"}).to_stream());
+  CHECK(recv({"--listen", "0", "./-"}).destination == "./-");
 }
 
 TEST_CASE("zrecv options: what a stream cannot have is a usage error") {
@@ -91,7 +60,7 @@ TEST_CASE("zrecv options: what a stream cannot have is a usage error") {
        {Words{"--json=f", "--digest=g", "zs://h", "-"}, Words{"--durability=none", "zs://h", "-"},
         Words{"--json", "--exec=cat >f", "zs://h"}, Words{"--engine=splice", "zs://h", "-"}}) {
     INFO(joined(words));
-    (void)parse(words);
+    (void)recv(words);
   }
 }
 
