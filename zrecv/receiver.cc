@@ -50,17 +50,24 @@ void compare(const Fin& fin, const std::vector<std::shared_ptr<EntryWriter>>& co
 
 // The path of the operator who has started this program from the other end.
 std::unique_ptr<Destination> open_named(const Negotiated& agreed) {
-  if (agreed.operands.size() != 1)
+  if (agreed.named->operands.size() != 1)
     throw Error(ExitStatus::Protocol, "the sender named no destination, or several");
-  return std::make_unique<FileDestination>(agreed.operands[0], agreed.no_target_directory);
+  return std::make_unique<FileDestination>(agreed.named->operands[0], agreed.no_target_directory);
 }
 
-// What a pull has asked for, each with the name it must have; empty when everything is welcome.
+// What a pull has asked for, or the operator of a plain push has named over ssh, each with the name
+// it must have; empty when everything is welcome.
 RequestedNames requested_names(const RecvOptions& options, const Negotiated& agreed) {
   if (options.ssh) {
     RequestedNames out;
     out.every_one = true;
     for (const std::string& path : options.ssh_paths) out.names.push_back({base_name(path)});
+    return out;
+  }
+  if (options.common.remote && !agreed.named->names.empty()) {
+    RequestedNames out;
+    out.every_one = true;
+    for (const std::string& name : agreed.named->names) out.names.push_back({name});
     return out;
   }
   if (options.remote && !agreed.path.empty()) return {{agreed.path}, false};
@@ -88,10 +95,9 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
   if (options.remote) terms.path = options.remote->path;
   terms.to_stream = options.to_stream();
   if (terms.to_stream) terms.max_block_bytes = std::min(terms.max_block_bytes, kStreamBlockBytes);
-  terms.operands = options.ssh_paths;
   terms.sources = static_cast<uint32_t>(options.ssh_paths.size());
   Session session = meet_peer(
-      options.common, {options.remote, options.ssh}, Role::Receiver, terms,
+      options.common, {options.remote, options.ssh, {options.ssh_paths, {}}}, Role::Receiver, terms,
       [&](uint16_t port) { return paste_command(options, port); }, console);
   const Negotiated& agreed = session.agreed();
   Link& link = session.link();

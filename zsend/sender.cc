@@ -89,6 +89,19 @@ void keep_requested(const std::vector<std::string>& path, std::vector<Source>* s
     throw Error(ExitStatus::Refused, quote(join_path(path)) + ": not offered by this sender");
 }
 
+// What the other end shall take from ssh only.
+Named name_for_ssh(const SendOptions& options, const std::vector<Source>& sources) {
+  Named named;
+  if (!options.ssh) return named;
+  named.operands = {options.ssh->path};
+  if (!options.common.plain) return named;
+  if (sources.size() > kMaxPathComponents)
+    throw Error(ExitStatus::Usage,
+                "--plain with ssh takes up to " + std::to_string(kMaxPathComponents) + " sources");
+  for (const Source& source : sources) named.names.push_back(name_of(source));
+  return named;
+}
+
 // What --json and --digest must not overwrite.
 std::vector<std::string> files_in_use(const SendOptions& options) {
   std::vector<std::string> files = options.sources;
@@ -125,10 +138,9 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
     terms.path = options.remote->path;
     terms.path_is_directory = options.remote->path_is_directory;
   }
-  if (options.ssh) terms.operands = {options.ssh->path};
   Session session = meet_peer(
-      options.common, {options.remote, options.ssh}, Role::Sender, terms,
-      [&](uint16_t port) { return paste_command(options, port); }, console);
+      options.common, {options.remote, options.ssh, name_for_ssh(options, sources)}, Role::Sender,
+      terms, [&](uint16_t port) { return paste_command(options, port); }, console);
   Link& link = session.link();
   Summary& summary = console.summary();
 
@@ -136,7 +148,7 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
   TcpFigures tcp;  // of all connections
   link.guard([&] {
     if (options.common.listen) keep_requested(session.agreed().path, &sources);
-    if (options.common.remote) sources = open_requested(session.agreed().operands);
+    if (options.common.remote) sources = open_requested(session.agreed().named->operands);
 
     // 3. How bytes move is the policy's choice for each file, on this connection and on one that
     //    may replace it; nothing else decides that.

@@ -33,17 +33,15 @@ uint64_t random_optional_feature() {
   return uint64_t{1} << (32 + std::to_integer<int>(byte) % 32);
 }
 
-void check_terms(const Terms& mine, const Terms& peers, bool started_by_peer,
-                 const std::string& peer) {
+void check_terms(const Terms& mine, const Terms& peers, bool by_ssh, const std::string& peer) {
+  if (by_ssh && !peers.path.empty())
+    throw Error(ExitStatus::Refused, peer + ": a path that was not named over ssh");
   if ((peers.required_features & ~kKnownFeatures) != 0)
     throw Error(ExitStatus::Protocol,
                 peer + ": the peer requires features this version does not have");
   if (peers.connector_preface != mine.connector_preface ||
       peers.listener_preface != mine.listener_preface)
     throw Error(ExitStatus::Auth, peer + ": the preface was changed on its way");
-  if (!peers.operands.empty() && !started_by_peer)
-    throw Error(ExitStatus::Refused,
-                peer + ": the peer names files of this machine, but did not start this program");
 }
 
 Terms read_terms(Link& link, FrameType type) {
@@ -93,7 +91,6 @@ Negotiated agree(const Terms& mine, const Terms& peers) {
   n.sources = std::max(mine.sources, peers.sources);
   n.rate_limit = smaller_limit(mine.rate_limit, peers.rate_limit);
   n.path = mine.path.empty() ? peers.path : mine.path;  // only the connector has one
-  n.operands = peers.operands;
   n.peer_build = peers.build;
   return n;
 }
@@ -120,14 +117,13 @@ Met met_as_connector(Handshaken h, Role role, const Security& security, std::chr
 Session::Session(Met met, Role role, const Security& security)
     : role_(role),
       connector_(met.connector),
-      started_by_peer_(met.started_by_peer),
       keep_(std::move(met.keep)),
       link_(std::make_unique<Link>(std::move(met.first.channel))),
       joiner_(std::move(met.joiner)),
-      cipher_(link_->channel().cipher()),
       connector_preface_(met.first.connector_preface),
       listener_preface_(met.first.listener_preface) {
   const bool wears = met.first.suite != 0 && suite_of(met.first.suite).aes_gcm;
+  agreed_.named = std::move(met.named);
   key_limit_bytes_ = wears ? security.key_limit_bytes : UINT64_MAX;
 }
 
@@ -148,14 +144,14 @@ void Session::exchange_terms(Terms terms) {
       fill_random(terms.session);
       link_->send(FrameType::Hello, 0, 0, encode(terms));
       peers = read_terms(*link_, FrameType::Welcome);
-      check_terms(terms, peers, started_by_peer_, peer);
+      check_terms(terms, peers, agreed_.named.has_value(), peer);
       if (!peers.path.empty())
         throw Error(ExitStatus::Protocol, peer + ": the listener's WELCOME has a path");
       if (peers.session != terms.session)
         throw Error(ExitStatus::Protocol, peer + ": the answer is for another session");
     } else {
       peers = read_terms(*link_, FrameType::Hello);
-      check_terms(terms, peers, started_by_peer_, peer);
+      check_terms(terms, peers, agreed_.named.has_value(), peer);
       terms.session = peers.session;
       terms.path.clear();  // only the connector says where
       link_->send(FrameType::Welcome, 0, 0, encode(terms));
@@ -166,7 +162,9 @@ void Session::exchange_terms(Terms terms) {
         [&] { throw Error(ExitStatus::Protocol, peer + ": a sender that takes a stream"); });
   link_->channel().socket().set_deadline(std::nullopt);
   if (joiner_) joiner_->set_session(terms.session);
+  auto named = std::move(agreed_.named);
   agreed_ = agree(terms, peers);
+  agreed_.named = std::move(named);
   limit_rate(link_->channel().socket());
 }
 

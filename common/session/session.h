@@ -11,6 +11,7 @@
 #include "common/session/handshake.h"
 #include "common/session/joiner.h"
 #include "common/session/link.h"
+#include "common/session/start_dialogue.h"
 
 namespace zx {
 
@@ -32,12 +33,12 @@ struct Negotiated {
   bool path_is_directory = false;
   bool to_stream = false;  // the receiver hands the content on: nothing of it can be durable
   Overwrite overwrite_here = Overwrite::Unset, overwrite_peer = Overwrite::Unset;
-  uint16_t streams = 0;               // the smaller wish for connections; 0: no wish
-  uint32_t sources = 0;               // entries the sender means to send
-  uint64_t rate_limit = 0;            // bytes/s from the sender, all connections together; 0: none
-  std::vector<std::string> path;      // where, below the listener's root
-  std::vector<std::string> operands;  // the peer's, paths of this machine; only where it may say so
-  std::string peer_build;             // unquoted
+  uint16_t streams = 0;           // the smaller wish for connections; 0: no wish
+  uint32_t sources = 0;           // entries the sender means to send
+  uint64_t rate_limit = 0;        // bytes/s from the sender, all connections together; 0: none
+  std::vector<std::string> path;  // where, below the listener's root
+  std::optional<Named> named;     // as Met has it
+  std::string peer_build;         // unquoted
 };
 
 /// Pure: what follows from both sides' terms. A wish may tighten the other side's, never loosen it.
@@ -48,10 +49,9 @@ struct Met {
   // What has to last as long as the session, and ends after its connections: so it comes first.
   std::shared_ptr<void> keep = nullptr;
   Handshaken first;
-  std::unique_ptr<Joiner> joiner;  // none through ssh: there are no further connections
-  bool connector = false;          // this side made the connection
-  // This program was started by the peer, over ssh: it may name files of this machine.
-  bool started_by_peer = false;
+  std::unique_ptr<Joiner> joiner;   // none through ssh: there are no further connections
+  bool connector = false;           // this side made the connection
+  std::optional<Named> named = {};  // of a session that was started by ssh, at both ends
 };
 
 class Session {
@@ -64,8 +64,6 @@ class Session {
   /// there cannot be any.
   Joiner& joiner();
   const Negotiated& agreed() const { return agreed_; }
-  /// The TLS suite, "" in plain mode.
-  const std::string& cipher() const { return cipher_; }
 
   /// Agrees on the terms. Throws Error{Protocol} for required features this version does not know.
   void exchange_terms(Terms terms);
@@ -89,12 +87,11 @@ class Session {
 
  private:
   Role role_;
-  bool connector_, started_by_peer_;
+  bool connector_;
   std::shared_ptr<void> keep_;  // before the link: it goes last
   std::unique_ptr<Link> link_;
   std::unique_ptr<Joiner> joiner_;
   Negotiated agreed_;
-  std::string cipher_;
   PrefaceBytes connector_preface_{}, listener_preface_{};
   uint64_t key_limit_bytes_ = UINT64_MAX;
   uint32_t joined_ = 0;

@@ -40,7 +40,7 @@ bool readable_before(Clock::time_point deadline) {
 // Byte by byte: what follows the line may be the session.
 std::string read_line(Clock::time_point deadline) {
   std::string line;
-  line.reserve(kMaxRequestBytes);
+  line.reserve(kMaxRequestLineBytes);
   for (;;) {
     if (!readable_before(deadline))
       throw Error(ExitStatus::Timeout, "start by ssh: nothing came from the other side");
@@ -48,7 +48,7 @@ std::string read_line(Clock::time_point deadline) {
     const ssize_t n = retry_eintr([&] { return read(STDIN_FILENO, &c, 1); });
     if (n <= 0) throw Error(ExitStatus::Network, "start by ssh: the other side has gone");
     if (c == '\n') return line;
-    if (line.size() >= kMaxRequestBytes)
+    if (line.size() >= kMaxRequestLineBytes)
       throw Error(ExitStatus::Protocol, "start by ssh: a line is too long");
     line += c;
   }
@@ -89,9 +89,8 @@ Socket channel_socket(seconds idle, std::shared_ptr<void>* keep) {
 Security security_of(const StartRequest& request) {
   Security s;
   s.mode = request.plain ? Mode::Plain : Mode::TlsPsk;
-  s.no_auth = request.no_auth;
   s.ktls = request.ktls;
-  if (!request.no_auth) s.key = request.key;
+  s.key = request.key;
   if (!request.plain) s.suites = usable_suites(suites_fast_here(), request.ktls);
   return s;
 }
@@ -207,9 +206,7 @@ class Answer {
     lobby_ = {};
     Socket socket = channel_socket(out_.idle, &keep_);
     out_.security.mode = Mode::Plain;
-    out_.security.no_auth = false;
     out_.security.suites = 0;
-    out_.security.key = reader_.request().key;
     auto h = listener_handshake(std::move(socket), role_, out_.security, Clock::now() + kWayLimit);
     if (!h) throw Error(ExitStatus::Network, "start by ssh: the other side has gone");
     Met met;
@@ -220,7 +217,7 @@ class Answer {
   }
 
   StartedRemote finish(Met met) {
-    met.started_by_peer = true;
+    met.named = reader_.request().named;
     out_.met = std::move(met);
     return std::move(out_);
   }

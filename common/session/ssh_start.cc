@@ -42,18 +42,18 @@ struct SshRun {
 
 class Start {
  public:
-  Start(const SshEndpoint& endpoint, const SshStart& start, Family family, seconds idle, Role role,
-        const Security& security, const SshTold& told)
+  Start(const SshEndpoint& endpoint, const SshStart& start, const Named& named, Family family,
+        seconds idle, Role role, const Security& security, const SshTold& told)
       : endpoint_(endpoint),
         start_(start),
         family_(family),
         idle_(idle),
         role_(role),
         security_(security),
-        key_(security.key ? *security.key : Key::generate()),
         told_(told),
         counterpart_(role == Role::Sender ? "zrecv" : "zsend"),
         host_(quote(ssh_destination(endpoint))),
+        request_{.nonce = make_nonce(), .named = named},
         scanner_(request_.nonce, [this](std::string_view line) {
           if (may_be_shown(line)) told_.detail(host_ + " prints: " + quote_peer_text(line));
         }) {}
@@ -89,10 +89,9 @@ class Start {
                                         told.message(line);  // as long as ssh runs, not only here
                                     });
     run_->control.emplace(run_->process.take_socket(), host_ + " (through ssh)", idle_);
-    request_.key = key_;
+    request_.key = security_.key;
     request_.role = role_;
     request_.plain = security_.mode == Mode::Plain;
-    request_.no_auth = security_.no_auth;
     request_.ktls = security_.ktls;
     request_.family = family_;
     request_.ports = start_.ports;
@@ -273,7 +272,7 @@ class Start {
   Met through() {
     Security inside;
     inside.mode = Mode::Plain;
-    inside.key = key_;
+    inside.key = security_.key;
     Met met;
     met.first = connector_handshake(std::move(*run_->control), role_, inside);
     run_->control.reset();
@@ -283,6 +282,7 @@ class Start {
 
   Met finish(Met met) {
     met.keep = run_;
+    met.named = request_.named;
     return met;
   }
 
@@ -296,10 +296,9 @@ class Start {
   const seconds idle_;
   const Role role_;
   const Security& security_;
-  const Key key_;
   const SshTold told_;
   const std::string counterpart_, host_;
-  StartRequest request_{.nonce = make_nonce()};
+  StartRequest request_;
   ReplyScanner scanner_;
   std::shared_ptr<SshRun> run_;
   std::string obstacles_;
@@ -312,9 +311,10 @@ std::string with_address(const HostPort& address, const Error& error) {
   return what.starts_with(where) ? what : where + what;
 }
 
-SshMet start_by_ssh(const SshEndpoint& endpoint, const SshStart& start, Family family, seconds idle,
-                    Role role, const Security& security, const SshTold& told) {
-  return Start(endpoint, start, family, idle, role, security, told).run();
+SshMet start_by_ssh(const SshEndpoint& endpoint, const SshStart& start, const Named& named,
+                    Family family, seconds idle, Role role, const Security& security,
+                    const SshTold& told) {
+  return Start(endpoint, start, named, family, idle, role, security, told).run();
 }
 
 }  // namespace zx

@@ -43,12 +43,12 @@ struct SshMet {
 /// Why an address was of no use, with the address once: not every error about a connection has it.
 std::string with_address(const HostPort& address, const Error& error);
 
-/// Starts the other program and meets it. `security` has a new key, or says --no-auth. Blocking,
-/// up to twice `idle` for ssh's and the program's start (passwords are typed meanwhile) and some
-/// seconds a way. Throws Error{Network}: ssh failed, the program is not there, no way was left;
-/// Error{Protocol}: another version, no answer; Error{Timeout}; what the other program reports.
-SshMet start_by_ssh(const SshEndpoint& endpoint, const SshStart& start, Family family,
-                    std::chrono::seconds idle, Role role, const Security& security,
+/// Starts the other program and meets it. `security` has a new key. Blocking, up to twice `idle`
+/// for ssh's and the program's start (passwords are typed meanwhile) and some seconds a way. Throws
+/// Error{Network}: ssh failed, the program is not there, no way was left; Error{Protocol}: another
+/// version, no answer; Error{Timeout}; what the other program reports.
+SshMet start_by_ssh(const SshEndpoint& endpoint, const SshStart& start, const Named& named,
+                    Family family, std::chrono::seconds idle, Role role, const Security& security,
                     const SshTold& told);
 
 struct StartedRemote {

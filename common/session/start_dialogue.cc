@@ -73,9 +73,10 @@ constexpr std::array<std::pair<std::string_view, Ktls>, 3> kKtls{
 constexpr std::array<std::pair<std::string_view, Family>, 3> kFamilies{
     {{"any", Family::Any}, {"4", Family::V4}, {"6", Family::V6}}};
 constexpr std::array<std::pair<std::string_view, bool>, 2> kYesNo{{{"yes", true}, {"no", false}}};
-// Plain, without authentication.
-constexpr std::array<std::pair<std::string_view, std::pair<bool, bool>>, 3> kModes{
-    {{"tls", {false, false}}, {"plain", {true, false}}, {"plain-no-auth", {true, true}}}};
+// Plain always with the challenge: the key is there already.
+constexpr std::array<std::pair<std::string_view, bool>, 2> kModes{
+    {{"tls", false}, {"plain", true}}};
+constexpr std::string_view kOperand = "operand ", kName = "name ";
 constexpr std::array<std::pair<std::string_view, StartReply::Kind>, 4> kReplies{
     {{"zxfer-ready", StartReply::Kind::Ready},
      {"zxfer-error", StartReply::Kind::Error},
@@ -98,6 +99,53 @@ PortRange read_ports(std::string_view value) {
   }
 }
 
+// A path as one word of ASCII (RFC 3986, 2.1).
+std::string percent_encode(std::string_view bytes) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : bytes) {
+    if (kPlain.find(c) != std::string_view::npos) {
+      out += c;
+      continue;
+    }
+    const auto byte = static_cast<unsigned char>(c);
+    out += '%';
+    out += kDigits[byte >> 4];
+    out += kDigits[byte & 15];
+  }
+  return out;
+}
+
+std::optional<std::string> percent_decode(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
+    }
+    unsigned char byte = 0;
+    const char* const digits = text.data() + i + 1;
+    if (text.size() - i < 3 || std::from_chars(digits, digits + 2, byte, 16).ptr != digits + 2)
+      return std::nullopt;
+    out += static_cast<char>(byte);
+    i += 2;
+  }
+  return out;
+}
+
+// `bytes`: of all paths so far.
+void take_path(std::string_view value, size_t* bytes, std::vector<std::string>* out) {
+  auto path = percent_decode(value);
+  if (!path || path->empty() || path->size() > kMaxOperandBytes ||
+      path->find('\0') != std::string::npos)
+    bad("an operand or name is not a path");
+  *bytes += path->size();
+  if (out->size() >= kMaxPathComponents || *bytes > 2 * kMaxPathBytes) bad("too many operands");
+  out->push_back(std::move(*path));
+}
+
 std::string one_line(const std::string& text) {
   return escape(text, kMaxTextBytes);
 }
@@ -117,21 +165,28 @@ std::string make_nonce() {
 }
 
 std::string encode_request(const StartRequest& r) {
+  std::string named;
+  for (const std::string& operand : r.named.operands)
+    named.append(kOperand).append(percent_encode(operand)).append("\n");
+  for (const std::string& name : r.named.names)
+    named.append(kName).append(percent_encode(name)).append("\n");
   std::string out;
   // One allocation: a growing string would leave copies of the key behind.
-  out.reserve(kMaxRequestBytes);
+  out.reserve(kMaxRequestLineBytes + named.size());
   out += kStart;
   out += " " + std::to_string(kStartVersion) + "\nnonce " + r.nonce + "\nkey ";
   std::string key = r.key->text();
   out += key;
   wipe(key);
   out += "\nrole " + name_of(kRoles, r.role);
-  out += "\nmode " + name_of(kModes, std::pair(r.plain, r.no_auth));
+  out += "\nmode " + name_of(kModes, r.plain);
   out += "\nktls " + name_of(kKtls, r.ktls);
   out += "\nfamily " + name_of(kFamilies, r.family);
   out += "\nports " + std::to_string(r.ports.first) + "-" + std::to_string(r.ports.last);
   out += "\ntimeout " + std::to_string(r.idle.count());
-  out += "\nlisten " + name_of(kYesNo, r.listen) + "\nend\n";
+  out += "\nlisten " + name_of(kYesNo, r.listen) + "\n";
+  out += named;
+  out += "end\n";
   return out;
 }
 
@@ -144,13 +199,18 @@ bool RequestReader::take(std::string_view line) {
     version_ = *version;
     return false;
   }
-  if (at == kKeys.size() + 1) {
-    if (line != "end") bad("the request has no end");
-    return true;
+  if (at > kKeys.size()) {
+    if (line == "end") return true;
+    if (line.starts_with(kOperand))
+      take_path(line.substr(kOperand.size()), &named_bytes_, &request_.named.operands);
+    else if (line.starts_with(kName))
+      take_path(line.substr(kName.size()), &named_bytes_, &request_.named.names);
+    else
+      bad("the request has no end");
+    return false;
   }
-  if (at > kKeys.size() || w.size() != 2 || w[0] != kKeys[at - 1]) {
-    bad("the request lacks " + std::string(kKeys[std::min<size_t>(at, kKeys.size()) - 1]));
-  }
+  if (w.size() != 2 || w[0] != kKeys[at - 1])
+    bad("the request lacks " + std::string(kKeys[at - 1]));
   const std::string_view value = w[1];
   switch (at) {
     case 1:
@@ -167,7 +227,7 @@ bool RequestReader::take(std::string_view line) {
       request_.role = word(kRoles, value);
       break;
     case 4:
-      std::tie(request_.plain, request_.no_auth) = word(kModes, value);
+      request_.plain = word(kModes, value);
       break;
     case 5:
       request_.ktls = word(kKtls, value);

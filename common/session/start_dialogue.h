@@ -12,31 +12,44 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/base/exit_status.h"
 #include "common/net/endpoint.h"
 #include "common/net/key.h"
 #include "common/net/ktls.h"
 #include "common/net/tcp.h"
+#include "common/wire/limits.h"
 #include "common/wire/preface.h"
 
 namespace zx {
 
-constexpr unsigned kStartVersion = 1;
-constexpr size_t kMaxRequestBytes = 4096;
+constexpr unsigned kStartVersion = 2;
+/// One line of a request or command: the longest operand fits, with every byte escaped.
+constexpr size_t kMaxRequestLineBytes = 3 * kMaxOperandBytes + 16;
 /// What is not a reply: the output of start-up files.
 constexpr size_t kMaxNoiseBytes = 64 << 10;
+
+/// What the operator named on the one command line. It travels over ssh and nowhere else: the
+/// connection of the session may be plain, and whoever can change it must not choose files. Each
+/// list has at most kMaxPathComponents items, kMaxPathBytes together.
+struct Named {
+  std::vector<std::string> operands =
+      {};                               // paths at the other end: sources, or the one destination
+  std::vector<std::string> names = {};  // of the entries of a plain session that sends, in order
+};
 
 struct StartRequest {
   std::string nonce = {};       // 32 hex digits, repeated in every reply
   std::optional<Key> key = {};  // of this one session; always there in what was read
   Role role{};                  // of the side that asks
-  bool plain = false, no_auth = false;
+  bool plain = false;
   Ktls ktls = Ktls::Auto;
   Family family = Family::Any;
   PortRange ports = {};
   std::chrono::seconds idle{60};
   bool listen = true;  // false: the session comes through ssh at once
+  Named named = {};
 };
 
 /// 16 random bytes in hex.
@@ -56,7 +69,7 @@ class RequestReader {
   const StartRequest& request() const { return request_; }
 
  private:
-  size_t lines_ = 0;
+  size_t lines_ = 0, named_bytes_ = 0;
   unsigned version_ = 0;
   StartRequest request_;
 };

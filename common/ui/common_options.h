@@ -57,8 +57,8 @@ void add_ssh_options(CLI::App& app, CommonOptions* options);
 /// certificate is wanted. Throws Error{Usage}.
 void check_ssh_use(const CommonOptions& options, bool ssh_operand);
 
-/// The security for a start by ssh: a new key, unless --no-auth. ZXFER_KEY goes out of the
-/// environment, where ssh would inherit it.
+/// The security for a start by ssh: a new key. ZXFER_KEY goes out of the environment,
+/// where ssh would inherit it.
 Security make_ssh_security(const CommonOptions& options);
 
 /// --new-key FILE: makes the key file. The message to show.

@@ -10,13 +10,13 @@ Terms without_streams(Terms terms) {
   return terms;
 }
 
-Session meet_by_ssh(const CommonOptions& options, const SshEndpoint& endpoint, Role role,
+Session meet_by_ssh(const CommonOptions& options, const Remote& remote, Role role,
                     const Terms& terms, Console& console) {
   const Security security = make_ssh_security(options);
   const SshTold told{[&](const std::string& line) { console.note("ssh: " + line); },
                      [&](const std::string& text) { console.detail(text); }};
-  SshMet started =
-      start_by_ssh(endpoint, options.ssh, options.family, options.timeout, role, security, told);
+  SshMet started = start_by_ssh(*remote.ssh, options.ssh, remote.named, options.family,
+                                options.timeout, role, security, told);
   const std::string way = started.via;
   console.summary().set_via(way, started.why);
   Session session(std::move(started.met), role, security);
@@ -51,7 +51,7 @@ Session meet_peer(const CommonOptions& options, const Remote& remote, Role role,
                   const PasteCommandFn& paste_command, Console& console) {
   Session session =
       options.remote ? answer(role, terms)
-      : remote.ssh   ? meet_by_ssh(options, *remote.ssh, role, terms, console)
+      : remote.ssh   ? meet_by_ssh(options, remote, role, terms, console)
                      : meet_directly(options, remote.direct, role, terms, paste_command, console);
   console.connected(session.link().channel(), session.agreed().peer_build);
   return session;

@@ -17,6 +17,7 @@ using PasteCommandFn = std::function<std::string(uint16_t port)>;
 struct Remote {
   std::optional<DirectEndpoint> direct;  // zs://
   std::optional<SshEndpoint> ssh;        // to be started there
+  Named named;                           // with ssh
 };
 
 /// Takes key or certificates, connects or listens (and says so), or starts the peer by ssh, or is

@@ -87,6 +87,7 @@ void check_ssh_use(const CommonOptions& o, bool ssh_operand) {
     if (o.ssh_asked) conflict("the options for ssh go only with [USER@]HOST:PATH");
     return;
   }
+  if (o.no_auth) conflict("--no-auth does not go with ssh, which carries a new key");
   if (o.key_file) conflict("--key-file does not go with ssh, which carries a new key");
   if (o.certificates) conflict("--tls-cert does not go with ssh, which carries a new key");
   if (o.wait) conflict("--wait does not go with ssh, which starts the other side");
@@ -97,10 +98,9 @@ Security make_ssh_security(const CommonOptions& options) {
   wipe(from_environment);
   Security security;
   security.mode = options.plain ? Mode::Plain : Mode::TlsPsk;
-  security.no_auth = options.no_auth;
   security.ktls = options.ktls;
   security.key_limit_bytes = options.key_limit_bytes;
-  if (!options.no_auth) security.key = Key::generate();
+  security.key = Key::generate();
   if (!options.plain)
     security.suites = usable_suites(options.suite.value_or(suites_fast_here()), options.ktls);
   return security;

@@ -8,7 +8,7 @@
 
 namespace zx {
 
-constexpr uint8_t kProtocolVersion = 1;
+constexpr uint8_t kProtocolVersion = 2;
 
 constexpr size_t kPrefaceBytes = 24;
 constexpr size_t kFrameHeaderBytes = 32;

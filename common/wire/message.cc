@@ -96,7 +96,7 @@ Bytes encode(const Terms& m) {
       bit(m.file_digest, kWantsFileDigest) | bit(m.no_target_directory, kNoTargetDirectory) |
       bit(m.preserve, kPreserve) | bit(m.path_is_directory, kPathIsDirectory) |
       bit(m.to_stream, kToStream)));
-  e.u32(m.sources).u64(m.rate_limit).u16(m.streams).name_list(m.path).name_list(m.operands);
+  e.u32(m.sources).u64(m.rate_limit).u16(m.streams).name_list(m.path);
   e.text(m.build);
   return e.take();
 }
@@ -127,10 +127,6 @@ Terms decode_terms(ByteView bytes) {
   m.streams = d.u16("streams");
   if (m.streams > kMaxStreams) d.fail("streams", "over " + std::to_string(kMaxStreams));
   m.path = d.name_list(kMaxPathComponents, kMaxNameBytes, kMaxPathBytes, "path");
-  m.operands = d.name_list(kMaxPathComponents, kMaxOperandBytes, kMaxPathBytes, "operands");
-  for (const std::string& operand : m.operands)
-    if (operand.empty() || operand.find('\0') != std::string::npos)
-      d.fail("operands", "not a path");
   m.build = d.text(kMaxBuildBytes, "build");
   d.finish();
   return m;

@@ -42,10 +42,7 @@ struct Terms {
   uint64_t rate_limit = 0;           // bytes/s on the wire from the sender; 0: no wish
   uint16_t streams = 0;              // connections at most, 1 to kMaxStreams; 0: no wish
   std::vector<std::string> path;     // from the connector: where, below the listener's root
-  // Paths at the other end, as the operator wrote them: only in a session that was started by ssh,
-  // and only from the side that started it (session/ssh_start.h).
-  std::vector<std::string> operands;
-  std::string build;  // program and version, for messages
+  std::string build;                 // program and version, for messages
 };
 
 /// JOIN, both ways: this connection belongs to that session.

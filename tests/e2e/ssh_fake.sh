@@ -49,8 +49,8 @@ pull box:missing "$t/d"; expect_status 6; expect_in "$t/r.err" "'missing': open:
 
 # A shell that prints: before, without a line end, a ready line that is not ours, on stderr too.
 cat >"$t/shell" <<'EOF'
-echo "welcome; zxfer-ready 1 00112233445566778899aabbccddeeff 1 127.0.0.1"
-echo zxfer-ready 1 00112233445566778899aabbccddeeff 1 127.0.0.1
+echo "welcome; zxfer-ready 2 00112233445566778899aabbccddeeff 1 127.0.0.1"
+echo zxfer-ready 2 00112233445566778899aabbccddeeff 1 127.0.0.1
 printf '\033]0;title\007'
 printf 'on stderr \033[2J\n' >&2
 EOF
@@ -81,11 +81,11 @@ status_of "$ZSEND" -S "$t/no-ssh" "$t/f" box:new 2>"$t/s.err"; expect_status 5; 
 # Other versions, told by the nonce.
 cat >"$t/shell" <<'EOF'
 read -r start; read -r word nonce
-echo "zxfer-ready 2 $nonce 1 2 3"; cat >/dev/null; exit
+echo "zxfer-ready 9 $nonce 1 2 3"; cat >/dev/null; exit
 EOF
-push "$t/f" box:new; expect_status 4; expect_in "$t/s.err" "speaks version 2 of the start by ssh"
+push "$t/f" box:new; expect_status 4; expect_in "$t/s.err" "speaks version 9 of the start by ssh"
 cat >"$t/shell" <<'EOF'
-exec < <(sed -u 's/^zxfer-start 1/zxfer-start 7/')
+exec < <(sed -u 's/^zxfer-start 2/zxfer-start 7/')
 EOF
 push "$t/f" box:new; expect_status 4; expect_in "$t/s.err" "the other side speaks version 7"
 

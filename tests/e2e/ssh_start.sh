@@ -18,7 +18,7 @@ says() { expect_in "$t/send.err" "$1"; }
 
 echo 'printf "Welcome\n\033[2J\a to the machine, with no end"; echo "and an error" >&2' >"$rc"; push 0 "noise" -v
 says "Welcome"; says '\x1b[2J'; says "and an error"
-echo 'for i in 0 00000000000000000000000000000000 ${NONCE-}; do echo "zxfer-ready 1 $i 1 127.0.0.1"; echo "zxfer-error 1 $i 9 no"; done' >"$rc"; push 0 "a ready line of somebody else"
+echo 'for i in 0 00000000000000000000000000000000 ${NONCE-}; do echo "zxfer-ready 2 $i 1 127.0.0.1"; echo "zxfer-error 2 $i 9 no"; done' >"$rc"; push 0 "a ready line of somebody else"
 echo 'head -c 60000 /dev/zero | tr "\0" x' >"$rc"; push 0 "60000 bytes"
 echo 'head -c 10000000 /dev/zero | tr "\0" x' >"$rc"; push 4 "10 MB"; says "64 KiB"
 echo 'yes' >"$rc"; push 4 "endless"; says "64 KiB"
@@ -35,8 +35,8 @@ push 2 "an option as program" --remote-program=-x
 
 # wrapper NAME LINES: in the place of zrecv. $real is the right one.
 wrapper() { rm -f "$t/box/bin/zrecv"; { printf '#!/bin/bash\nreal=%q\n' "$t/box/other"; printf '%s\n' "$@"; } >"$t/box/bin/zrecv"; chmod 755 "$t/box/bin/zrecv"; }
-wrapper 'while read -r a b; do [ "$a" != nonce ] || nonce=$b; [ "$a" != end ] || break; done; echo "zxfer-ready 2 $nonce 1 -"; cat >/dev/null'
-push 4 "another version there"; says "version 2"; says "version 1"
+wrapper 'while read -r a b; do [ "$a" != nonce ] || nonce=$b; [ "$a" != end ] || break; done; echo "zxfer-ready 9 $nonce 1 -"; cat >/dev/null'
+push 4 "another version there"; says "version 9"; says "version 2"
 wrapper 'sed -u "1s/ .*/ 9/" | "$real" "$@"'
 push 4 "a version that it does not know"; says "version 9"
 wrapper 'exec cat'; push 10 "one that repeats what it gets" -v --timeout=1

@@ -5,7 +5,7 @@ for p in "$ZSEND" "$ZRECV"; do
   "$p" --version >"$t/out"; grep -qE '^z(send|recv) [0-9]+\.[0-9]+' "$t/out" || fail "--version: $(cat "$t/out")"
   for bad in "" "--nonsense" "-r a b" "-a x zs://h" "--resume x zs://h" "--streams 0 x zs://h" "--streams 17 x zs://h" "--streams 1K x zs://h" "--streams=many x zs://h" "--streams -1 x zs://h" "--ktls=warp x zs://h" "--tls-cert c x zs://h" \
     "--engine=warp x zs://h" "--exec true x zs://h" "--timeout 0 x zs://h" "--block-size 3 x zs://h" "-4 -6 x zs://h" \
-    "--no-auth x zs://h" "-- x -host:path" "-- -host:path x" 'x ho$st:path' "host:x other:y ." "-P 22 x zs://h" "--remote x" "x ssh://-h/p" "x zs://h:99999" "x zs://h/../y" "--listen" "--listen x:y z"; do
+    "--no-auth x zs://h" "--plain --no-auth x host:y" "-- x -host:path" "-- -host:path x" 'x ho$st:path' "host:x other:y ." "-P 22 x zs://h" "--remote x" "x ssh://-h/p" "x zs://h:99999" "x zs://h/../y" "--listen" "--listen x:y z"; do
     status_of "$p" $bad >"$t/out" 2>"$t/e.err" </dev/null
     expect_status 2 "$(basename "$p") $bad"
     [ ! -s "$t/out" ] && [ "$(wc -l <"$t/e.err")" = 1 ] || fail "not one line on stderr: $bad"

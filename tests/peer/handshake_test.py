@@ -65,7 +65,7 @@ MISMATCH = [
      "only the peer has --no-auth"),
     ("key to no-auth", True, None, s.preface(s.SENDER), 5, s.REFUSED, "only this side has --no-auth"),
     ("same role", True, None, s.preface(s.RECEIVER, no_auth=True), 3, s.PROTOCOL, "is a receiver too"),
-    ("later version", True, None, s.preface(s.SENDER, no_auth=True, lowest=2, highest=9), 1,
+    ("later version", True, None, s.preface(s.SENDER, no_auth=True, lowest=3, highest=9), 1,
      s.PROTOCOL, "no common protocol version"),
     ("no common suite", False, KEY, s.preface(s.SENDER, mode=s.TLS_PSK, suites=0x80), 4, s.AUTH,
      "no common TLS cipher suite"),
@@ -99,11 +99,11 @@ def not_tls_after_the_preface(sent):
 
 
 @test
-def a_wider_version_range_gets_version_1():
+def a_wider_version_range_gets_this_version():
     with zrecv() as run:
         peer = s.connect(run.port, s.SENDER)
         answer = peer.exchange_prefaces(s.preface(s.SENDER, no_auth=True, lowest=1, highest=200))
-        assert answer[8:10] == b"\1\1" and answer[14] == 0
+        assert answer[8:10] == bytes([s.VERSION] * 2) and answer[14] == 0
         peer.agree(sources=1)
         s.send_files(peer, [("f", b"content")])
         run.expect(0, files={"f": b"content"})
@@ -285,8 +285,8 @@ ANSWERS = [
     ("the request reflected", lambda request: request, s.PROTOCOL, "does not fit"),
     ("another mode", s.preface(s.RECEIVER, mode=s.TLS_PSK, no_auth=True), s.PROTOCOL, "does not fit"),
     ("with a key", s.preface(s.RECEIVER), s.PROTOCOL, "does not fit"),
-    ("version 2", s.preface(s.RECEIVER, no_auth=True, lowest=2, highest=2), s.PROTOCOL, "does not fit"),
-    ("versions 1 to 2", s.preface(s.RECEIVER, no_auth=True, highest=2), s.PROTOCOL, "does not fit"),
+    ("a later version", s.preface(s.RECEIVER, no_auth=True, lowest=3, highest=3), s.PROTOCOL, "does not fit"),
+    ("two versions", s.preface(s.RECEIVER, no_auth=True, highest=3), s.PROTOCOL, "does not fit"),
     ("a suite", s.preface(s.RECEIVER, no_auth=True, suites=1), s.PROTOCOL, "does not fit"),
 ]
 

@@ -122,7 +122,10 @@ def text_list(values):
     return struct.pack(">H", len(values)) + b"".join(text(v) for v in values)
 
 
-def preface(role, mode=PLAIN, no_auth=False, suites=None, code=0, lowest=1, highest=1, flags=None,
+VERSION = 2
+
+
+def preface(role, mode=PLAIN, no_auth=False, suites=None, code=0, lowest=VERSION, highest=VERSION, flags=None,
             reserved=0, magic=MAGIC):
     if suites is None:
         suites = 0 if mode == PLAIN else 3
@@ -146,10 +149,10 @@ def message(kind, body=b"", entry=0, offset=0, flags=0):
 
 
 def terms(prefaces, required=0, optional=0, session=b"", block=8 * MIB, durability=0, overwrite=0,
-          flags=0, sources=0, path=(), rate_limit=0, streams=0, build=b"speaker 1", operands=()):
+          flags=0, sources=0, path=(), rate_limit=0, streams=0, build=b"speaker 1"):
     return (b"".join(prefaces) + struct.pack(">QQ", required, optional) + session.ljust(16, b"\0") +
             struct.pack(">IBBBIQH", block, durability, overwrite, flags, sources, rate_limit, streams) +
-            text_list(path) + text_list(operands) + text(build))
+            text_list(path) + text(build))
 
 
 def join(prefaces, session, index):
@@ -262,7 +265,6 @@ def read_terms(body):
            "overwrite": r.number(1), "flags": r.number(1), "sources": r.number(4),
            "rate_limit": r.number(8), "streams": r.number(2)}
     out["path"] = [r.text() for _ in range(r.number(2))]
-    out["operands"] = [r.text() for _ in range(r.number(2))]
     out["build"] = r.text()
     r.done()
     return out

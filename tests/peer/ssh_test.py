@@ -4,74 +4,46 @@ import os
 import re
 import socket
 import subprocess
+from urllib.parse import quote
 
 import speaker as s
-from harness import Run, PATIENCE, ZRECV, ZSEND, cases, hostile_receiver, hostile_sender, main, test, zrecv
+from harness import Run, PATIENCE, ZRECV, ZSEND, cases, main, test
 
 CONTENT = b"hostile"
 R, P = s.REFUSED, s.PROTOCOL
-STRANGER = "did not start this program"
 NONCE = "00112233445566778899aabbccddeeff"
-
-
-# --- operands from who has not started the program
-
-@cases([("absolute", [b"/etc/x"]), ("two", [b"a", b"b"]), ("climbing", [b"../x"])])
-def operands_of_a_sender_who_connects(operands):
-    def script(peer):
-        peer.send(s.entry(1, b"f", len(CONTENT)), s.block(1, 0, CONTENT))
-    hostile_sender(script, R, STRANGER, terms={"operands": operands})
-
-
-@test
-def operands_of_a_receiver_who_listens():
-    hostile_receiver(lambda p: None, R, STRANGER, terms={"operands": [b"/etc/passwd"]})
-
-
-@test
-def operands_of_a_receiver_who_connects():
-    with Run() as run:
-        path = run.write("offered", CONTENT)
-        secret = run.write("secret", b"secret")
-        run.start(ZSEND, "--plain", "--no-auth", "--listen", "127.0.0.1:0", path).wait_listening()
-        peer = s.connect(run.port, s.RECEIVER)
-        try:
-            peer.meet(sources=1, operands=[secret.encode()])
-            assert False, "it was agreed"
-        except s.Told as told:
-            assert s.read_error(told.args[0].body)["status"] == R
-        assert b"secret" not in peer.drain()
-        peer.close()
-        run.expect(R, STRANGER, files={})
-
-
-@cases([("empty", [b""]), ("NUL", [b"a\0b"])])
-def operands_that_are_no_paths(operands):
-    hostile_sender(lambda p: None, P, "operands: not a path", terms={"operands": operands})
 
 
 # --- a pull, whose other end is written here
 
 def pull(names, status, words, ask=("a", "dir/b"), files=None, terms=None):
-    """zrecv box:... with a program in ssh's place that only says where the other end listens."""
+    """zrecv box:... with a program in ssh's place that keeps the request, and says where the other end listens."""
     listener = s.Listener()
     with Run() as run:
         fake = run.write("ssh", b"""#!/bin/bash
 case " $* " in *" -G "*) exit;; esac
-while read -r word value && [ "$word" != end ]; do [ "$word" = nonce ] && nonce=$value; done
-echo "zxfer-ready 1 $nonce PORT 127.0.0.1"
+while read -r word value && [ "$word" != end ]; do
+  [ "$word" = nonce ] && nonce=$value
+  echo "$word $value" >>REQUEST
+done
+echo "zxfer-ready 2 $nonce PORT 127.0.0.1"
 exec cat >/dev/null
-""".replace(b"PORT", str(listener.port).encode()))
+""".replace(b"PORT", str(listener.port).encode()).replace(b"REQUEST", os.path.join(run.top, "request").encode()))
         os.chmod(fake, 0o700)
-        run.start(ZRECV, "-S", fake, "--plain", "--no-auth", *(f"127.0.0.1:{a}" for a in ask), run.dst)
+        run.start(ZRECV, "-S", fake, "--plain", *(f"127.0.0.1:{a}" for a in ask), run.dst)
         peer = listener.accept(s.SENDER)
-        theirs = peer.meet(**{"sources": len(names), **(terms or {})})
-        assert theirs["operands"] == [a.encode() for a in ask] and theirs["path"] == [], theirs
+        with open(os.path.join(run.top, "request")) as request:
+            lines = request.read().splitlines()
+        assert [line for line in lines if line.startswith("operand ")] == [f"operand {a}" for a in ask], lines
+        key = s.Key.parse(next(line for line in lines if line.startswith("key "))[4:])
         try:
+            theirs = peer.meet(key=key, **{"sources": len(names), **(terms or {})})
+            assert theirs["path"] == [], theirs
             s.send_files(peer, [(name, CONTENT) for name in names])
         except (AssertionError, s.Closed, s.Told):
             pass
         peer.close()
+        os.remove(os.path.join(run.top, "request"))
         run.expect(status, *words, files=files or {})
     listener.close()
 
@@ -91,17 +63,12 @@ def pull_gets_something_else(names, status, words):
     pull(names, status, (words,))
 
 
-@test
-def pull_is_given_operands():
-    pull([b"a", b"b"], R, (STRANGER,), terms={"operands": [b"/etc/passwd"]})
-
-
 # --- --remote, whose other end is written here
 
 class Remote:
     """`program --remote` with one socket or two pipes, as sshd may have them."""
 
-    def __init__(self, run, program, pipes=False, **changes):
+    def __init__(self, run, program, pipes=False, operands=("x",), names=(), **changes):
         self.key = s.Key()
         self.mine, theirs = socket.socketpair()
         if pipes:
@@ -121,10 +88,11 @@ class Remote:
             for fd in (*out, *back):
                 os.close(fd)
         self.mine.settimeout(20)
-        lines = {"zxfer-start": "1", "nonce": NONCE, "key": self.key.text(),
+        lines = {"zxfer-start": "2", "nonce": NONCE, "key": self.key.text(),
                  "role": "sender" if program == ZRECV else "receiver", "mode": "tls", "ktls": "off",
                  "family": "any", "ports": "0-0", "timeout": "20", "listen": "no", **changes}
-        self.send("".join(f"{k} {v}\n" for k, v in lines.items() if v is not None) + "end\n")
+        self.send("".join(f"{k} {v}\n" for k, v in lines.items() if v is not None) +
+                  "".join(f"operand {quote(o)}\n" for o in operands) + "".join(f"name {quote(n)}\n" for n in names) + "end\n")
 
     def send(self, text):
         self.mine.sendall(text.encode())
@@ -159,9 +127,9 @@ class Remote:
 def remote_through_its_standard_streams(pipes):
     content = os.urandom(3_000_000)
     with Run() as run:
-        remote = Remote(run, ZRECV, pipes)
-        assert remote.line() == f"zxfer-ready 1 {NONCE} 0 127.0.0.1"
-        peer = remote.through(s.SENDER, sources=1, operands=[b"new name"], streams=8)
+        remote = Remote(run, ZRECV, pipes, operands=["new name"])
+        assert remote.line() == f"zxfer-ready 2 {NONCE} 0 127.0.0.1"
+        peer = remote.through(s.SENDER, sources=1, streams=8)
         assert peer.theirs["streams"] == 1
         verdict = s.send_files(peer, [(b"f", content)])
         assert verdict["status"] == 0, verdict
@@ -170,12 +138,12 @@ def remote_through_its_standard_streams(pipes):
         assert run.tree() == {"dst": None, "dst/new name": content}
 
 
-@cases([("nothing", [], P), ("two", [b"a", b"b"], P), ("a missing folder", [b"no/x"], s.FILE_IO)])
+@cases([("nothing", [], P), ("two", ["a", "b"], P), ("a missing folder", ["no/x"], s.FILE_IO)])
 def remote_receiver_operands(operands, status):
     with Run() as run:
-        remote = Remote(run, ZRECV)
+        remote = Remote(run, ZRECV, operands=operands)
         assert remote.line()
-        peer = remote.through(s.SENDER, sources=1, operands=operands)
+        peer = remote.through(s.SENDER, sources=1)
         frames = peer.hear()
         assert s.read_error(frames[-1].body)["status"] == status, frames
         assert remote.finish() == (status, b"")
@@ -187,7 +155,7 @@ def remote_has_one_connection_through_ssh(frame):
     with Run() as run:
         remote = Remote(run, ZRECV)
         assert remote.line()
-        peer = remote.through(s.SENDER, sources=1, operands=[b"x"])
+        peer = remote.through(s.SENDER, sources=1)
         peer.send(frame)
         assert s.read_error(peer.hear()[-1].body)["status"] == P
         assert remote.finish() == (P, b"")
@@ -197,15 +165,15 @@ def remote_has_one_connection_through_ssh(frame):
 @test
 def remote_sender_says_what_it_cannot_read():
     with Run() as run:
-        remote = Remote(run, ZSEND)
+        remote = Remote(run, ZSEND, operands=["missing"])
         assert remote.line()
-        peer = remote.through(s.RECEIVER, sources=1, operands=[b"missing"])
+        peer = remote.through(s.RECEIVER, sources=1)
         error = s.read_error(peer.hear()[-1].body)
         assert error["status"] == s.FILE_IO and b"missing" in error["text"], error
         assert remote.finish() == (s.FILE_IO, b"")
 
 
-@cases([("another version", {"zxfer-start": "2"}, P), ("no key", {"key": None}, P),
+@cases([("another version", {"zxfer-start": "3"}, P), ("no challenge", {"mode": "plain-no-auth"}, P), ("no key", {"key": None}, P),
         ("a bad key", {"key": "zk1_" + "0" * 64}, s.AUTH), ("the same role", {"role": "receiver"}, P),
         ("a port that is taken", {"listen": "yes", "ports": "PORT-PORT"}, s.NETWORK)])
 def remote_start_that_goes_wrong(changes, status):
@@ -214,7 +182,7 @@ def remote_start_that_goes_wrong(changes, status):
     with Run() as run:
         remote = Remote(run, ZRECV, **{k: v and v.replace("PORT", port) for k, v in changes.items()})
         line = remote.line()
-        assert re.match(f"zxfer-error 1 {NONCE} {status} ", line), line
+        assert re.match(f"zxfer-error 2 {NONCE} {status} ", line), line
         assert remote.finish() == (status, b"")
     taken.close()
 
@@ -224,7 +192,7 @@ def remote_listener_is_found_by_strangers():
     """They are turned away, silent ones without any delay; the one with the key is the peer."""
     with Run() as run:
         remote = Remote(run, ZRECV, mode="plain", listen="yes")
-        port = int(re.fullmatch(rf"zxfer-ready 1 {NONCE} (\d+) 127.0.0.1", remote.line())[1])
+        port = int(re.fullmatch(rf"zxfer-ready 2 {NONCE} (\d+) 127.0.0.1", remote.line())[1])
         silent = [s.connect(port, s.SENDER) for _ in range(3)]
         loud = s.connect(port, s.SENDER)
         loud.send(b"GET / HTTP/1.0\r\n\r\n")
@@ -232,14 +200,59 @@ def remote_listener_is_found_by_strangers():
         wrong = s.connect(port, s.SENDER)
         wrong.exchange_prefaces(no_auth=False)
         assert not wrong.authenticate(s.Key())
+        # Who says that neither side needs a key is told that this one does.
+        keyless = s.connect(port, s.SENDER)
+        assert keyless.exchange_prefaces(no_auth=True)[14] == 5
         peer = s.connect(port, s.SENDER)
-        peer.meet(key=remote.key, sources=1, operands=[b"x"])
+        peer.meet(key=remote.key, sources=1)
         assert s.send_files(peer, [(b"f", CONTENT)])["status"] == 0
         peer.end_sending()
         assert remote.finish() == (0, b"")
         assert run.tree() == {"dst": None, "dst/x": CONTENT}
-        for one in (*silent, loud, wrong, peer):
+        for one in (*silent, loud, wrong, keyless, peer):
             one.close()
+
+
+# On the path of a plain connection: what is changed in it chooses neither a file nor a folder.
+
+def changed_on_its_way(status, hello, entry):
+    with Run() as run:
+        os.mkdir(os.path.join(run.dst, ".ssh"))
+        remote = Remote(run, ZRECV, mode="plain", listen="yes", operands=["."], names=["f"])
+        port = int(remote.line().split()[3])
+        peer = s.connect(port, s.SENDER)
+        try:
+            peer.meet(key=remote.key, sources=1, **hello)
+            s.send_files(peer, [(entry, CONTENT)])
+        except (AssertionError, s.Closed, s.Told):
+            pass
+        peer.close()
+        ended, stderr = remote.finish()
+        assert ended == status, (ended, stderr)
+        wanted = {"dst": None, "dst/.ssh": None, **({"dst/f": CONTENT} if status == 0 else {})}
+        assert run.tree() == wanted, run.tree()
+
+
+@cases([("nothing", 0, {}, b"f"), ("the path", R, {"path": [b".ssh", b"authorized_keys"]}, b"f"),
+        ("the path of a folder", R, {"path": [b".ssh"]}, b"f"), ("the name", R, {}, b".bashrc")])
+def plain_start_by_ssh(status, hello, entry):
+    changed_on_its_way(status, hello, entry)
+
+
+@test
+def operands_in_hello_are_no_terms():
+    """As they were before: behind the last field of HELLO."""
+    with Run() as run:
+        remote = Remote(run, ZRECV, mode="plain", listen="yes", operands=["x"], names=["f"])
+        peer = s.connect(int(remote.line().split()[3]), s.SENDER)
+        peer.exchange_prefaces(no_auth=False)
+        assert peer.authenticate(remote.key)
+        hello = s.terms(peer.prefaces, session=os.urandom(16), sources=1)
+        end = hello.rindex(s.text(b"speaker 1"))
+        peer.send(s.message(s.HELLO, hello[:end] + s.text_list([b".ssh/authorized_keys"]) + hello[end:]))
+        assert s.read_error(peer.hear()[-1].body)["status"] == P
+        assert remote.finish()[0] == P
+        assert run.tree() == {"dst": None}
 
 
 @cases([("before the request", None), ("as it listens", "yes")])
@@ -263,10 +276,10 @@ def remote_goes_through_after_all_else_failed():
         port = taken.port
         taken.close()
         remote.send(f"back {port}\n")
-        assert remote.line() == f"zxfer-failed 1 {NONCE} 127.0.0.1:{port}: connect: Connection refused"
+        assert remote.line() == f"zxfer-failed 2 {NONCE} 127.0.0.1:{port}: connect: Connection refused"
         remote.send("through\n")
-        assert remote.line() == f"zxfer-through 1 {NONCE}"
-        peer = remote.through(s.SENDER, sources=1, operands=[b"x"])
+        assert remote.line() == f"zxfer-through 2 {NONCE}"
+        peer = remote.through(s.SENDER, sources=1)
         assert s.send_files(peer, [(b"f", CONTENT)])["status"] == 0
         peer.end_sending()
         assert remote.finish() == (0, b"")

@@ -5,22 +5,13 @@
 #include <catch2/catch.hpp>
 
 #include "common/base/error.h"
+#include "tests/unit/outcome.h"
 
 namespace zx {
 namespace {
 
 using Kind = StartReply::Kind;
 const std::string kNonce = "00112233445566778899aabbccddeeff";
-
-template <typename F>
-std::string outcome(F&& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return std::string(status_name(e.status()));
-  }
-  return "no error";
-}
 
 struct Scan {
   std::vector<std::string> noise;
@@ -35,7 +26,7 @@ struct Scan {
   }
 };
 
-const std::string kReady = "zxfer-ready 1 " + kNonce + " 4711 192.0.2.1\n";
+const std::string kReady = "zxfer-ready 2 " + kNonce + " 4711 192.0.2.1\n";
 
 TEST_CASE("start: a reply is found wherever the reads cut it") {
   for (size_t piece = 1; piece < 100; ++piece) {
@@ -53,19 +44,19 @@ TEST_CASE("start: a reply is found wherever the reads cut it") {
 TEST_CASE("start: what is not exactly a reply with our nonce is noise") {
   const std::string other = "ff112233445566778899aabbccddeeff";
   for (const std::string& line :
-       {"zxfer-ready 1 " + other + " 4711 192.0.2.1", "zxfer-ready 1 " + kNonce,
-        "zxfer-ready 1 " + kNonce + " 4711", "zxfer-ready 1 " + kNonce + " 4711 192.0.2.1 ",
-        "zxfer-ready 1 " + kNonce + "  4711 192.0.2.1",
-        "zxfer-ready 1 " + kNonce + " 4711 192.0.2.1\r",
-        " zxfer-ready 1 " + kNonce + " 4711 192.0.2.1",
-        "xzxfer-ready 1 " + kNonce + " 4711 192.0.2.1",
+       {"zxfer-ready 2 " + other + " 4711 192.0.2.1", "zxfer-ready 2 " + kNonce,
+        "zxfer-ready 2 " + kNonce + " 4711", "zxfer-ready 2 " + kNonce + " 4711 192.0.2.1 ",
+        "zxfer-ready 2 " + kNonce + "  4711 192.0.2.1",
+        "zxfer-ready 2 " + kNonce + " 4711 192.0.2.1\r",
+        " zxfer-ready 2 " + kNonce + " 4711 192.0.2.1",
+        "xzxfer-ready 2 " + kNonce + " 4711 192.0.2.1",
         "zxfer-readyx 1 " + kNonce + " 4711 192.0.2.1",
-        "zxfer-ready 1 " + kNonce + " 65536 192.0.2.1", "zxfer-ready 1 " + kNonce + " -1 192.0.2.1",
-        "zxfer-ready 1 " + kNonce + " 4711 host.example",
-        "zxfer-ready 1 " + kNonce + " 4711 192.0.2.1%\x1b[2J",
-        "zxfer-ready x " + kNonce + " 4711 192.0.2.1", "zxfer-ready 2 " + other + " 4711 192.0.2.1",
-        "zxfer-error 1 " + kNonce + " 0 fine", "zxfer-error 1 " + kNonce + " x text",
-        "zxfer-through 1 " + kNonce + " x", std::string("zxfer-ready\0", 12)}) {
+        "zxfer-ready 2 " + kNonce + " 65536 192.0.2.1", "zxfer-ready 2 " + kNonce + " -1 192.0.2.1",
+        "zxfer-ready 2 " + kNonce + " 4711 host.example",
+        "zxfer-ready 2 " + kNonce + " 4711 192.0.2.1%\x1b[2J",
+        "zxfer-ready x " + kNonce + " 4711 192.0.2.1", "zxfer-ready 3 " + other + " 4711 192.0.2.1",
+        "zxfer-error 2 " + kNonce + " 0 fine", "zxfer-error 2 " + kNonce + " x text",
+        "zxfer-through 2 " + kNonce + " x", std::string("zxfer-ready\0", 12)}) {
     INFO(line);
     Scan scan;
     CHECK_FALSE(scan.feed(line + "\n"));
@@ -103,13 +94,13 @@ TEST_CASE("start: replies as they are written are read, after an open line too")
 
 TEST_CASE("start: another version is told from noise by the nonce") {
   Scan scan;
-  CHECK(outcome([&] { scan.feed("zxfer-ready 2 " + kNonce + " what ever comes\n"); }) ==
+  CHECK(outcome([&] { scan.feed("zxfer-ready 3 " + kNonce + " what ever comes\n"); }) ==
         "protocol");
 }
 
 TEST_CASE("start: an error of an unknown class is a protocol error") {
   Scan scan;
-  CHECK(scan.feed("zxfer-error 1 " + kNonce + " 99 text\n")->status == ExitStatus::Protocol);
+  CHECK(scan.feed("zxfer-error 2 " + kNonce + " 99 text\n")->status == ExitStatus::Protocol);
 }
 
 TEST_CASE("start: noise is bounded, with line ends and without") {
@@ -141,7 +132,7 @@ StartRequest some_request() {
   r.nonce = kNonce;
   r.key = Key::generate();
   r.role = Role::Receiver;
-  r.plain = r.no_auth = true;
+  r.plain = true;
   r.ktls = Ktls::Off;
   r.family = Family::V6;
   r.ports = {7000, 7010};
@@ -167,19 +158,22 @@ void read(RequestReader& reader, const std::vector<std::string>& lines) {
 }
 
 TEST_CASE("start: a request is read as it was written") {
+  StartRequest named = some_request();
+  named.named.operands = {"a b", "/c\n%41", std::string("\xff\x01"), "end"};
+  named.named.names = {".", "\xc3\xa4"};
   for (const StartRequest& r :
-       {some_request(),
+       {some_request(), named,
         StartRequest{.nonce = kNonce, .key = Key::generate(), .role = Role::Sender}}) {
     RequestReader reader;
     const std::string text = encode_request(r);
-    CHECK(text.size() < kMaxRequestBytes);
     read(reader, lines_of(text));
     const StartRequest& got = reader.request();
     CHECK(got.nonce == r.nonce);
     CHECK(got.key->text() == r.key->text());
     CHECK(got.role == r.role);
     CHECK(got.plain == r.plain);
-    CHECK(got.no_auth == r.no_auth);
+    CHECK(got.named.operands == r.named.operands);
+    CHECK(got.named.names == r.named.names);
     CHECK(got.ktls == r.ktls);
     CHECK(got.family == r.family);
     CHECK(got.ports.first == r.ports.first);
@@ -212,6 +206,23 @@ TEST_CASE("start: each line of a request is needed, in its place and with a valu
   }
 }
 
+TEST_CASE("start: operands and names are whole paths and not too many") {
+  const auto with = [](const std::vector<std::string>& more) {
+    auto lines = lines_of(encode_request(some_request()));
+    lines.insert(lines.end() - 1, more.begin(), more.end());
+    RequestReader reader;
+    return outcome([&] { read(reader, lines); });
+  };
+  CHECK(with({"operand a", "name b"}) == "no error");
+  CHECK(with(std::vector<std::string>(1024, "operand x")) == "no error");
+  CHECK(with(std::vector<std::string>(1025, "operand x")) == "protocol");
+  CHECK(with(std::vector<std::string>(40, "operand " + std::string(4000, 'x'))) == "protocol");
+  for (const char* line : {"operand ", "operand %", "operand %4", "operand %4g", "operand %00",
+                           "name ", "names x", "operands x", " operand x"})
+    CHECK(with({line}) == "protocol");
+  CHECK(with({"operand " + std::string(4096, 'x')}) == "protocol");
+}
+
 TEST_CASE("start: no error about a request has the key in it") {
   const StartRequest r = some_request();
   const std::string secret = r.key->text().substr(4, 20);
@@ -234,7 +245,7 @@ TEST_CASE("start: no error about a request has the key in it") {
 
 TEST_CASE("start: a request of another version is told so after its nonce") {
   auto lines = lines_of(encode_request(some_request()));
-  lines[0] = "zxfer-start 2";
+  lines[0] = "zxfer-start 3";
   RequestReader reader;
   CHECK_FALSE(reader.take(lines[0]));
   CHECK(outcome([&] { reader.take(lines[1]); }) == "protocol");
