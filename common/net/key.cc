@@ -17,6 +17,7 @@
 #include <memory>
 #include <vector>
 
+#include "common/base/defer.h"
 #include "common/base/error.h"
 #include "common/base/io.h"
 #include "common/base/quote.h"
@@ -110,6 +111,7 @@ Key Key::parse(std::string_view text) {
   text.remove_prefix(kPrefix.size());
   if (text.size() != kTextChars) not_a_key("wrong length");
   Raw raw{};
+  const Defer wiper([&] { wipe(raw); });
   uint32_t bits = 0;
   int have = 0;
   size_t at = 0;
@@ -127,7 +129,6 @@ Key Key::parse(std::string_view text) {
   Key key;
   std::copy_n(raw.begin(), kIdBytes, key.id_.begin());
   std::copy_n(raw.begin() + kIdBytes, kSecretBytes, key.secret_.begin());
-  wipe(raw);
   return key;
 }
 
@@ -169,12 +170,10 @@ Key parse_key_line(std::string_view text) {
 
 Key read_key_file(const std::string& path) {
   std::string text = read_regular_file(path, "key file", kMaxKeyFileBytes, Reader::OnlyUser);
+  const Defer wiper([&] { wipe(text); });
   try {
-    const Key key = parse_key_line(text);
-    wipe(text);
-    return key;
+    return parse_key_line(text);
   } catch (const Error& e) {
-    wipe(text);
     throw Error(e.status(), "key file " + quote(path) + ": " + e.what());
   }
 }
@@ -194,11 +193,11 @@ void write_key_file(const std::string& path, const Key& key) {
 }
 
 std::string take_key_from_environment() {
-  char* value = getenv("ZXFER_KEY");
+  char* value = getenv(kKeyVariable);
   if (value == nullptr) return "";
   std::string text = value;
   OPENSSL_cleanse(value, text.size());  // unsetenv(3) only unlinks it: /proc/PID/environ keeps it
-  unsetenv("ZXFER_KEY");
+  unsetenv(kKeyVariable);
   return text;
 }
 
@@ -206,7 +205,7 @@ Key parse_environment_key(const std::string& text) {
   try {
     return parse_key_line(text);
   } catch (const Error& e) {
-    throw Error(e.status(), std::string("ZXFER_KEY: ") + e.what());
+    throw Error(e.status(), std::string(kKeyVariable) + ": " + e.what());
   }
 }
 
@@ -218,25 +217,20 @@ std::optional<Key> ask_for_key(std::string_view program) {
     return std::nullopt;
   termios old{};
   const bool has_modes = tcgetattr(tty.get(), &old) == 0;
-  struct Restore {
-    int fd;
-    const termios* modes;
-    ~Restore() {
-      if (modes != nullptr) tcsetattr(fd, TCSAFLUSH, modes);
-      (void)!write(fd, "\n", 1);  // cosmetic
-    }
-  } restore{tty.get(), has_modes ? &old : nullptr};
+  const Defer restore([&] {
+    if (has_modes) tcsetattr(tty.get(), TCSAFLUSH, &old);
+    (void)!write(tty.get(), "\n", 1);  // cosmetic
+  });
   if (has_modes) {
     termios quiet = old;
     quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
     tcsetattr(tty.get(), TCSAFLUSH, &quiet);
   }
   std::string line(256, '\0');
+  const Defer wiper([&] { wipe(line); });
   const ssize_t n = retry_eintr([&] { return read(tty.get(), line.data(), line.size()); });
   if (n <= 0) throw Error(ExitStatus::Auth, "no key was entered");
-  const Key key = parse_key_line(std::string_view(line).substr(0, static_cast<size_t>(n)));
-  wipe(line);
-  return key;
+  return parse_key_line(std::string_view(line).substr(0, static_cast<size_t>(n)));
 }
 
 }  // namespace zx

@@ -60,7 +60,9 @@ Key read_key_file(const std::string& path);
 /// --new-key: makes the file, 0600, never over an existing one.
 void write_key_file(const std::string& path, const Key& key);
 
-/// Takes ZXFER_KEY out of the environment, where other programs started from here would inherit it.
+/// Where a key may be in the environment. No command gets to see it.
+constexpr const char* kKeyVariable = "ZXFER_KEY";
+/// Takes it out of the environment, where other programs started from here would inherit it.
 /// Its text, "" when there is none; the caller wipes it.
 std::string take_key_from_environment();
 /// The key that ZXFER_KEY was. Throws Error{Auth}.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "common/ui/meeting.h"
 
+#include "common/base/defer.h"
+
 namespace zx {
 namespace {
 
@@ -35,14 +37,12 @@ Session meet_directly(const CommonOptions& options, const std::optional<DirectEn
                       Role role, const Terms& terms, const PasteCommandFn& paste_command,
                       Console& console) {
   std::string one_time_key;
+  const Defer wiper([&] { wipe(one_time_key); });
   const char* program = role == Role::Sender ? "zsend" : "zrecv";
   const Security security = make_security(options, remote, program, &one_time_key);
-  Session session =
-      open_session(make_rendezvous(options, remote), role, security, terms, [&](uint16_t port) {
-        console.listening(options.listen->host, port, one_time_key, paste_command(port));
-      });
-  wipe(one_time_key);
-  return session;
+  return open_session(make_rendezvous(options, remote), role, security, terms, [&](uint16_t port) {
+    console.listening(options.listen->host, port, one_time_key, paste_command(port));
+  });
 }
 
 }  // namespace
