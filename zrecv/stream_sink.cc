@@ -13,6 +13,7 @@
 #include "common/base/io.h"
 #include "common/base/memory.h"
 #include "common/base/quote.h"
+#include "common/base/wait.h"
 #include "common/file/space.h"
 #include "common/session/stream_count.h"
 
@@ -32,8 +33,6 @@ constexpr size_t kPieceBytes = 1 << 20;
 constexpr uint64_t kReleaseBytes = 2 << 20;
 // With --verify-first: so much is held in memory rather than on a disk.
 constexpr uint64_t kSmallBytes = 16 << 20;
-// A waiting thread looks for a stop so often.
-constexpr std::chrono::milliseconds kLookForStop{100};
 
 std::string spool_directory() {
   const char* chosen = getenv("TMPDIR");
@@ -147,15 +146,14 @@ bool StreamSink::let_in_behind_gap(uint64_t end) {
 
 void StreamSink::await_room(uint64_t end, const std::function<bool()>& owed,
                             std::chrono::seconds idle) {
-  auto last_move = std::chrono::steady_clock::now();
+  auto last_move = Clock::now();
   uint64_t seen = 0;
   for (;;) {
     const bool gap = owed();  // not under the lock: who answers tells this sink of blocks
     std::unique_lock lock(mutex_);
     if (has_room_locked(end) || (gap && let_in_behind_gap(end))) return;
-    moved_.wait_for(lock, kLookForStop);
-    check_stop();
-    const auto now = std::chrono::steady_clock::now();
+    wait_a_moment(moved_, lock);
+    const auto now = Clock::now();
     if (handed_ + verified_ != seen || handed_ < verified_) last_move = now;
     seen = handed_ + verified_;
     if (now - last_move > idle)
@@ -171,10 +169,8 @@ Digest StreamSink::digest(uint64_t size) {
 // Or for a failure, which failure() has.
 void StreamSink::await_handed(uint64_t size) {
   std::unique_lock lock(mutex_);
-  while (!failure_ && handed_ < size) {
-    moved_.wait_for(lock, kLookForStop);
-    check_stop();
-  }
+  (void)wait_for_change(moved_, lock, Clock::time_point::max(),
+                        [&] { return failure_ || handed_ >= size; });
 }
 
 // --- the commit

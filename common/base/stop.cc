@@ -2,16 +2,18 @@
 #include "common/base/stop.h"
 
 #include <pthread.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
+
+#include "common/base/error.h"
 
 namespace zx {
 namespace {
 
-std::atomic<int> stop_signal{0};
+std::atomic<int> stop_signal{0}, stop_event{-1};  // never closed: threads may wait to the end
 thread_local const std::atomic<bool>* cancel_flag = nullptr;
 
 constexpr int kStopSignals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGXCPU, SIGALRM, SIGUSR2};
@@ -22,17 +24,21 @@ constexpr auto kNudge = std::chrono::milliseconds(20);
 
 std::atomic<pid_t> doomed_group{0};
 
-int nudge_signal() {
-  return SIGRTMIN;
-}  // to the main thread: EINTR
-int wake_signal() {
-  return SIGRTMIN + 1;
-}  // to the signal thread: blocked, so never lost
+const int nudge_signal = SIGRTMIN;     // to the main thread: EINTR
+const int wake_signal = SIGRTMIN + 1;  // to the signal thread: blocked, so never lost
 
 }  // namespace
 
 bool stop_requested() {
   return stop_signal.load(std::memory_order_relaxed) != 0;
+}
+
+int stop_fd() {
+  return stop_event;
+}
+
+bool in_cancel_scope() {
+  return cancel_flag != nullptr;
 }
 
 void check_stop() {
@@ -50,16 +56,20 @@ CancelScope::~CancelScope() {
 }
 
 SignalWatch::SignalWatch() : main_thread_(pthread_self()) {
+  if (stop_event < 0) stop_event = eventfd(0, EFD_CLOEXEC);
+  if (stop_event < 0) throw_errno(ExitStatus::Internal, "eventfd", errno);
   struct sigaction action {};
+  action.sa_handler = SIG_DFL;
+  sigaction(SIGCHLD, &action, nullptr);
   action.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &action, nullptr);
   sigaction(SIGXFSZ, &action, nullptr);  // past RLIMIT_FSIZE a write then fails with EFBIG
   action.sa_handler = [](int) {};        // without SA_RESTART: its only effect is EINTR
-  sigaction(nudge_signal(), &action, nullptr);
+  sigaction(nudge_signal, &action, nullptr);
 
   sigemptyset(&watched_);
   sigaddset(&watched_, SIGUSR1);
-  sigaddset(&watched_, wake_signal());
+  sigaddset(&watched_, wake_signal);
   struct sigaction hangup {};
   sigaction(SIGHUP, nullptr, &hangup);
   for (int signal : kStopSignals)
@@ -70,7 +80,7 @@ SignalWatch::SignalWatch() : main_thread_(pthread_self()) {
 
 SignalWatch::~SignalWatch() {
   thread_.request_stop();
-  pthread_kill(thread_.native_handle(), wake_signal());
+  pthread_kill(thread_.native_handle(), wake_signal);
   thread_.join();
 }
 
@@ -82,7 +92,7 @@ void SignalWatch::set_callbacks(std::function<void()> on_usr1, std::function<voi
     on_tick_ = std::move(on_tick);
     tick_ = tick;
   }
-  pthread_kill(thread_.native_handle(), wake_signal());  // so that a new tick starts now
+  pthread_kill(thread_.native_handle(), wake_signal);  // so that a new tick starts now
 }
 
 void SignalWatch::run(std::stop_token token) {
@@ -94,7 +104,7 @@ void SignalWatch::run(std::stop_token token) {
       if (on_tick_ && tick_.count() > 0) wait = tick_;
     }
     if (stop_signal.load() != 0) {
-      pthread_kill(main_thread_, nudge_signal());
+      pthread_kill(main_thread_, nudge_signal);
       wait = kNudge;
     }
     const timespec timeout{wait.count() / 1000, (wait.count() % 1000) * 1000000L};
@@ -102,9 +112,10 @@ void SignalWatch::run(std::stop_token token) {
     if (signal == SIGUSR1) {
       const std::lock_guard lock(mutex_);
       if (on_usr1_) on_usr1_();
-    } else if (signal > 0 && signal != wake_signal()) {
+    } else if (signal > 0 && signal != wake_signal) {
       // A second one means "now": the destructors that are running may be stuck in a slow disk.
       if (stop_signal.exchange(signal) != 0) die_by_signal(signal);
+      (void)eventfd_write(stop_event, 1);
     }
     const auto now = std::chrono::steady_clock::now();
     const std::lock_guard lock(mutex_);
@@ -130,12 +141,6 @@ void die_by_signal(int signal) {
   pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
   kill(getpid(), signal);
   _exit(128 + signal);  // not reached: none of these signals has a default that returns
-}
-
-void forbid_core_dumps() {
-  const rlimit none{0, 0};
-  (void)setrlimit(RLIMIT_CORE, &none);  // cannot fail when lowering
-  (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 }  // namespace zx

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Ending by a signal, and progress on a signal. No handler does any work: one thread waits for the
-// signals (sigtimedwait(2)), sets a flag, and keeps interrupting the main thread's system calls
-// until that has noticed. So a signal that falls between a check of the flag and a blocking call is
-// not lost, whatever the call is (but for an fsync of a slow disk).
+// signals (sigtimedwait(2)), sets a flag, makes a descriptor readable that base/wait.h looks at on
+// every thread, and keeps interrupting the main thread's other system calls until that has noticed.
+// So a signal that falls between a check of the flag and a blocking call is not lost, whatever the
+// call is (but for an fsync of a slow disk).
 #pragma once
 
 #include <sys/types.h>
@@ -39,14 +40,18 @@ class CancelScope {
 /// Throws Interrupted when a stop signal has come: SIGINT, SIGTERM, SIGHUP, and the others that
 /// would end the program by default; Cancelled, see above. Call on every EINTR and once a block.
 void check_stop();
-/// The same as a question.
+/// The same as a question, without Cancelled.
 bool stop_requested();
+/// Readable once a stop signal has come; -1 without a SignalWatch.
+int stop_fd();
+/// Whether check_stop() may throw Cancelled on this thread.
+bool in_cancel_scope();
 
 /// Owns the signal thread. Create it in main() before any other thread: it blocks the signals for
 /// all threads made later. A SIGHUP that was ignored when the program started (nohup) stays
 /// ignored; SIGINT does not, because shells ignore it for everything that a script starts with '&'.
 /// SIGPIPE and SIGXFSZ are ignored from here on: a closed pipe and a file over RLIMIT_FSIZE are
-/// errors that can be reported.
+/// errors that can be reported. SIGCHLD is not: children are waited for.
 class SignalWatch {
  public:
   SignalWatch();
@@ -78,9 +83,5 @@ void set_doomed_group(pid_t group) noexcept;
 
 /// Ends the process by the signal with its default action. Call last in main().
 [[noreturn]] void die_by_signal(int signal);
-
-/// Makes core dumps impossible and hides memory and environment from other processes of this user
-/// (prctl(2) PR_SET_DUMPABLE). First call of both mains: keys live in this process.
-void forbid_core_dumps();
 
 }  // namespace zx

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "common/base/unique_fd.h"
 
+#include <fcntl.h>
+#include <sys/socket.h>
+
 #include <cerrno>
+
+#include "common/base/error.h"
 
 namespace zx {
 
@@ -10,6 +15,21 @@ int UniqueFd::close() {
   // Not repeated on EINTR: on Linux the descriptor is gone all the same (close(2), NOTES).
   const int result = ::close(std::exchange(fd_, -1));
   return result == 0 || errno == EINTR ? 0 : errno;
+}
+
+Pipe::Pipe() {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) throw_errno(ExitStatus::Internal, "pipe", errno);
+  reading = UniqueFd(ends[0]);
+  writing = UniqueFd(ends[1]);
+}
+
+SocketPair::SocketPair() {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    throw_errno(ExitStatus::Internal, "socketpair", errno);
+  mine = UniqueFd(ends[0]);
+  theirs = UniqueFd(ends[1]);
 }
 
 }  // namespace zx

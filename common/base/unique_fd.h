@@ -34,4 +34,14 @@ class UniqueFd {
   int fd_ = -1;
 };
 
+/// Two ends of one thing, close-on-exec. Throw Error{Internal}.
+struct Pipe {
+  Pipe();
+  UniqueFd reading, writing;
+};
+struct SocketPair {
+  SocketPair();
+  UniqueFd mine, theirs;
+};
+
 }  // namespace zx

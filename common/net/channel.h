@@ -4,7 +4,6 @@
 // sendfile(2) and splice(2) may use it; the third does not. One thread uses a channel at a time.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -31,7 +30,8 @@ class Channel {
   /// Waits for that, and is also true as soon as the descriptor `other`, or `another`, is readable;
   /// -1 for none.
   bool wait_readable_or(int other, std::chrono::milliseconds wait, int another = -1) {
-    return readable_now() || socket_.wait_readable_or(other, wait, another);
+    return readable_now() ||
+           wait_any({{socket_.fd()}, {other}, {another}}, Clock::now() + wait).has_value();
   }
   /// Declares the end of what this side sends. Errors are ignored: everything that counts was
   /// acknowledged by then, or an error is already on its way.

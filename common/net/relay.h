@@ -21,13 +21,14 @@ class Relay {
   Relay& operator=(const Relay&) = delete;
 
   /// The other end. Once.
-  UniqueFd take_socket() { return std::move(theirs_); }
+  UniqueFd take_socket() { return std::move(sockets_.theirs); }
 
  private:
   void copy_in();
   void copy_out();
 
-  UniqueFd in_, out_, mine_, theirs_;
+  UniqueFd in_, out_;
+  SocketPair sockets_;
   WakeFd stop_in_, stop_out_, done_out_;
   std::thread reader_, writer_;
 };

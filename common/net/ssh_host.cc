@@ -15,7 +15,6 @@
 #include <thread>
 
 #include "common/base/error.h"
-#include "common/base/stop.h"
 
 namespace zx {
 namespace {
@@ -93,10 +92,7 @@ SshHostFinder::SshHostFinder(const SshOptions& ssh, const SshEndpoint& endpoint,
 std::vector<std::string> SshHostFinder::addresses(milliseconds limit) const {
   const auto deadline = Clock::now() + limit;
   std::unique_lock lock(state_->mutex);
-  while (!state_->done && Clock::now() < deadline) {
-    state_->changed.wait_for(lock, milliseconds(100));
-    check_stop();
-  }
+  (void)wait_for_change(state_->changed, lock, deadline, [&] { return state_->done; });
   return state_->addresses;
 }
 

@@ -5,7 +5,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -26,8 +25,8 @@ using std::chrono::seconds;
 constexpr seconds kConnectLimit{10};
 constexpr milliseconds kRetryPause{200};
 constexpr int kBacklog = 16;
-// Only the main thread's waits are ended by a stop signal at once; others look at it so often.
-constexpr milliseconds kSlice{100};
+// Whoever has asked for a stop does not wait longer for the peer to take the last message.
+constexpr milliseconds kLastMoment{200};
 
 void set_option(int fd, int level, int name, int value) {
   // Tuning only: a kernel that refuses one still moves the data.
@@ -63,33 +62,13 @@ std::string address_text(const sockaddr* address, socklen_t length) {
   return (h.find(':') == std::string::npos ? h : "[" + h + "]") + ":" + port.data();
 }
 
-int poll_for(int fd, short events, milliseconds wait) {
-  pollfd p{fd, events, 0};
-  return poll(&p, 1, static_cast<int>(std::max<int64_t>(wait.count(), 0)));
-}
-
-milliseconds until(Clock::time_point deadline) {
-  return std::chrono::ceil<milliseconds>(deadline - Clock::now());
-}
-
-// Polls to a fixed moment through interruptions; false when it has passed.
-bool poll_until(int fd, short events, Clock::time_point deadline) {
-  for (;;) {
-    const milliseconds left = until(deadline);
-    const int n = poll_for(fd, events, std::min(left, kSlice));
-    if (n > 0) return true;
-    if (n == 0 && left <= kSlice) return false;
-    check_stop();
-  }
-}
-
 // One address; the socket, or an errno value.
 int try_connect(const addrinfo& address, Clock::time_point deadline, UniqueFd* out) {
   UniqueFd fd(socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) return errno;
   if (connect(fd.get(), address.ai_addr, address.ai_addrlen) != 0) {
     if (errno != EINPROGRESS && errno != EINTR) return errno;
-    if (!poll_until(fd.get(), POLLOUT, deadline)) return ETIMEDOUT;
+    if (!wait_any({{fd.get(), POLLOUT}}, deadline)) return ETIMEDOUT;
     int error = 0;
     socklen_t length = sizeof error;
     getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &length);
@@ -171,7 +150,7 @@ void Socket::send_failed(int error) const {
 void Socket::wait_until_deadline(short events) {
   if (!deadline_) return;
   // The clock first: a peer that always has a byte ready must not outlast the deadline.
-  if (Clock::now() >= *deadline_ || !poll_until(fd_.get(), events, *deadline_))
+  if (Clock::now() >= *deadline_ || !wait_any({{fd_.get(), events}}, *deadline_))
     throw Error(ExitStatus::Timeout, peer_ + ": timed out during the handshake");
 }
 
@@ -203,7 +182,7 @@ size_t Socket::wait_for_rate(size_t wanted) {
   constexpr uint64_t kLeast = 1 << 10, kMost = 256 << 10;
   const size_t part = std::min<size_t>(wanted, std::clamp(own_rate_ / 8, kLeast, kMost));
   const auto now = Clock::now();
-  if (next_send_ > now) pause_for(until(next_send_));
+  if (next_send_ > now) pause_for(next_send_ - now);
   next_send_ =
       std::max(next_send_, now) + std::chrono::nanoseconds(part * 1'000'000'000 / own_rate_);
   return part;
@@ -225,24 +204,7 @@ void Socket::send_all(std::span<const std::byte> bytes, More more) {
 }
 
 bool Socket::readable_now() {
-  return wait_readable(milliseconds(0));
-}
-
-bool Socket::wait_readable(milliseconds wait) {
-  return poll_until(fd_.get(), POLLIN, Clock::now() + wait);
-}
-
-bool Socket::wait_readable_or(int other, milliseconds wait, int another) {
-  const auto deadline = Clock::now() + wait;
-  for (;;) {
-    const milliseconds left = until(deadline);
-    std::array<pollfd, 3> fds{{{fd_.get(), POLLIN, 0}, {other, POLLIN, 0}, {another, POLLIN, 0}}};
-    const auto slice = std::max<int64_t>(std::min(left, kSlice).count(), 0);
-    const int n = poll(fds.data(), fds.size(), static_cast<int>(slice));
-    if (n > 0) return true;
-    if (n == 0 && left <= kSlice) return false;
-    check_stop();
-  }
+  return wait_any({{fd_.get()}}, Clock::time_point::min()).has_value();
 }
 
 void Socket::shutdown_send() {
@@ -250,10 +212,9 @@ void Socket::shutdown_send() {
 }
 
 void Socket::drain(milliseconds limit) {
-  const auto deadline = Clock::now() + limit;
+  const auto deadline = Clock::now() + (stop_requested() ? std::min(limit, kLastMoment) : limit);
   std::array<std::byte, 1 << 16> scrap{};
-  while (poll_until(fd_.get(), POLLIN, deadline)) {
-    if (Clock::now() >= deadline) return;
+  while (Clock::now() < deadline && wait_regardless({{fd_.get()}}, deadline)) {
     // MSG_TRUNC: TCP drops the bytes without copying them (tcp(7)).
     if (recv(fd_.get(), scrap.data(), scrap.size(), MSG_DONTWAIT | MSG_TRUNC) <= 0) return;
   }
@@ -272,10 +233,6 @@ std::vector<std::string> numeric_addresses(const std::string& host, Family famil
   } catch (const Error&) {
   }
   return out;
-}
-
-void pause_for(milliseconds time) {
-  (void)poll_until(-1, 0, Clock::now() + time);
 }
 
 Socket connect_to(const HostPort& address, Family family, seconds wait, seconds idle,
@@ -370,12 +327,7 @@ void Listener::resume() {
 
 std::optional<Socket> Listener::accept(Clock::time_point give_up, seconds idle) {
   for (;;) {
-    // poll takes an int of milliseconds: wait in slices.
-    const auto slice = std::min(give_up, Clock::now() + std::chrono::hours(1));
-    if (!poll_until(fd_.get(), POLLIN, slice)) {
-      if (Clock::now() < give_up) continue;
-      return std::nullopt;
-    }
+    if (!wait_any({{fd_.get()}}, give_up)) return std::nullopt;
     sockaddr_storage from{};
     socklen_t length = sizeof from;
     auto* address = reinterpret_cast<sockaddr*>(&from);

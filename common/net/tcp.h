@@ -6,7 +6,6 @@
 
 #include <sys/socket.h>
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -15,11 +14,10 @@
 #include <vector>
 
 #include "common/base/unique_fd.h"
+#include "common/base/wait.h"
 #include "common/net/endpoint.h"
 
 namespace zx {
-
-using Clock = std::chrono::steady_clock;
 
 enum class Family { Any, V4, V6 };
 
@@ -64,15 +62,11 @@ class Socket {
   void require_connected() const;
   /// True when a read would not block (data, end or error).
   bool readable_now();
-  /// The same, waiting up to `wait`.
-  bool wait_readable(std::chrono::milliseconds wait);
-  /// The same, but also true as soon as the descriptor `other`, or `another`, is readable; -1 for
-  /// none.
-  bool wait_readable_or(int other, std::chrono::milliseconds wait, int another = -1);
   /// No more sending (FIN). Errors are ignored: the peer may be gone.
   void shutdown_send();
   /// Reads and drops what the peer still sends until it ends or `limit` has passed, so that closing
-  /// does not become a reset that destroys what we sent last.
+  /// does not become a reset that destroys what we sent last. After a stop signal a moment has to
+  /// do.
   void drain(std::chrono::milliseconds limit);
 
   /// The Error for a failed call on this socket's descriptor, also when the call was made elsewhere
@@ -100,9 +94,6 @@ class Socket {
   uint64_t own_rate_ = 0;  // bytes/s; 0: none, or the kernel's business
   Clock::time_point next_send_{};
 };
-
-/// Waits; a stop signal ends it with Interrupted.
-void pause_for(std::chrono::milliseconds time);
 
 /// Connects to the first address that answers, each with up to 10 s, but never longer than to
 /// `end`. While `wait` has not passed, refused or unreachable addresses are tried again every 0.2

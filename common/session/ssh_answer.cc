@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The side that ssh has started. The other one is in ssh_start.cc.
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,7 +10,6 @@
 
 #include "common/base/error.h"
 #include "common/base/io.h"
-#include "common/base/stop.h"
 #include "common/net/relay.h"
 #include "common/session/lobby.h"
 #include "common/session/ssh_start.h"
@@ -26,23 +24,13 @@ constexpr seconds kRequestLimit{30};
 // Longer than the asking side needs for all its ways.
 constexpr seconds kWayLimit{60};
 constexpr seconds kConnectLimit{3}, kProofLimit{5};
-constexpr std::chrono::milliseconds kSlice{100};
-
-bool readable_before(Clock::time_point deadline) {
-  while (Clock::now() < deadline) {
-    check_stop();
-    pollfd p{STDIN_FILENO, POLLIN, 0};
-    if (poll(&p, 1, static_cast<int>(kSlice.count())) > 0) return true;
-  }
-  return false;
-}
 
 // Byte by byte: what follows the line may be the session.
 std::string read_line(Clock::time_point deadline) {
   std::string line;
   line.reserve(kMaxRequestLineBytes);
   for (;;) {
-    if (!readable_before(deadline))
+    if (!wait_any({{STDIN_FILENO}}, deadline))
       throw Error(ExitStatus::Timeout, "start by ssh: nothing came from the other side");
     char c = 0;
     const ssize_t n = retry_eintr([&] { return read(STDIN_FILENO, &c, 1); });

@@ -112,8 +112,7 @@ class Start {
         if (reply->kind == wanted) return *reply;
         continue;  // "failed" of a way that was given up already
       }
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
-      if (left.count() <= 0 || !run_->control->wait_readable(left))
+      if (!wait_any({{run_->control->fd()}}, deadline))
         throw Error(ExitStatus::Timeout, host_ + ": no answer from " + counterpart_ +
                                              " there within " + std::to_string(limit.count()) +
                                              " s");

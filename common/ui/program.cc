@@ -2,12 +2,13 @@
 #include "common/ui/program.h"
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <new>
-#include <system_error>
 
 #include "common/base/error.h"
 
@@ -15,12 +16,12 @@ namespace zx {
 
 namespace {
 
-// Several sources mean several open files on both sides; the soft limit of 1024 is for select(2).
-void allow_many_files() {
+// What is lowered or raised here a child gets back (base/child.h): only soft limits.
+void set_soft_limit(__rlimit_resource_t resource, rlim_t wanted) {
   rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  (void)setrlimit(RLIMIT_NOFILE, &limit);
+  if (getrlimit(resource, &limit) != 0) return;
+  limit.rlim_cur = std::min(wanted, limit.rlim_max);
+  (void)setrlimit(resource, &limit);
 }
 
 // Started with a standard descriptor closed, the first file or socket opened here would get its
@@ -33,9 +34,15 @@ void occupy_standard_descriptors() {
 
 }  // namespace
 
+void forbid_core_dumps() {
+  set_soft_limit(RLIMIT_CORE, 0);
+  (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
 int run_program(const char* name, const std::function<ExitStatus(Console&, Ledger&)>& body) {
   occupy_standard_descriptors();
-  allow_many_files();
+  // Several sources mean several open files on both sides; the limit of 1024 is for select(2).
+  set_soft_limit(RLIMIT_NOFILE, RLIM_INFINITY);
   int signal = 0;
   ExitStatus status = ExitStatus::Internal;
   try {
@@ -55,8 +62,8 @@ int run_program(const char* name, const std::function<ExitStatus(Console&, Ledge
     } catch (const std::exception& e) {
       (void)console.finish(status, std::string("internal error: ") + e.what(), ledger);
     }
-  } catch (const std::system_error& e) {
-    // No thread for the signals: a limit on processes.
+  } catch (const std::exception& e) {
+    // No thread or descriptor for the signals: a limit.
     std::fprintf(stderr, "%s: error: cannot start: %s\n", name, e.what());
     return static_cast<int>(ExitStatus::Internal);
   }
