@@ -2,7 +2,6 @@
 #include "zrecv/stream_output.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -13,6 +12,7 @@
 #include <cerrno>
 
 #include "common/base/io.h"
+#include "common/net/key.h"
 
 namespace zx {
 namespace {
@@ -20,8 +20,6 @@ namespace {
 constexpr size_t kCopyBytes = 256 << 10;
 // The most an unprivileged process may have (/proc/sys/fs/pipe-max-size).
 constexpr int kPipeBytes = 1 << 20;
-// A waiting thread looks for a stop so often.
-constexpr std::chrono::milliseconds kLookForStop{100};
 // A command that has closed its input has this long to say by its status why.
 constexpr std::chrono::milliseconds kLastWords{2000};
 
@@ -64,7 +62,7 @@ std::string StreamOutput::path() const {
 
 void StreamOutput::start() {
   if (!command_text_) return;
-  command_ = std::make_unique<Command>(*command_text_, Command::Use::Consumer);
+  command_ = std::make_unique<Command>(*command_text_, Command::Use::Consumer, kKeyVariable);
   find_kind();
 }
 
@@ -120,18 +118,6 @@ ssize_t StreamOutput::copy(int file, uint64_t offset, size_t bytes) {
   return errno == EAGAIN ? 0 : -errno;
 }
 
-// Whether it ends, without taking its status: within the time, or at all.
-bool StreamOutput::command_ended(std::optional<std::chrono::milliseconds> patience) const {
-  if (command_->process_fd() < 0) return true;  // then the wait for it is not bounded
-  const auto start = std::chrono::steady_clock::now();
-  pollfd p{command_->process_fd(), POLLIN, 0};
-  while (!patience || std::chrono::steady_clock::now() - start < *patience) {
-    if (poll(&p, 1, static_cast<int>(kLookForStop.count())) > 0) return true;
-    check_stop();
-  }
-  return false;
-}
-
 Error StreamOutput::failed(int error) {
   if (!command_) {
     if (error == EPIPE) return {ExitStatus::FileIo, describe() + ": the reader has closed it"};
@@ -140,7 +126,7 @@ Error StreamOutput::failed(int error) {
   std::string words = "closed its input before it had taken everything";
   if (error != EPIPE) {
     words = "could not be given its input: " + errno_text(error);
-  } else if (command_ended(kLastWords)) {
+  } else if (wait_any({{command_->process_fd()}}, Clock::now() + kLastWords)) {
     words = command_->wait();
     if (words.empty()) words = "ended before it had taken everything";
   }
@@ -173,7 +159,6 @@ void StreamOutput::finish() {
     throw_errno(ExitStatus::FileIo, describe() + ": whether it takes all cannot be seen: " + self,
                 errno);
   command_->close_pipe();
-  (void)command_ended(std::nullopt);
   std::string words = command_->wait();
   if (words.empty() && unread(left) > 0) words = "ended before it had taken everything";
   if (!words.empty()) throw Error(ExitStatus::CommandFailed, describe() + " " + words);

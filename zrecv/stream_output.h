@@ -54,7 +54,6 @@ class StreamOutput {
 
   void find_kind();
   ssize_t copy(int file, uint64_t offset, size_t bytes);
-  bool command_ended(std::optional<std::chrono::milliseconds> patience) const;
 
   const std::optional<std::string> command_text_;
   std::unique_ptr<Command> command_;

@@ -10,6 +10,7 @@
 #include <cerrno>
 
 #include "common/base/error.h"
+#include "common/net/key.h"
 
 namespace zx {
 namespace {
@@ -51,7 +52,7 @@ void PipeSource::start() {
   window_ = std::make_shared<const SourceFile>(duplicate(spool_->fd(), "a window in memory"),
                                                label_.name);
   if (!command_text_.empty())
-    input_ = command_.emplace(command_text_, Command::Use::Producer).fd();
+    input_ = command_.emplace(command_text_, Command::Use::Producer, kKeyVariable).fd();
   else
     input_ = STDIN_FILENO;
   struct stat st {};

@@ -32,6 +32,11 @@ class KernelTlsError final : public Error {
       : Error(ExitStatus::Auth, "kernel TLS: " + what) {}
 };
 
+/// Whether this end is at fault, so that nothing is better with another peer or on another way.
+inline bool is_fault_here(const Error& e) {
+  return e.status() == ExitStatus::Internal || dynamic_cast<const KernelTlsError*>(&e) != nullptr;
+}
+
 /// CLIENT_TRAFFIC_SECRET_0 and SERVER_TRAFFIC_SECRET_0 of a connection (RFC 8446, 7.1). Wiped when
 /// destroyed.
 struct TrafficSecrets {

@@ -3,15 +3,13 @@
 // messages, its end. Knows nothing of what is said over it (session/ssh_start.h).
 #pragma once
 
-#include <sys/types.h>
-
 #include <chrono>
 #include <functional>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "common/base/unique_fd.h"
+#include "common/base/child.h"
 #include "common/base/wake_fd.h"
 #include "common/net/endpoint.h"
 
@@ -27,10 +25,6 @@ struct SshOptions {
 /// command, a terminal, local commands. The same as scp(1) switches off.
 std::vector<std::string> ssh_arguments(const SshOptions& options, const SshEndpoint& endpoint,
                                        const std::string& remote_command);
-
-/// Starts a program with these as standard input, output and error, -1 for /dev/null. Signals are
-/// as they were when this process was started. Throws Error{Network} when there is none.
-pid_t start_program(const std::vector<std::string>& argv, int input, int output, int error);
 
 class SshProcess {
  public:
@@ -49,23 +43,18 @@ class SshProcess {
   UniqueFd take_socket() { return std::move(socket_); }
 
   struct End {
-    int status = 0;  // exit status; with a signal 128 + its number
-    bool by_signal = false;
+    Child::End how;
     std::string last_line;  // of its standard error, quoted
   };
-  /// Waits for its end, up to `limit`; then it is killed. Once.
+  /// Waits for its end, up to `limit`; then it is killed.
   End wait(std::chrono::milliseconds limit);
 
  private:
   void read_messages();
-  bool ended_within(std::chrono::milliseconds limit);
-  void reap();
 
   Say say_;
   UniqueFd socket_, messages_;
-  pid_t pid_ = -1;
-  int wait_status_ = 0;
-  bool reaped_ = false;
+  std::optional<Child> child_;
   WakeFd stop_reading_;
   std::string last_line_;  // of the reading thread, until it has ended
   std::thread reader_;

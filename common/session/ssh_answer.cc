@@ -160,10 +160,8 @@ class Answer {
         if (h)
           return finish(met_as_listener(std::move(*listener_), std::move(*h), role_, out_.security,
                                         out_.idle));
-      } catch (const KernelTlsError&) {
-        throw;
       } catch (const Error& e) {
-        if (e.status() == ExitStatus::Internal) throw;
+        if (is_fault_here(e)) throw;
       }
     }
     return std::nullopt;
@@ -178,10 +176,8 @@ class Answer {
         Handshaken h = connector_handshake(std::move(socket), role_, out_.security,
                                            Clock::now() + kProofLimit);
         return finish(met_as_connector(std::move(h), role_, out_.security, out_.idle));
-      } catch (const KernelTlsError&) {
-        throw;
       } catch (const Error& e) {
-        if (e.status() == ExitStatus::Internal) throw;
+        if (is_fault_here(e)) throw;
         failure = with_address({client_, port}, e);
       }
     }

@@ -159,27 +159,23 @@ class Start {
     const SshProcess::End end = run_->process.wait(kEndLimit);
     const bool silent = end.last_line.empty() || !may_be_shown(end.last_line);
     const std::string last = silent ? "" : ": " + end.last_line;
-    if (end.by_signal) {
-      const char* name = sigabbrev_np(end.status - 128);  // null for real-time signals
-      throw Error(ExitStatus::Network,
-                  host_ + ": ssh was killed by SIG" +
-                      (name != nullptr ? name : std::to_string(end.status - 128)) + last);
-    }
+    if (end.how.signal != 0)
+      throw Error(ExitStatus::Network, host_ + ": ssh " + end.how.text() + last);
     constexpr int kSshFailed = 255, kNotFound = 127, kNotExecutable = 126;
-    if (end.status == kSshFailed)
+    if (end.how.status == kSshFailed)
       throw Error(ExitStatus::Network,
                   host_ + ": ssh failed" + (last.empty() ? " (exit status 255)" : last));
     // csh has no status of its own for it.
-    const bool missing = end.status == kNotFound || end.status == kNotExecutable ||
-                         (end.status == 1 && end.last_line.find("not found") != std::string::npos);
+    const bool missing =
+        end.how.status == kNotFound || end.how.status == kNotExecutable ||
+        (end.how.status == 1 && end.last_line.find("not found") != std::string::npos);
     if (missing)
       throw Error(ExitStatus::Network,
                   counterpart_ + " is not installed on " + host_ +
                       ": install package zsend there or name it with --remote-program" +
                       (silent ? "" : " (" + end.last_line + ")"));
-    throw Error(ExitStatus::Protocol, host_ + ": " + counterpart_ + " --remote ended with status " +
-                                          std::to_string(end.status) + " before the session" +
-                                          last);
+    throw Error(ExitStatus::Protocol, host_ + ": " + counterpart_ + " --remote " + end.how.text() +
+                                          " before the session" + last);
   }
 
   // --- the three ways
@@ -211,10 +207,8 @@ class Start {
         Handshaken h =
             connector_handshake(std::move(socket), role_, security_, Clock::now() + kProofLimit);
         return finish(met_as_connector(std::move(h), role_, security_, idle_));
-      } catch (const KernelTlsError&) {
-        throw;  // ours, not the way's
       } catch (const Error& e) {
-        if (e.status() == ExitStatus::Internal) throw;
+        if (is_fault_here(e)) throw;
         add_obstacle(with_address({hosts[i], ready.port}, e));
       }
     }
@@ -258,10 +252,8 @@ class Start {
     try {
       return listener_handshake(std::move(socket), role_, security_,
                                 std::min(end, Clock::now() + kStrangerLimit));
-    } catch (const KernelTlsError&) {
-      throw;
     } catch (const Error& e) {
-      if (e.status() == ExitStatus::Internal) throw;
+      if (is_fault_here(e)) throw;
       told_.detail(std::string("a connection was turned away: ") + e.what());
       return std::nullopt;
     }

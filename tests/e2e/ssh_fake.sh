@@ -75,7 +75,7 @@ push --remote-program /bin/true "$t/f" box:new; expect_status 4; expect_in "$t/s
 push --remote-program /bin/cat "$t/f" box:new; expect_status 4; expect_in "$t/s.err" "ended with status 1 before the session"
 echo 'echo "Permission denied (publickey)." >&2; exit 255' >"$t/shell"
 push "$t/f" box:new; expect_status 5; expect_in "$t/s.err" "error: 'box': ssh failed: Permission denied (publickey)."
-echo 'kill -9 $$' >"$t/shell"; push "$t/f" box:new; expect_status 5; expect_in "$t/s.err" "ssh was killed by SIGKILL"
+echo 'kill -9 $$' >"$t/shell"; push "$t/f" box:new; expect_status 5; expect_in "$t/s.err" "ssh was killed by signal 9 (SIGKILL)"
 status_of "$ZSEND" -S "$t/no-ssh" "$t/f" box:new 2>"$t/s.err"; expect_status 5; expect_in "$t/s.err" "no-ssh': start: No such file"
 
 # Other versions, told by the nonce.
