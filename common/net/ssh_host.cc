@@ -60,7 +60,7 @@ SshHostFinder::SshHostFinder(const SshOptions& ssh, const SshEndpoint& endpoint,
   std::thread([=, state = state_] {
     std::vector<std::string> found;
     try {
-      found = numeric_addresses(ssh_host_name(ssh, endpoint, kConfigLimit), family);
+      found = numeric_hosts(ssh_host_name(ssh, endpoint, kConfigLimit), family);
     } catch (...) {  // not known, or a stop signal: nobody waits
     }
     const std::lock_guard lock(state->mutex);

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <memory>
 
 #include "common/base/error.h"
@@ -23,7 +24,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr seconds kConnectLimit{10};
-constexpr milliseconds kRetryPause{200};
+// Until the next address of a host is tried beside those that have not answered (RFC 8305, 8).
+constexpr milliseconds kAttemptDelay{250};
 constexpr int kBacklog = 16;
 // Whoever has asked for a stop does not wait longer for the peer to take the last message.
 constexpr milliseconds kLastMoment{200};
@@ -52,35 +54,49 @@ AddressList look_up(const HostPort& address, Family family, int flags) {
   return {list, freeaddrinfo};
 }
 
-std::string address_text(const sockaddr* address, socklen_t length) {
+HostPort numeric_address(const sockaddr* address, socklen_t length) {
   std::array<char, NI_MAXHOST> host{};
   std::array<char, NI_MAXSERV> port{};
   if (getnameinfo(address, length, host.data(), host.size(), port.data(), port.size(),
                   NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-    return "unknown address";
-  const std::string h = host.data();
-  return (h.find(':') == std::string::npos ? h : "[" + h + "]") + ":" + port.data();
+    return {"unknown address", 0};
+  std::string name = host.data();
+  // How a socket for both families shows an IPv4 address.
+  if (name.starts_with("::ffff:") && name.find('.') != std::string::npos) name.erase(0, 7);
+  return {name, static_cast<uint16_t>(std::atoi(port.data()))};
 }
 
-// One address; the socket, or an errno value.
-int try_connect(const addrinfo& address, Clock::time_point deadline, UniqueFd* out) {
-  UniqueFd fd(socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+std::vector<HostPort> numeric_addresses(const AddressList& list) {
+  std::vector<HostPort> out;
+  for (const addrinfo* a = list.get(); a != nullptr; a = a->ai_next)
+    out.push_back(numeric_address(a->ai_addr, a->ai_addrlen));
+  return out;
+}
+
+// Begins to connect; 0 or an errno value.
+int begin_connect(const HostPort& address, UniqueFd* out) {
+  const AddressList list = look_up(address, Family::Any, AI_NUMERICHOST);
+  UniqueFd fd(socket(list->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) return errno;
-  if (connect(fd.get(), address.ai_addr, address.ai_addrlen) != 0) {
-    if (errno != EINPROGRESS && errno != EINTR) return errno;
-    if (!wait_any({{fd.get(), POLLOUT}}, deadline)) return ETIMEDOUT;
-    int error = 0;
-    socklen_t length = sizeof error;
-    getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &length);
-    if (error != 0) return error;
-  }
-  const int flags = fcntl(fd.get(), F_GETFL);
-  if (fcntl(fd.get(), F_SETFL, flags & ~O_NONBLOCK) != 0) return errno;
+  if (connect(fd.get(), list->ai_addr, list->ai_addrlen) != 0 && errno != EINPROGRESS) return errno;
   *out = std::move(fd);
   return 0;
 }
 
+int end_connect(int fd) {
+  int error = 0;
+  socklen_t length = sizeof error;
+  if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0) return errno;
+  if (error == 0 && fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK) != 0) return errno;
+  return error;
+}
+
 }  // namespace
+
+Socket::Socket(UniqueFd fd, const HostPort& peer, seconds idle)
+    : Socket(std::move(fd), to_text(peer), idle) {
+  peer_address_ = peer;
+}
 
 Socket::Socket(UniqueFd fd, std::string peer, seconds idle)
     : fd_(std::move(fd)), peer_(std::move(peer)), idle_(idle) {
@@ -220,37 +236,77 @@ void Socket::drain(milliseconds limit) {
   }
 }
 
-std::vector<std::string> numeric_addresses(const std::string& host, Family family) {
+std::vector<std::string> numeric_hosts(const std::string& host, Family family) {
   std::vector<std::string> out;
-  try {
-    const AddressList list = look_up({host, 0}, family, 0);
-    for (const addrinfo* a = list.get(); a != nullptr; a = a->ai_next) {
-      std::array<char, NI_MAXHOST> text{};
-      if (getnameinfo(a->ai_addr, a->ai_addrlen, text.data(), text.size(), nullptr, 0,
-                      NI_NUMERICHOST) == 0)
-        out.emplace_back(text.data());
-    }
-  } catch (const Error&) {
-  }
+  for (HostPort& address : numeric_addresses(look_up({host, 0}, family, 0)))
+    out.push_back(std::move(address.host));
   return out;
+}
+
+std::vector<HostPort> interleave_families(std::vector<HostPort> addresses) {
+  const auto is_v6 = [](const HostPort& a) { return a.host.find(':') != std::string::npos; };
+  for (size_t i = 1; i < addresses.size(); ++i) {
+    const auto at = addresses.begin() + static_cast<std::ptrdiff_t>(i);
+    const auto other = std::find_if(
+        at, addresses.end(), [&](const HostPort& a) { return is_v6(a) != is_v6(*(at - 1)); });
+    if (other != addresses.end()) std::rotate(at, other, other + 1);
+  }
+  return addresses;
+}
+
+int race(const std::vector<HostPort>& addresses, Clock::time_point deadline, UniqueFd* winner,
+         size_t* index) {
+  std::vector<UniqueFd> sockets;  // of the addresses begun
+  std::vector<Watched> watched;   // the same; -1 once failed
+  int error = EHOSTUNREACH;
+  auto next_begin = Clock::now();
+  for (size_t pending = 0;;) {
+    const bool more = sockets.size() < addresses.size();
+    if (!more && pending == 0) return error;
+    int failure = 0;
+    if (more && (pending == 0 || Clock::now() >= next_begin)) {
+      UniqueFd& socket = sockets.emplace_back();
+      failure = begin_connect(addresses[sockets.size() - 1], &socket);
+      watched.push_back({socket.get(), POLLOUT});
+      next_begin = Clock::now() + kAttemptDelay;
+      if (failure == 0) ++pending;
+    } else if (const auto ready =
+                   wait_any(watched, more ? std::min(deadline, next_begin) : deadline)) {
+      failure = end_connect(sockets[*ready].get());
+      if (failure == 0) {
+        *winner = std::move(sockets[*ready]);
+        *index = *ready;
+        return 0;
+      }
+      watched[*ready].fd = -1;
+      --pending;
+    } else if (Clock::now() >= deadline) {
+      return error == ECONNREFUSED ? error : ETIMEDOUT;  // a refusal says more than silence
+    }
+    if (failure == 0) continue;
+    error = failure;
+    next_begin = Clock::now();
+  }
 }
 
 Socket connect_to(const HostPort& address, Family family, seconds wait, seconds idle,
                   Clock::time_point end) {
-  const auto give_up = Clock::now() + wait;
-  for (;;) {
-    const AddressList list = look_up(address, family, 0);
-    int error = EHOSTUNREACH;
-    for (const addrinfo* a = list.get(); a != nullptr; a = a->ai_next) {
-      UniqueFd fd;
-      error = try_connect(*a, std::min(end, Clock::now() + kConnectLimit), &fd);
-      if (error == 0) return {std::move(fd), address_text(a->ai_addr, a->ai_addrlen), idle};
-    }
-    if (Clock::now() + kRetryPause >= give_up)
-      throw_errno(error == ETIMEDOUT ? ExitStatus::Timeout : ExitStatus::Network,
-                  to_text(address) + ": connect", error);
-    pause_for(kRetryPause);
-  }
+  const auto start = Clock::now();
+  bool known = false;
+  const auto attempt = [&] {
+    known = false;
+    const auto addresses = interleave_families(numeric_addresses(look_up(address, family, 0)));
+    known = true;
+    UniqueFd fd;
+    size_t index = 0;
+    const int error = race(addresses, std::min(end, Clock::now() + kConnectLimit), &fd, &index);
+    if (error == 0) return Socket(std::move(fd), addresses[index], idle);
+    const auto waited = std::chrono::round<seconds>(Clock::now() - start);
+    throw Error(error == ETIMEDOUT ? ExitStatus::Timeout : ExitStatus::Network,
+                to_text(address) + ": connect: " + errno_text(error) +
+                    (wait.count() > 0 ? " after " + std::to_string(waited.count()) + " s" : ""));
+  };
+  return retry_until(start + wait, attempt, [&](const Error&) { return known; });
 }
 
 namespace {
@@ -271,9 +327,8 @@ UniqueFd bind_to(const sockaddr* address, socklen_t length, Family family) {
 Listener::Listener(const HostPort& address, Family family) {
   const AddressList list = look_up(address, family, AI_PASSIVE);
   // Without a host, one IPv6 socket takes both families; the IPv4 one is for machines without IPv6.
-  std::array<int, 2> order{AF_INET6, AF_INET};
   int error = EADDRNOTAVAIL;
-  for (int wanted : order) {
+  for (int wanted : {AF_INET6, AF_INET}) {
     for (const addrinfo* a = list.get(); a != nullptr && !fd_.valid(); a = a->ai_next) {
       if (a->ai_family != wanted) continue;
       fd_ = bind_to(a->ai_addr, a->ai_addrlen, family);
@@ -286,8 +341,7 @@ Listener::Listener(const HostPort& address, Family family) {
   auto* b = reinterpret_cast<sockaddr*>(&bound);
   if (getsockname(fd_.get(), b, &length) != 0)
     throw_errno(ExitStatus::Network, "getsockname", errno);
-  port_ = ntohs(bound.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6&>(bound).sin6_port
-                                            : reinterpret_cast<sockaddr_in&>(bound).sin_port);
+  port_ = numeric_address(b, length).port;
   // pause() gives up a port that the kernel has chosen, but not one that was asked for: a second
   // socket asks for it, which SO_REUSEADDR allows as long as none listens, and takes its place.
   if (address.port == 0) fd_ = bind_to(b, length, family);
@@ -295,12 +349,10 @@ Listener::Listener(const HostPort& address, Family family) {
     throw_errno(ExitStatus::Network, to_text(address) + ": listen", errno);
 }
 
-Listener::Listener(PortRange ports, Family family) {
+Listener Listener::on_port_of(PortRange ports, Family family) {
   for (unsigned port = ports.first;; ++port) {
     try {
-      *this = Listener(HostPort{"", static_cast<uint16_t>(port)}, family);
-      exclusive_ = port != 0;
-      return;
+      return {HostPort{"", static_cast<uint16_t>(port)}, family};
     } catch (const Error& e) {
       if (ports.first == ports.last) throw;
       if (port >= ports.last)
@@ -312,15 +364,15 @@ Listener::Listener(PortRange ports, Family family) {
 
 void Listener::pause() {
   // Connections that were accepted keep SO_REUSEADDR, so that they do not hold the port after their
-  // end (TIME_WAIT); this socket, which holds it but does not listen, must not be shared with.
-  if (exclusive_) set_option(fd_.get(), SOL_SOCKET, SO_REUSEADDR, 0);
+  // end (TIME_WAIT). This socket holds it but does not listen: with the option somebody else could.
+  set_option(fd_.get(), SOL_SOCKET, SO_REUSEADDR, 0);
   // Linux: takes a listening socket back to "bound" (inet_shutdown in af_inet.c); listen(2) again
   // revives it.
   (void)shutdown(fd_.get(), SHUT_RD);
 }
 
 void Listener::resume() {
-  if (exclusive_) set_option(fd_.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+  set_option(fd_.get(), SOL_SOCKET, SO_REUSEADDR, 1);
   if (listen(fd_.get(), kBacklog) != 0)
     throw_errno(ExitStatus::Network, "port " + std::to_string(port_) + ": listen again", errno);
 }
@@ -332,7 +384,7 @@ std::optional<Socket> Listener::accept(Clock::time_point give_up, seconds idle) 
     socklen_t length = sizeof from;
     auto* address = reinterpret_cast<sockaddr*>(&from);
     UniqueFd fd(retry_eintr([&] { return accept4(fd_.get(), address, &length, SOCK_CLOEXEC); }));
-    if (fd.valid()) return Socket(std::move(fd), address_text(address, length), idle);
+    if (fd.valid()) return Socket(std::move(fd), numeric_address(address, length), idle);
     // The connection may be gone again (accept(2), ERRORS); the rest is ours.
     if (errno != ECONNABORTED && errno != EPROTO && errno != ENETDOWN && errno != EHOSTDOWN &&
         errno != EHOSTUNREACH && errno != ENETUNREACH)

@@ -29,6 +29,8 @@ enum class More { No, Yes };
 class Socket {
  public:
   /// Takes the descriptor. idle: the longest wait of one call for the peer.
+  Socket(UniqueFd fd, const HostPort& peer, std::chrono::seconds idle);
+  /// For one that is not TCP: peer is what messages say.
   Socket(UniqueFd fd, std::string peer, std::chrono::seconds idle);
 
   /// Until cleared, every call fails with Timeout at this moment, however busy the peer is: the
@@ -46,8 +48,8 @@ class Socket {
   /// kernel spaces them (SO_MAX_PACING_RATE), whatever call hands them over. Of what is handed over
   /// about a quarter of a second's worth waits in the socket, so that cancelling and messages stay
   /// prompt. The first ten segments are not paced. Throws Error{Network} when the kernel refuses.
-  /// A socket that is not TCP (one end of an ssh channel) has no such thing: there send_all()
-  /// waits, and limits_rate_itself() says that nothing may go by it.
+  /// A socket that is not TCP (one end of an ssh channel) cannot be paced: send_all() sleeps
+  /// instead, and limits_rate_itself() tells callers not to bypass it with sendfile or splice.
   void limit_rate(uint64_t bytes_per_second);
   bool limits_rate_itself() const { return own_rate_ > 0; }
   /// Waits for the peer longer than the idle time-out by so much, from here on.
@@ -80,6 +82,8 @@ class Socket {
 
   int fd() const { return fd_.get(); }
   const std::string& peer() const { return peer_; }
+  /// Numeric; without a host when it is not TCP.
+  const HostPort& peer_address() const { return peer_address_; }
   std::chrono::seconds idle_timeout() const { return idle_; }
 
  private:
@@ -89,38 +93,46 @@ class Socket {
 
   UniqueFd fd_;
   std::string peer_;
+  HostPort peer_address_;
   std::chrono::seconds idle_;
   std::optional<Clock::time_point> deadline_;
   uint64_t own_rate_ = 0;  // bytes/s; 0: none, or the kernel's business
   Clock::time_point next_send_{};
 };
 
-/// Connects to the first address that answers, each with up to 10 s, but never longer than to
-/// `end`. While `wait` has not passed, refused or unreachable addresses are tried again every 0.2
-/// s. Throws Error{Network|Timeout}.
+/// Connects to the address of the host that answers first (race()), within 10 s and never later
+/// than `end`. While `wait` has not passed, a host that refuses or cannot be reached is tried again
+/// every 0.2 s. Throws Error{Network|Timeout}.
 Socket connect_to(const HostPort& address, Family family, std::chrono::seconds wait,
                   std::chrono::seconds idle, Clock::time_point end = Clock::time_point::max());
 
-/// The numeric addresses of a host, none when it is not known. Blocking, as long as the system's
-/// resolver takes.
-std::vector<std::string> numeric_addresses(const std::string& host, Family family);
+/// The order of RFC 8305: as it was, but the two families by turns.
+std::vector<HostPort> interleave_families(std::vector<HostPort> addresses);
+/// Connects to the first of these numeric addresses that accepts. Each next one is tried beside the
+/// others as soon as one has failed, or after 0.25 s. 0 with the socket and its address's index, or
+/// an errno value. Throws as wait_any() does.
+int race(const std::vector<HostPort>& addresses, Clock::time_point deadline, UniqueFd* winner,
+         size_t* index);
+
+/// The numeric addresses of a host. Blocking, as long as the system's resolver takes. Throws
+/// Error{Network}.
+std::vector<std::string> numeric_hosts(const std::string& host, Family family);
 
 /// A listening socket.
 class Listener {
  public:
   /// Empty host: all addresses, IPv6 and IPv4. Throws Error{Network}.
   Listener(const HostPort& address, Family family);
-  /// On all addresses, on the first port of the range that is free. While it lives no other program
-  /// gets that port, also not between pause() and resume(): several sessions share a range. Throws
-  /// Error{Network}.
-  Listener(PortRange ports, Family family);
+  /// On all addresses, on the first port of the range that is free. Throws Error{Network}.
+  static Listener on_port_of(PortRange ports, Family family);
   /// The port in use, also when 0 was asked for.
   uint16_t port() const { return port_; }
   /// Waits for a connection; nothing when none came before give_up.
   std::optional<Socket> accept(Clock::time_point give_up, std::chrono::seconds idle);
   /// For poll(2): readable when a connection waits.
   int fd() const { return fd_.get(); }
-  /// Refuses connections from here on, but keeps the port. Those that wait are reset.
+  /// Refuses connections from here on, but keeps the port: no other program gets it. Those that
+  /// wait are reset.
   void pause();
   /// Throws Error{Network} when the port is no longer to be had.
   void resume();
@@ -128,7 +140,6 @@ class Listener {
  private:
   UniqueFd fd_;
   uint16_t port_ = 0;
-  bool exclusive_ = false;
 };
 
 }  // namespace zx

@@ -128,7 +128,7 @@ class Answer {
       write_reply(ready, request.nonce);
       return through();
     }
-    listener_.emplace(request.ports, request.family);
+    listener_ = Listener::on_port_of(request.ports, request.family);
     ready.port = listener_->port();
     write_reply(ready, request.nonce);
     for (;;) {

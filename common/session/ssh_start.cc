@@ -218,7 +218,7 @@ class Start {
   std::optional<Met> let_connect() {
     std::optional<Listener> listener;
     try {
-      listener.emplace(start_.ports, family_);
+      listener = Listener::on_port_of(start_.ports, family_);
     } catch (const Error& e) {
       add_obstacle(std::string("connecting back: ") + e.what());
       return std::nullopt;
