@@ -8,11 +8,8 @@ namespace {
 
 constexpr size_t kPeerTextBytes = 1024;
 
-void append_hex(std::string& out, unsigned char byte) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  out += "\\x";
-  out += kDigits[byte >> 4];
-  out += kDigits[byte & 15];
+void append_hex(std::string& out, char byte) {
+  out += "\\x" + to_hex(std::as_bytes(std::span(&byte, 1)));
 }
 
 // What a terminal acts on or hides: controls, zero-width and bidirectional marks (the characters of
@@ -45,7 +42,7 @@ std::string escape_with(std::string_view bytes, size_t max_bytes, char also) {
     char32_t code = 0;
     const size_t n = utf8_char(bytes, i, &code);
     if (n == 0) {
-      append_hex(out, static_cast<unsigned char>(bytes[i++]));
+      append_hex(out, bytes[i++]);
       continue;
     }
     if (code == '\n') {
@@ -56,7 +53,7 @@ std::string escape_with(std::string_view bytes, size_t max_bytes, char also) {
       out += '\\';
       out += static_cast<char>(code);
     } else if (must_hide(code)) {
-      for (size_t k = 0; k < n; ++k) append_hex(out, static_cast<unsigned char>(bytes[i + k]));
+      for (size_t k = 0; k < n; ++k) append_hex(out, bytes[i + k]);
     } else {
       out.append(bytes, i, n);
     }
@@ -70,25 +67,11 @@ std::string escape_with(std::string_view bytes, size_t max_bytes, char also) {
 size_t utf8_char(std::string_view bytes, size_t at, char32_t* code) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(bytes[at + i]); };
   const unsigned char first = byte(0);
-  size_t n = 0;
-  char32_t value = 0;
-  if (first < 0x80) {
-    *code = first;
-    return 1;
-  }
-  if (first >= 0xc2 && first <= 0xdf) {
-    n = 2;
-    value = first & 0x1fU;
-  } else if (first >= 0xe0 && first <= 0xef) {
-    n = 3;
-    value = first & 0x0fU;
-  } else if (first >= 0xf0 && first <= 0xf4) {
-    n = 4;
-    value = first & 0x07U;
-  } else {
-    return 0;
-  }
-  if (bytes.size() - at < n) return 0;
+  size_t n = first < 0x80 ? 1 : 2;
+  if (first >= 0xe0) n = first < 0xf0 ? 3 : 4;
+  const bool begins = first < 0x80 || (first >= 0xc2 && first <= 0xf4);
+  if (!begins || bytes.size() - at < n) return 0;
+  char32_t value = n == 1 ? first : first & (0x7fU >> n);
   for (size_t i = 1; i < n; ++i) {
     if ((byte(i) & 0xc0U) != 0x80) return 0;
     value = (value << 6) | (byte(i) & 0x3fU);
@@ -125,6 +108,16 @@ std::string shell_word(std::string_view bytes) {
       out += c;
   }
   return out + "'";
+}
+
+std::string to_hex(std::span<const std::byte> bytes) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string out;
+  for (std::byte b : bytes) {
+    out += kDigits[std::to_integer<unsigned>(b) >> 4];
+    out += kDigits[std::to_integer<unsigned>(b) & 15];
+  }
+  return out;
 }
 
 }  // namespace zx

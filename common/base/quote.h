@@ -2,6 +2,7 @@
 // The one way by which bytes from a peer, a file name or an operand reach a terminal or a log.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -25,5 +26,7 @@ std::string shell_word(std::string_view bytes);
 /// The length of the valid UTF-8 character that starts at bytes[at], 0 if there is none; *code gets
 /// its code point. Surrogates, overlong forms and code points past U+10FFFF are not valid.
 size_t utf8_char(std::string_view bytes, size_t at, char32_t* code);
+
+std::string to_hex(std::span<const std::byte> bytes);
 
 }  // namespace zx

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 
 #include "common/base/error.h"
@@ -14,21 +13,13 @@
 #include "common/base/random.h"
 #include "common/file/name.h"
 #include "common/file/space.h"
-#include "common/integrity/digest.h"
 
 namespace zx {
-namespace {
-
-std::string random_name() {
-  std::array<std::byte, 8> bytes{};
-  fill_random(bytes);
-  return std::string(kTempPrefix) + to_hex(bytes);
-}
-
-}  // namespace
 
 TempFile::TempFile(const HeldDir& dir, std::string final_name)
-    : dir_(&dir), final_name_(std::move(final_name)), temp_name_(random_name()) {
+    : dir_(&dir),
+      final_name_(std::move(final_name)),
+      temp_name_(std::string(kTempPrefix) + random_hex(8)) {
   fd_ = UniqueFd(openat(dir.fd(), temp_name_.c_str(),
                         O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd_.valid()) throw_file_errno(describe() + ": create temporary file beside it", errno);

@@ -18,7 +18,6 @@ namespace zx {
 using Digest = std::array<std::byte, 16>;
 
 Digest digest_of(std::span<const std::byte> bytes);
-std::string to_hex(std::span<const std::byte> bytes);
 
 /// Streaming digest. reset() starts the next one; the 576-byte state is allocated once.
 class Hasher {

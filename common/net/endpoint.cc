@@ -24,27 +24,25 @@ uint16_t parse_port(std::string_view digits, std::string_view whole) {
   return port;
 }
 
+// Letters, digits and `also`; what begins with '-' could be taken for an option.
+void check_name(std::string_view name, std::string_view also, const std::string& what,
+                std::string_view whole) {
+  if (name.front() == '-') bad(whole, "a " + what + " cannot begin with '-'");
+  for (char c : name)
+    if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
+        also.find(c) == std::string_view::npos)
+      bad(whole, "the " + what + " has a character that no " + what + " name has");
+}
+
 void check_host(std::string_view host, std::string_view whole) {
   if (host.empty()) bad(whole, "no host");
-  if (host.front() == '-') bad(whole, "a host cannot begin with '-'");
-  for (char c : host) {
-    const auto u = static_cast<unsigned char>(c);
-    const bool fine = (u >= '0' && u <= '9') || (u >= 'a' && u <= 'z') || (u >= 'A' && u <= 'Z') ||
-                      u == '.' || u == '-' || u == '_' || u == ':' || u == '%';
-    if (!fine) bad(whole, "the host has a character that no host name has");
-  }
+  check_name(host, ".-_:%", "host", whole);
 }
 
 // For ssh's command line: only what user names have (an @ is in those of some directories).
 void check_user(std::string_view user, std::string_view whole) {
   if (user.empty()) bad(whole, "no user before '@'");
-  if (user.front() == '-') bad(whole, "a user cannot begin with '-'");
-  for (char c : user) {
-    const auto u = static_cast<unsigned char>(c);
-    const bool fine = (u >= '0' && u <= '9') || (u >= 'a' && u <= 'z') || (u >= 'A' && u <= 'Z') ||
-                      std::string_view("._-+@=,").find(c) != std::string_view::npos;
-    if (!fine) bad(whole, "the user has a character that no user name has");
-  }
+  check_name(user, "._-+@=,", "user", whole);
 }
 
 // Splits "host:port", "[v6]:port", "host", "[v6]"; the host is not yet checked.

@@ -17,10 +17,6 @@ namespace {
 
 constexpr std::string_view kStart = "zxfer-start";
 constexpr size_t kNonceDigits = 32;
-// The lines of a request, in this order, between the first one and "end".
-constexpr std::array<std::string_view, 9> kKeys{"nonce",  "key",   "role",    "mode",  "ktls",
-                                                "family", "ports", "timeout", "listen"};
-
 // Never the line itself: with something missing or moved it may be the key.
 [[noreturn]] void bad(const std::string& what) {
   throw Error(ExitStatus::Protocol, "start by ssh: " + what);
@@ -92,12 +88,43 @@ bool is_address(std::string_view text) {
 }
 
 PortRange read_ports(std::string_view value) {
+  if (value == "0-0") return {};
   try {
     return parse_port_range(value);
   } catch (const Error&) {
-    bad("the ports are none");
+    bad("invalid port range");
   }
 }
+
+std::chrono::seconds read_idle(std::string_view value) {
+  const auto seconds = number<int64_t>(value);
+  if (!seconds || *seconds < 1 || *seconds > 1'000'000) bad("invalid time-out");
+  return std::chrono::seconds(*seconds);
+}
+
+std::string read_nonce(std::string_view value) {
+  if (!is_nonce(value)) bad("invalid nonce");
+  return std::string(value);
+}
+
+struct RequestLine {
+  std::string_view key;
+  void (*take)(StartRequest& request, std::string_view value);
+};
+using R = StartRequest;
+using V = std::string_view;
+// In this order between the first line and "end".
+constexpr std::array<RequestLine, 9> kRequestLines{{
+    {"nonce", [](R& r, V value) { r.nonce = read_nonce(value); }},
+    {"key", [](R& r, V value) { r.key = Key::parse(value); }},
+    {"role", [](R& r, V value) { r.role = word(kRoles, value); }},
+    {"mode", [](R& r, V value) { r.plain = word(kModes, value); }},
+    {"ktls", [](R& r, V value) { r.ktls = word(kKtls, value); }},
+    {"family", [](R& r, V value) { r.family = word(kFamilies, value); }},
+    {"ports", [](R& r, V value) { r.ports = read_ports(value); }},
+    {"timeout", [](R& r, V value) { r.idle = read_idle(value); }},
+    {"listen", [](R& r, V value) { r.listen = word(kYesNo, value); }},
+}};
 
 // A path as one word of ASCII (RFC 3986, 2.1).
 std::string percent_encode(std::string_view bytes) {
@@ -153,15 +180,7 @@ std::string one_line(const std::string& text) {
 }  // namespace
 
 std::string make_nonce() {
-  std::array<std::byte, kNonceDigits / 2> bytes{};
-  fill_random(bytes);
-  std::string out;
-  for (std::byte b : bytes) {
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    out += kDigits[std::to_integer<size_t>(b) >> 4];
-    out += kDigits[std::to_integer<size_t>(b) & 15];
-  }
-  return out;
+  return random_hex(kNonceDigits / 2);
 }
 
 std::string encode_request(const StartRequest& r) {
@@ -199,7 +218,7 @@ bool RequestReader::take(std::string_view line) {
     version_ = *version;
     return false;
   }
-  if (at > kKeys.size()) {
+  if (at > kRequestLines.size()) {
     if (line == "end") return true;
     if (line.starts_with(kOperand))
       take_path(line.substr(kOperand.size()), &named_bytes_, &request_.named.operands);
@@ -209,44 +228,13 @@ bool RequestReader::take(std::string_view line) {
       bad("the request has no end");
     return false;
   }
-  if (w.size() != 2 || w[0] != kKeys[at - 1])
-    bad("the request lacks " + std::string(kKeys[at - 1]));
-  const std::string_view value = w[1];
-  switch (at) {
-    case 1:
-      if (!is_nonce(value)) bad("the nonce is none");
-      request_.nonce = value;
-      if (version_ != kStartVersion)
-        bad("the other side speaks version " + std::to_string(version_) +
-            " of it, this program version " + std::to_string(kStartVersion));
-      break;
-    case 2:
-      request_.key = Key::parse(value);
-      break;
-    case 3:
-      request_.role = word(kRoles, value);
-      break;
-    case 4:
-      request_.plain = word(kModes, value);
-      break;
-    case 5:
-      request_.ktls = word(kKtls, value);
-      break;
-    case 6:
-      request_.family = word(kFamilies, value);
-      break;
-    case 7:
-      if (value != "0-0") request_.ports = read_ports(value);
-      break;
-    case 8: {
-      const auto seconds = number<int64_t>(value);
-      if (!seconds || *seconds < 1 || *seconds > 1'000'000) bad("the time-out is none");
-      request_.idle = std::chrono::seconds(*seconds);
-      break;
-    }
-    default:
-      request_.listen = word(kYesNo, value);
-  }
+  const RequestLine& expected = kRequestLines[at - 1];
+  if (w.size() != 2 || w[0] != expected.key) bad("the request lacks " + std::string(expected.key));
+  expected.take(request_, w[1]);
+  // Only now: with the nonce the other side can be told.
+  if (at == 1 && version_ != kStartVersion)
+    bad("the other side speaks version " + std::to_string(version_) +
+        " of it, this program version " + std::to_string(kStartVersion));
   return false;
 }
 

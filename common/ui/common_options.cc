@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
 
+#include "common/base/defer.h"
 #include "common/base/error.h"
 #include "common/base/page_buffer.h"
 #include "common/base/quote.h"
@@ -34,11 +34,11 @@ std::vector<std::string> with_explicit_values(int argc, const char* const* argv,
       options = false;
       continue;
     }
-    if (options && word.starts_with("--") && word.size() > 2) {
+    if (word.starts_with("--") && word.size() > 2) {
       if (word.find('=') == word.size() - 1)
         throw Error(ExitStatus::Usage, escape(word) + ": the value is empty");
     }
-    if (options && (word == "--json" || word == "--digest")) word += "=-";
+    if (word == "--json" || word == "--digest") word += "=-";
     out.push_back(std::move(word));
   }
   return out;
@@ -92,6 +92,27 @@ void add_seconds(CLI::App& app, const std::string& name, std::optional<std::chro
       ->type_name("SEC");
 }
 
+struct Sizes {
+  const char* bounds;  // in words
+  uint64_t least, most = UINT64_MAX, multiple = 1;
+};
+
+template <typename T>
+CLI::Option* add_size(CLI::App& app, const std::string& name, const char* type, const Sizes& sizes,
+                      T* out, const std::string& help) {
+  return app
+      .add_option_function<std::string>(
+          name,
+          [=](const std::string& value) {
+            const auto size = parse_size(value);
+            if (!size || *size < sizes.least || *size > sizes.most || *size % sizes.multiple != 0)
+              throw Error(ExitStatus::Usage, name + " " + escape(value) + ": " + sizes.bounds);
+            *out = static_cast<T>(*size);
+          },
+          help)
+      ->type_name(type);
+}
+
 void check(const CommonOptions& o, bool four, bool six) {
   const auto conflict = [](const std::string& text) { throw Error(ExitStatus::Usage, text); };
   if (four && six) conflict("-4 and -6 exclude each other");
@@ -111,7 +132,7 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
                           const std::vector<std::pair<std::string, Engine>>& engines,
                           CommonOptions* o) {
   bool four = false, six = false;
-  std::string listen, block_size, buffer_size, rate_limit, rekey_after, streams;
+  std::string listen, streams;
   CertificateFiles certificates;
   std::optional<std::chrono::seconds> timeout;
 
@@ -142,18 +163,22 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
   for (const char* word : {"aes128", "aes256", "chacha20"})
     suites.emplace_back(word, suite_bit(word));
   add_words(app, "--tls-cipher", suites, &o->suite, "")->group("");
-  app.add_option("--rekey-after", rekey_after)->group("");
+  add_size(app, "--rekey-after", "", {"from 1M to 255G", kMinBlockBytes, kKeyLimitBytes},
+           &o->key_limit_bytes, "")
+      ->group("");
   Words<std::optional<Engine>> engine_words{{"auto", std::nullopt}};
   for (const auto& [word, engine] : engines) engine_words.emplace_back(word, engine);
   add_words<std::optional<Engine>>(app, "--engine", engine_words, &o->engine.asked,
                                    "how bytes move at this end");
-  app.add_option("--buffer-size", buffer_size,
-                 "bytes per call of the engine readwrite, 4K to 16M, a multiple of 4K")
-      ->type_name("SIZE");
-  app.add_option("--block-size", block_size, "bytes per verified block, 1M to 16M (16M)")
-      ->type_name("SIZE");
-  app.add_option("--bwlimit", rate_limit, "bytes a second on the network, at least 1K (no limit)")
-      ->type_name("RATE");
+  add_size(app, "--buffer-size", "SIZE",
+           {"from 4K to 16M, and a multiple of 4K", kMinBufferBytes, kMaxBufferBytes,
+            PageBuffer::kPageBytes},
+           &o->engine.buffer_bytes,
+           "bytes per call of the engine readwrite, 4K to 16M, a multiple of 4K");
+  add_size(app, "--block-size", "SIZE", {"from 1M to 16M", kMinBlockBytes, kMaxBlockBytes},
+           &o->block_bytes, "bytes per verified block, 1M to 16M (16M)");
+  add_size(app, "--bwlimit", "RATE", {"bytes a second, at least 1K", kMinRateLimit}, &o->rate_limit,
+           "bytes a second on the network, at least 1K (no limit)");
   app.add_option("--streams", streams, "connections that share the blocks out, 1 to 16 (auto)")
       ->type_name("N|auto");
   add_seconds(app, "--timeout", &timeout, 1, "give up when nothing moves for so long (60)");
@@ -201,41 +226,15 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
   if (timeout) o->timeout = *timeout;
   if (four) o->family = Family::V4;
   if (six) o->family = Family::V6;
-  if (!block_size.empty()) {
-    const auto size = parse_size(block_size);
-    if (!size || *size < kMinBlockBytes || *size > kMaxBlockBytes)
-      throw Error(ExitStatus::Usage, "--block-size " + escape(block_size) + ": from 1M to 16M");
-    o->block_bytes = static_cast<uint32_t>(*size);
-  }
-  if (!rate_limit.empty()) {
-    const auto rate = parse_size(rate_limit);
-    if (!rate || *rate < kMinRateLimit)
-      throw Error(ExitStatus::Usage,
-                  "--bwlimit " + escape(rate_limit) + ": bytes a second, at least 1K");
-    o->rate_limit = *rate;
-  }
   if (!streams.empty() && streams != "auto") {
     const auto count = parse_size(streams);
     if (!count || *count < 1 || *count > kMaxStreams || !std::ranges::all_of(streams, is_digit))
       throw Error(ExitStatus::Usage, "--streams " + escape(streams) + ": from 1 to 16, or auto");
     o->streams = static_cast<uint16_t>(*count);
   }
-  if (!rekey_after.empty()) {
-    const auto size = parse_size(rekey_after);
-    if (!size || *size < kMinBlockBytes || *size > kKeyLimitBytes)
-      throw Error(ExitStatus::Usage, "--rekey-after " + escape(rekey_after) + ": from 1M to 255G");
-    o->key_limit_bytes = *size;
-  }
-  if (!(certificates.certificate + certificates.key + certificates.authority).empty())
+  if (!certificates.certificate.empty() || !certificates.key.empty() ||
+      !certificates.authority.empty())
     o->certificates = certificates;
-  if (!buffer_size.empty()) {
-    const auto size = parse_size(buffer_size);
-    if (!size || *size < kMinBufferBytes || *size > kMaxBufferBytes ||
-        *size % PageBuffer::kPageBytes != 0)
-      throw Error(ExitStatus::Usage, "--buffer-size " + escape(buffer_size) +
-                                         ": from 4K to 16M, and a multiple of 4K");
-    o->engine.buffer_bytes = static_cast<size_t>(*size);
-  }
   check(*o, four, six);
   if (four) o->ssh.ssh.arguments.emplace_back("-4");
   if (six) o->ssh.ssh.arguments.emplace_back("-6");
@@ -249,20 +248,25 @@ std::string make_key_file(const std::string& path) {
   return "wrote a new key to " + quote(path) + "; copy it to the other machine and keep it private";
 }
 
-Security make_security(const CommonOptions& options, const std::optional<DirectEndpoint>& remote,
-                       const char* program, std::string* one_time) {
+Security basic_security(const CommonOptions& options) {
   Security security;
-  security.mode = options.plain ? Mode::Plain : options.certificates ? Mode::TlsCert : Mode::TlsPsk;
-  security.no_auth = options.no_auth;
+  security.mode = options.plain ? Mode::Plain : Mode::TlsPsk;
   security.ktls = options.ktls;
   security.key_limit_bytes = options.key_limit_bytes;
-  // Taken out of the environment in any case: nothing that is started from here shall see it.
-  std::string from_environment = take_key_from_environment();
-  const std::unique_ptr<std::string, void (*)(std::string*)> wiper(
-      &from_environment, [](std::string* text) { wipe(*text); });
-  if (options.no_auth) return security;
   if (!options.plain)
     security.suites = usable_suites(options.suite.value_or(suites_fast_here()), options.ktls);
+  return security;
+}
+
+Security make_security(const CommonOptions& options, const std::optional<DirectEndpoint>& remote,
+                       const char* program, std::string* one_time) {
+  Security security = basic_security(options);
+  if (options.certificates) security.mode = Mode::TlsCert;
+  security.no_auth = options.no_auth;
+  // Taken out of the environment in any case: nothing that is started from here shall see it.
+  std::string from_environment = take_key_from_environment();
+  const Defer wiper([&] { wipe(from_environment); });
+  if (options.no_auth) return security;
   if (options.certificates) {
     check_certificates(*options.certificates);
     security.certificates = options.certificates;

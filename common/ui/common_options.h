@@ -57,6 +57,9 @@ void add_ssh_options(CLI::App& app, CommonOptions* options);
 /// certificate is wanted. Throws Error{Usage}.
 void check_ssh_use(const CommonOptions& options, bool ssh_operand);
 
+/// What both kinds of security have in common.
+Security basic_security(const CommonOptions& options);
+
 /// The security for a start by ssh: a new key. ZXFER_KEY goes out of the environment,
 /// where ssh would inherit it.
 Security make_ssh_security(const CommonOptions& options);

@@ -79,16 +79,11 @@ size_t terminal_columns() {
 // The line format of xxhsum and coreutils: names with a newline or backslash are escaped and the
 // line begins with a backslash.
 std::string digest_line(const Digest& digest, const std::string& name) {
+  static constexpr std::array kEscapes{"\\n", "\\r", "\\\\"};
   std::string escaped;
   for (char c : name) {
-    if (c == '\n')
-      escaped += "\\n";
-    else if (c == '\r')
-      escaped += "\\r";
-    else if (c == '\\')
-      escaped += "\\\\";
-    else
-      escaped += c;
+    const size_t special = std::string_view("\n\r\\").find(c);
+    escaped += special == std::string_view::npos ? std::string(1, c) : kEscapes[special];
   }
   return (escaped == name ? "" : "\\") + to_hex(digest) + "  " + escaped + "\n";
 }
@@ -177,25 +172,24 @@ void Console::begin_transfer(uint64_t total_bytes) {
   const bool terminal = isatty(STDERR_FILENO) == 1;
   const bool bar = options_.progress == ProgressMode::Always ||
                    (options_.progress == ProgressMode::Auto && terminal && !options_.quiet);
-  if (bar || json_fd_ >= 0) {
-    // Forced without a terminal: whole lines, and not five a second.
-    const bool lines = bar && !terminal;
-    signals_.set_callbacks([this] { show_progress(true); },
-                           [this, bar, lines] {
-                             if (bar) show_progress(lines);
-                             const std::unique_lock lock(mutex_, std::try_to_lock);
-                             const auto now = steady_clock::now();
-                             if (!lock || now - last_json_ < kJsonProgress) return;
-                             if (json_fd_ < 0 || !takes_a_line(json_fd_)) return;
-                             last_json_ = now;
-                             write_json(json_event("progress")
-                                            .number("bytes", moved_)
-                                            .number("total", known_total())
-                                            .real("seconds", seconds())
-                                            .str());
-                           },
-                           lines ? std::chrono::milliseconds(1000) : kRefresh);
-  }
+  if (!bar && json_fd_ < 0) return;
+  // Forced without a terminal: whole lines, and not five a second.
+  const bool lines = bar && !terminal;
+  signals_.set_callbacks([this] { show_progress(true); },
+                         [this, bar, lines] {
+                           if (bar) show_progress(lines);
+                           const std::unique_lock lock(mutex_, std::try_to_lock);
+                           const auto now = steady_clock::now();
+                           if (!lock || now - last_json_ < kJsonProgress) return;
+                           if (json_fd_ < 0 || !takes_a_line(json_fd_)) return;
+                           last_json_ = now;
+                           write_json(json_event("progress")
+                                          .number("bytes", moved_)
+                                          .number("total", known_total())
+                                          .real("seconds", seconds())
+                                          .str());
+                         },
+                         lines ? std::chrono::milliseconds(1000) : kRefresh);
 }
 
 double Console::seconds() const {

@@ -7,20 +7,6 @@
 namespace zx {
 namespace {
 
-// An option that ssh has too: handed on as it is. `word` is what ssh calls it.
-void hand_on(CLI::App& app, const std::string& name, const std::string& word, const char* type,
-             CommonOptions* o, const std::string& help) {
-  app.add_option_function<std::string>(
-         name,
-         [=](const std::string& value) {
-           o->ssh.ssh.arguments.insert(o->ssh.ssh.arguments.end(), {word, value});
-           o->ssh_asked = true;
-         },
-         help)
-      ->type_name(type)
-      ->trigger_on_parse();  // each time it is given
-}
-
 template <typename F>
 CLI::Option* add_text(CLI::App& app, const std::string& name, CommonOptions* o, F&& take,
                       const std::string& help) {
@@ -31,6 +17,20 @@ CLI::Option* add_text(CLI::App& app, const std::string& name, CommonOptions* o, 
         o->ssh_asked = true;
       },
       help);
+}
+
+// An option that ssh has too: handed on as it is, each time it is given.
+void hand_on(CLI::App& app, const std::string& name, const char* type, CommonOptions* o,
+             const std::string& help) {
+  auto& arguments = o->ssh.ssh.arguments;
+  add_text(
+      app, name, o,
+      [=, &arguments](const std::string& value) {
+        arguments.insert(arguments.end(), {name, value});
+      },
+      help)
+      ->type_name(type)
+      ->trigger_on_parse();
 }
 
 }  // namespace
@@ -46,10 +46,10 @@ void add_ssh_options(CLI::App& app, CommonOptions* o) {
       },
       "ssh's port")
       ->type_name("PORT");
-  hand_on(app, "-i", "-i", "FILE", o, "ssh's identity file");
-  hand_on(app, "-F", "-F", "FILE", o, "ssh's configuration file");
-  hand_on(app, "-J", "-J", "HOST", o, "ssh's jump hosts");
-  hand_on(app, "-o", "-o", "OPTION", o, "an option for ssh, as in ssh_config(5)");
+  hand_on(app, "-i", "FILE", o, "ssh's identity file");
+  hand_on(app, "-F", "FILE", o, "ssh's configuration file");
+  hand_on(app, "-J", "HOST", o, "ssh's jump hosts");
+  hand_on(app, "-o", "OPTION", o, "an option for ssh, as in ssh_config(5)");
   add_text(
       app, "-S", o, [=](const std::string& value) { o->ssh.ssh.program = value; },
       "the program to use as ssh")
@@ -96,13 +96,8 @@ void check_ssh_use(const CommonOptions& o, bool ssh_operand) {
 Security make_ssh_security(const CommonOptions& options) {
   std::string from_environment = take_key_from_environment();
   wipe(from_environment);
-  Security security;
-  security.mode = options.plain ? Mode::Plain : Mode::TlsPsk;
-  security.ktls = options.ktls;
-  security.key_limit_bytes = options.key_limit_bytes;
+  Security security = basic_security(options);
   security.key = Key::generate();
-  if (!options.plain)
-    security.suites = usable_suites(options.suite.value_or(suites_fast_here()), options.ktls);
   return security;
 }
 

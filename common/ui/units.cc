@@ -40,15 +40,9 @@ std::string human_bytes(double bytes) {
 
 std::string human_time(double seconds) {
   const auto s = static_cast<uint64_t>(std::llround(std::max(seconds, 0.0)));
-  std::array<char, 64> out{};
-  if (s >= 3600)
-    std::snprintf(
-        out.data(), out.size(), "%llu:%02llu:%02llu", static_cast<unsigned long long>(s / 3600),
-        static_cast<unsigned long long>(s / 60 % 60), static_cast<unsigned long long>(s % 60));
-  else
-    std::snprintf(out.data(), out.size(), "%llu:%02llu", static_cast<unsigned long long>(s / 60),
-                  static_cast<unsigned long long>(s % 60));
-  return out.data();
+  const auto two_digits = [](uint64_t n) { return (n < 10 ? "0" : "") + std::to_string(n); };
+  if (s < 3600) return std::to_string(s / 60) + ":" + two_digits(s % 60);
+  return std::to_string(s / 3600) + ":" + two_digits(s / 60 % 60) + ":" + two_digits(s % 60);
 }
 
 }  // namespace zx

@@ -7,6 +7,8 @@
 #include <catch2/catch.hpp>
 #include <vector>
 
+#include "common/base/quote.h"
+
 namespace zx {
 namespace {
 

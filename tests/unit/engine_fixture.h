@@ -16,6 +16,7 @@
 
 #include "common/base/error.h"
 #include "common/base/io.h"
+#include "common/base/quote.h"
 #include "common/engine/block_receiver.h"
 #include "common/engine/block_sender.h"
 #include "common/file/direct_file.h"

@@ -7,6 +7,7 @@
 #include <set>
 #include <sstream>
 
+#include "common/base/quote.h"
 #include "common/wire/frame.h"
 #include "common/wire/message.h"
 #include "common/wire/preface.h"

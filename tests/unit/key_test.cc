@@ -11,6 +11,7 @@
 #include <set>
 
 #include "common/base/error.h"
+#include "common/base/quote.h"
 #include "common/integrity/digest.h"
 #include "tests/unit/outcome.h"
 

@@ -3,6 +3,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "common/base/quote.h"
+
 namespace zx {
 namespace {
 

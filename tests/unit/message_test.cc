@@ -7,6 +7,7 @@
 
 #include "common/base/error.h"
 #include "common/base/io.h"
+#include "common/base/quote.h"
 #include "tests/unit/outcome.h"
 
 namespace zx {

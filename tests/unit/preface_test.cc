@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "common/base/error.h"
+#include "common/base/quote.h"
 #include "common/integrity/digest.h"
 #include "tests/unit/outcome.h"
 
