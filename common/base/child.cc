@@ -13,7 +13,6 @@
 #include <csignal>
 #include <cstring>
 
-#include "common/base/io.h"
 #include "common/base/quote.h"
 #include "common/base/stop.h"
 

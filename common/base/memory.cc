@@ -22,8 +22,7 @@ std::optional<uint64_t> number_after(const std::string& path, const std::string&
 std::optional<uint64_t> number_in(const std::string& path) {
   std::ifstream in(path);
   uint64_t value = 0;
-  if (in >> value) return value;
-  return std::nullopt;
+  return in >> value ? std::optional(value) : std::nullopt;
 }
 
 // What one group's limit leaves. Its clean, long unused cache counts as free, as in MemAvailable.

@@ -59,6 +59,12 @@ std::array<std::byte, kCheckBytes> checksum(std::span<const std::byte> id_and_se
                                     " (a key is zk1_ and 64 characters; --new-key makes one)");
 }
 
+Key parse_key_line(std::string_view text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' '))
+    text.remove_suffix(1);
+  return Key::parse(text);
+}
+
 }  // namespace
 
 void wipe(std::span<std::byte> bytes) {
@@ -157,16 +163,6 @@ std::array<std::byte, 32> Key::derive(std::string_view purpose, Role connector_r
 }
 
 // --- where keys come from
-
-namespace {
-
-Key parse_key_line(std::string_view text) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' '))
-    text.remove_suffix(1);
-  return Key::parse(text);
-}
-
-}  // namespace
 
 Key read_key_file(const std::string& path) {
   std::string text = read_regular_file(path, "key file", kMaxKeyFileBytes, Reader::OnlyUser);

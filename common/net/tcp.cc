@@ -91,6 +91,17 @@ int end_connect(int fd) {
   return error;
 }
 
+// A bound socket; invalid, with errno, when the address is not to be had.
+UniqueFd bind_to(const sockaddr* address, socklen_t length, Family family) {
+  UniqueFd fd(socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd.valid()) return fd;
+  set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+  if (address->sa_family == AF_INET6)
+    set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, family == Family::V6 ? 1 : 0);
+  if (bind(fd.get(), address, length) != 0) return {};
+  return fd;
+}
+
 }  // namespace
 
 Socket::Socket(UniqueFd fd, const HostPort& peer, seconds idle)
@@ -308,21 +319,6 @@ Socket connect_to(const HostPort& address, Family family, seconds wait, seconds 
   };
   return retry_until(start + wait, attempt, [&](const Error&) { return known; });
 }
-
-namespace {
-
-// A bound socket; invalid, with errno, when the address is not to be had.
-UniqueFd bind_to(const sockaddr* address, socklen_t length, Family family) {
-  UniqueFd fd(socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd.valid()) return fd;
-  set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
-  if (address->sa_family == AF_INET6)
-    set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, family == Family::V6 ? 1 : 0);
-  if (bind(fd.get(), address, length) != 0) return {};
-  return fd;
-}
-
-}  // namespace
 
 Listener::Listener(const HostPort& address, Family family) {
   const AddressList list = look_up(address, family, AI_PASSIVE);

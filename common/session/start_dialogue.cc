@@ -22,11 +22,6 @@ constexpr size_t kNonceDigits = 32;
   throw Error(ExitStatus::Protocol, "start by ssh: " + what);
 }
 
-bool is_nonce(std::string_view text) {
-  return text.size() == kNonceDigits &&
-         text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
 template <typename T>
 std::optional<T> number(std::string_view digits) {
   T out{};
@@ -103,7 +98,9 @@ std::chrono::seconds read_idle(std::string_view value) {
 }
 
 std::string read_nonce(std::string_view value) {
-  if (!is_nonce(value)) bad("invalid nonce");
+  if (value.size() != kNonceDigits ||
+      value.find_first_not_of("0123456789abcdef") != std::string_view::npos)
+    bad("invalid nonce");
   return std::string(value);
 }
 

@@ -34,18 +34,12 @@ std::vector<std::string> with_explicit_values(int argc, const char* const* argv,
       options = false;
       continue;
     }
-    if (word.starts_with("--") && word.size() > 2) {
-      if (word.find('=') == word.size() - 1)
-        throw Error(ExitStatus::Usage, escape(word) + ": the value is empty");
-    }
+    if (word.starts_with("--") && word.find('=') == word.size() - 1)
+      throw Error(ExitStatus::Usage, escape(word) + ": the value is empty");
     if (word == "--json" || word == "--digest") word += "=-";
     out.push_back(std::move(word));
   }
   return out;
-}
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
 }
 
 template <typename T>
@@ -228,7 +222,8 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
   if (six) o->family = Family::V6;
   if (!streams.empty() && streams != "auto") {
     const auto count = parse_size(streams);
-    if (!count || *count < 1 || *count > kMaxStreams || !std::ranges::all_of(streams, is_digit))
+    if (!count || *count < 1 || *count > kMaxStreams ||
+        streams.find_first_not_of("0123456789") != std::string::npos)
       throw Error(ExitStatus::Usage, "--streams " + escape(streams) + ": from 1 to 16, or auto");
     o->streams = static_cast<uint16_t>(*count);
   }

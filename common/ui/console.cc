@@ -48,10 +48,6 @@ bool takes_a_line(int fd) {
   return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0;
 }
 
-bool same_file(const struct stat& a, const struct stat& b) {
-  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
 // Opened without O_TRUNC: first it must be sure that it is none of the files that are worked on.
 UniqueFd open_output(const std::string& path, const std::vector<std::string>& in_use) {
   // 0600: with --json a one-time key may be in it.
@@ -60,15 +56,12 @@ UniqueFd open_output(const std::string& path, const std::vector<std::string>& in
   }, other{};
   if (fstat(fd.get(), &mine) != 0) throw_file_errno(quote(path) + ": stat", errno);
   for (const std::string& used : in_use)
-    if (stat(used.c_str(), &other) == 0 && same_file(mine, other))
+    if (stat(used.c_str(), &other) == 0 && mine.st_dev == other.st_dev &&
+        mine.st_ino == other.st_ino)
       throw Error(ExitStatus::Usage, quote(path) + ": would overwrite " + quote(used));
   if (S_ISREG(mine.st_mode) && ftruncate(fd.get(), 0) != 0)
     throw_file_errno(quote(path) + ": truncate", errno);
   return fd;
-}
-
-bool in_foreground() {
-  return tcgetpgrp(STDERR_FILENO) == getpgrp();
 }
 
 size_t terminal_columns() {
@@ -235,7 +228,7 @@ void Console::show_progress(bool as_line) {
     print(program_ + ": " + progress_line(moved, total));
     return;
   }
-  if (!in_foreground()) return;
+  if (tcgetpgrp(STDERR_FILENO) != getpgrp()) return;  // in the background
   const std::string text = progress_line(moved, total);
   const size_t columns = terminal_columns();
   std::string bar;
