@@ -23,7 +23,8 @@ A RULE is VERB=WHAT[,WORD...]. Offsets count the bytes of one direction of one c
 The other WORDs: on=K, on=K- or on=K-L, the connections it is about (default: all); from=connector, listener
 or both, whose bytes are counted and changed (default: connector); record, the N of flip and cut moves to the
 middle of the TLS record that holds it. Each time that a rule does something the proxy says "VERB at N of
-connection K", and "late at N of connection K" when the time of what was stale has come.
+connection K", and "late at N of connection K" when the time of what was stale has come; when a connection is
+over, "passed from the SIDE: N on connection K" for both.
 
 The second form is one rule for the first connection, in what SIDE (connector or listener) sends:
 pass 0 is none, flip and cut are flip=OFFSET,record and cut=OFFSET,fin,record; hold is hold=OFFSET.
@@ -262,6 +263,11 @@ class Connection:
         for end in self.ends:
             if end.fileno() >= 0:
                 reset(end)
+        self.say_over()
+
+    def say_over(self):
+        for way, side in zip(self.ways, SIDES):
+            print(f"passed from the {side}: {way.start} on connection {self.number}", flush=True)
 
     def waits_for(self):
         """What select shall look at: to read from, to write to."""
@@ -291,6 +297,7 @@ class Connection:
             self.over = True
             for end in self.ends:
                 end.close()
+            self.say_over()
         return settled
 
 
