@@ -74,8 +74,10 @@ SKIPPED = set("""brk
 execve exit exit_group rt_sigprocmask rt_sigaction rt_sigtimedwait rt_sigreturn tgkill getpid gettid futex
 set_robust_list set_tid_address rseq arch_prctl munmap madvise umask access restart_syscall geteuid getuid
 """.split())
-# Without memory, processes or entropy there is no better status than 1, if a line says what is missing.
-MACHINE = ("mmap", "mprotect", "mremap", "clone3", "clone", "getrandom", "eventfd2", "memfd_create")
+# Without memory, processes, descriptors or entropy there is no better status than 1, if a line says what is
+# missing.
+MACHINE = ("mmap", "mprotect", "mremap", "clone3", "clone", "getrandom", "eventfd2", "memfd_create", "poll",
+           "ppoll")
 SYNCS = ("fsync", "fdatasync", "syncfs")
 RENAMES = ("renameat", "renameat2", "linkat")
 
@@ -395,7 +397,7 @@ class Sweep:
             outcome.fired = "killed by SIGKILL" in trace
             return
         outcome.fired = "(INJECTED)" in trace
-        outcome.moot = any("eventfd]>" in line for line in trace.splitlines() if "(INJECTED)" in line)
+        outcome.moot = bool(re.search(r" (read|write)\(\d+<anon_inode:\[eventfd\]>.*\(INJECTED\)", trace))
         if outcome.side == "recv" and not scenario.to_stdout and outcome.status["recv"] == 0:
             outcome.synced = durable(trace) and not (outcome.fired and outcome.call in SYNCS)
 
@@ -472,9 +474,10 @@ class Report:
     def add(self, text, outcome, wrong):
         kind = {"KILL": "kill", "": "wire"}.get(outcome.error, "error")
         with self.lock:
-            self.moot += outcome.moot
             self.lost_words += last_word_lost(outcome)
-            if not outcome.fired:
+            if outcome.moot:
+                self.moot += 1
+            elif not outcome.fired:
                 self.idle += 1
             else:
                 self.injections[kind] += 1
