@@ -5,9 +5,10 @@
            [CASE...]
 
 A case is SCENARIO/SIDE/CALL=ERRNO@N: zsend (SIDE send) or zrecv (recv) gets ERRNO from its N-th CALL (of any
-thread), or is killed before it when ERRNO is KILL. SCENARIO/wire/RULE: tcp_proxy.py with that rule is between
-them. Without CASEs a sample of all runs, with --full everything: for each call that a run without a fault
-makes, and each errno of the table below, n goes up until the n-th call does not happen any more.
+thread), or is killed before it when ERRNO is KILL. SCENARIO/wire/RULE: tcp_proxy.py with that rule, or some
+with spaces between them, is between the two. Without CASEs a sample of all runs, with --full everything: for
+each call that a run without a fault makes, and each errno of the table below, n goes up until the n-th call
+does not happen any more.
 
 One oracle judges all of them (judge()): no status 0 unless the content is there, durable, and the other side
 ended with 0 as well; no crash, no hang, a name holds the old content or the new one, nothing stays behind,
@@ -304,12 +305,11 @@ class Sweep:
 
     def tracer(self, folder, side, call, error, n):
         """The words before the program that make its fault."""
+        traced = sorted({call, *SYNCS, *RENAMES}) if side == "recv" else [call]
+        words = ["strace", "-f", "-y", "-o", f"{folder}/trace", "-e", "trace=" + ",".join(traced)]
         if error == "KILL":  # seccomp and signals together mostly do not fire
-            return ["strace", "-f", "-y", "-o", f"{folder}/trace", "-e", f"trace={call}",
-                    "-e", f"inject={call}:signal=SIGKILL:when={n}"]
-        traced = {call, *SYNCS, *RENAMES} if side == "recv" else {call}
-        return ["strace", "-f", "-y", "--seccomp-bpf", "-o", f"{folder}/trace",
-                "-e", "trace=" + ",".join(sorted(traced)), "-e", f"inject={call}:error={error}:when={n}"]
+            return [*words, "-e", f"inject={call}:signal=SIGKILL:when={n}"]
+        return [*words, "--seccomp-bpf", "-e", f"inject={call}:error={error}:when={n}"]
 
     def run(self, name, side, before=(), rule=None, call="", error="", folder=None):
         """One run of a scenario. `before` are the words in front of the program of `side`."""
@@ -344,9 +344,11 @@ class Sweep:
         port = listener.port() or 1
         if rule:
             with open(f"{folder}/proxy", "w", encoding="ascii") as log:
-                proxy = subprocess.Popen([sys.executable, f"{HERE}/tcp_proxy.py", str(port), rule],
+                proxy = subprocess.Popen([sys.executable, f"{HERE}/tcp_proxy.py", str(port), *rule.split()],
                                          stdout=log, stderr=subprocess.DEVNULL, preexec_fn=end_with_parent)
-            wait_until(lambda: "\n" in text_of(f"{folder}/proxy"), BOUND)
+            wait_until(lambda: proxy.poll() or "\n" in text_of(f"{folder}/proxy"), BOUND)
+            if proxy.poll():
+                sys.exit(f"the proxy does not take this: {rule}")
             port = int(text_of(f"{folder}/proxy").split()[0])
         peer = f"zs://127.0.0.1:{port}"
         connector = start(connects, *([peer, target] if scenario.pull else [*sources, peer]))
@@ -395,11 +397,13 @@ class Sweep:
         trace = text_of(f"{folder}/trace")
         if outcome.error == "KILL":
             outcome.fired = "killed by SIGKILL" in trace
-            return
-        outcome.fired = "(INJECTED)" in trace
-        outcome.moot = bool(re.search(r" (read|write)\(\d+<anon_inode:\[eventfd\]>.*\(INJECTED\)", trace))
-        if outcome.side == "recv" and not scenario.to_stdout and outcome.status["recv"] == 0:
-            outcome.synced = durable(trace) and not (outcome.fired and outcome.call in SYNCS)
+        else:
+            outcome.fired = "(INJECTED)" in trace
+            moot = r" (read|write)\(\d+<anon_inode:\[eventfd\]>.*\(INJECTED\)"
+            outcome.moot = bool(re.search(moot, trace))
+        if outcome.side == "recv" and not scenario.to_stdout and 0 in outcome.status.values():
+            failed = outcome.fired and outcome.error != "KILL" and outcome.call in SYNCS
+            outcome.synced = durable(trace) and not failed
 
     # --- which cases
 
@@ -555,7 +559,7 @@ def plan(sweep, options):
                         chains += [[text] for text in chain if options.call or sampled(text, call)]
         if options.mode in (None, "wire") and options.side is None and options.call is None:
             chains += [[f"{name}/wire/{rule}"] for rule in wire_rules(sweep, name, options.full)]
-    return sorted(chains, key=lambda chain: "hold" not in chain[0])  # they wait for long, so they begin
+    return chains
 
 
 def wire_rules(sweep, name, full):
@@ -568,12 +572,15 @@ def wire_rules(sweep, name, full):
         if not full:
             edges = edges[3::len(edges) // 4]
         for n in edges:
-            yield f"cut={n},from={side}"
-            yield f"cut={n},fin,from={side}"
-            yield f"flip={n}.{n % 8},from={side}"
-            yield f"duplicate={n}+{n % 50 + 1},from={side}"
+            yield f"cut={n},on=0,from={side}"
+            yield f"cut={n},fin,on=0,from={side}"
+            yield f"flip={n}.{n % 8},on=0,from={side}"
+            yield f"duplicate={n}+{n % 50 + 1},on=0,from={side}"
         for n in edges[::20] if full else edges[2:3]:
-            yield f"hold={n},from={side}"
+            yield f"hold={n},on=0,from={side}"
+            yield f"stale={n}+1,until=300,on=0,from={side}"
+        if carried > 100_000:  # every connection, so that it takes some
+            yield f"cut={carried // 3},from={side}"
 
 
 def main():
@@ -608,8 +615,11 @@ def main():
                     break
 
         chains = [[text] for text in options.cases] or plan(sweep, options)
-        with concurrent.futures.ThreadPoolExecutor(options.j) as pool:
-            for done in [pool.submit(run_chain, chain) for chain in chains]:
+        # Those in which the programs wait for their time-outs need no processor.
+        with concurrent.futures.ThreadPoolExecutor(options.j) as pool, \
+                concurrent.futures.ThreadPoolExecutor(8) as waiting:
+            pools = [waiting if re.search("hold|stale", chain[0]) else pool for chain in chains]
+            for done in [where.submit(run_chain, chain) for where, chain in zip(pools, chains)]:
                 done.result()
     finally:
         shutil.rmtree(top)
