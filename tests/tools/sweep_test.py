@@ -57,6 +57,7 @@ class Judge(unittest.TestCase):
         self.bad("left behind", -9, 5, state={".zrecv-1": "left"}, side="send", error="KILL",
                  said=("", ERROR))
         self.bad("says 2 errors", 5, 5, state={}, said=(ERROR, 2 * ERROR))
+        self.good(5, 5, state={}, said=(ERROR, 2 * ERROR), causes=2)
         self.bad("zrecv ends with 5 and does not say why", 5, 5, state={}, said=(ERROR, "warning: x"))
 
     def test_durable(self):
