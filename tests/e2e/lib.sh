@@ -52,16 +52,20 @@ start_listener() {
   [ -z "$key" ] || export ZXFER_KEY=$key
 }
 
-# start_proxy ACTION OFFSET [SIDE]: tests/tools/tcp_proxy.py before $port, which becomes its own; the old
-# one is in $behind.
+# start_proxy ACTION OFFSET [SIDE], or start_proxy RULE...: tests/tools/tcp_proxy.py before $port, which
+# becomes its own; the old one is in $behind.
 start_proxy() {
   behind=$port
   : >"$t/proxy"
-  python3 "$ZX_SOURCE_DIR/tests/tools/tcp_proxy.py" "$port" "$@" >"$t/proxy" 2>"$t/proxy.err" & proxy=$!; started+=("$proxy")
+  python3 "$ZX_SOURCE_DIR/tests/tools/tcp_proxy.py" "$port" "$@" >"$t/proxy" 2>"$t/proxy.err" &
+  proxy=$!; started+=("$proxy")
   until_true test -s "$t/proxy"
   port=$(head -1 "$t/proxy")
 }
-proxy_did() { grep -q "^$1 at" "$t/proxy"; }
+# proxy_did VERB [K]: a rule did something, to any connection or to number K, the first being 0.
+proxy_did() { grep -q "^$1 at [0-9]* of connection ${2:-[0-9]*}\$" "$t/proxy"; }
+# How many connections the proxy has taken.
+connections() { grep -c '^connection' "$t/proxy"; }
 # After start_proxy hold: the transfer is in its middle for as long as the receiver is stopped. To look for
 # an event and then stop it would be a race with the transfer's end.
 stop_in_the_middle() { until_true proxy_did hold; kill -STOP "$1"; kill -USR1 "$proxy"; }

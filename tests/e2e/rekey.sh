@@ -4,7 +4,6 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib_ktls.sh"
 random_file "$t/small" 100; random_file "$t/f" $((40 << 20)); random_file "$t/after" 3000000
-connections() { grep -c '^connection' "$t/proxy"; }
 forms=(); [ $kernel_tls = no ] || forms+=(--ktls=on)
 [ -n "${ZX_GUEST:-}" ] || forms+=(--ktls=off)
 for form in "${forms[@]}"; do
