@@ -8,6 +8,10 @@
 namespace zx {
 namespace {
 
+// Up to here reserving space costs more than it tells: the write itself says at once whether there
+// is room.
+constexpr uint64_t kSmallBytes = 64 << 10;
+
 mode_t current_umask() {
   const mode_t mask = umask(077);
   umask(mask);
@@ -33,16 +37,18 @@ std::string FileSink::output_name() const {
   return dir == "." ? target_.name : dir + (dir.ends_with('/') ? "" : "/") + target_.name;
 }
 
-bool FileSink::open(const Negotiated& agreed) {
+bool FileSink::look(const Negotiated& agreed) {
   target_.existing = target_.dir->stat_child(target_.name);
-  if (target_.existing) {
-    if (S_ISDIR(target_.existing->st_mode))
-      throw Error(ExitStatus::FileIo, describe() + ": is a directory");
-    if (!may_replace(agreed, *target_.existing, info_, describe())) return false;
-  }
+  if (!target_.existing) return true;
+  if (S_ISDIR(target_.existing->st_mode))
+    throw Error(ExitStatus::FileIo, describe() + ": is a directory");
+  return may_replace(agreed, *target_.existing, info_, describe());
+}
+
+void FileSink::open() {
   temp_.emplace(*target_.dir, target_.name);
-  if (!info_.sparse && !info_.open_ended) temp_->preallocate(info_.size);
-  return true;
+  if (!info_.sparse && !info_.open_ended && info_.size > kSmallBytes)
+    temp_->preallocate(info_.size);
 }
 
 void FileSink::finish(uint64_t size) {

@@ -5,23 +5,25 @@
 #include <optional>
 
 #include "common/file/temp_file.h"
-#include "zrecv/destination.h"
-#include "zrecv/entry_sink.h"
+#include "zrecv/file_destination.h"
+#include "zrecv/sink.h"
 
 namespace zx {
 
-class FileSink final : public EntrySink {
+class FileSink final : public Sink {
  public:
   FileSink(Target target, const EntryInfo& info);
 
   const std::string& name() const override { return target_.name; }
   std::string output_name() const override;
-  bool open(const Negotiated& agreed) override;
+  bool look(const Negotiated& agreed) override;
+  void open() override;
   void finish(uint64_t size) override;
   int fd() const override { return temp_->fd(); }
   std::string describe() const override { return target_.dir->describe(target_.name); }
   void prepare(const CommitPolicy& policy) override;
   void sync() override { temp_->sync(); }
+  void close() override { temp_->close(); }
   void publish(const CommitPolicy& policy, uint64_t size) override;
   const HeldDir* directory() const override { return target_.dir; }
 

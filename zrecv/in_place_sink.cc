@@ -4,7 +4,6 @@
 #include "common/base/error.h"
 #include "common/base/quote.h"
 #include "common/file/name.h"
-#include "zrecv/destination.h"
 
 namespace zx {
 namespace {
@@ -18,15 +17,17 @@ bool compares_times(Overwrite rule) {
 InPlaceSink::InPlaceSink(std::shared_ptr<InPlaceFile> file, const EntryInfo& info)
     : file_(std::move(file)), name_(base_name(file_->path())), info_(info) {}
 
-bool InPlaceSink::open(const Negotiated& agreed) {
+bool InPlaceSink::look(const Negotiated& agreed) {
   const Overwrite here = agreed.overwrite_here, peer = agreed.overwrite_peer;
   if (file_->is_device() && (compares_times(here) || compares_times(peer)))
     throw Error(ExitStatus::Refused,
                 describe() + ": --overwrite compares times, and a block device has none");
-  if (!may_replace(agreed, file_->stat_at_open(), info_, describe())) return false;
+  return may_replace(agreed, file_->stat_at_open(), info_, describe());
+}
+
+void InPlaceSink::open() {
   // A sparse file needs less than its size, but not on a device; of a stream it is a guess.
   if (!info_.open_ended && (!info_.sparse || file_->is_device())) file_->reserve(info_.size);
-  return true;
 }
 
 // The mode is the existing file's, as it is where a new file takes its name.
@@ -47,12 +48,11 @@ void InPlaceDestination::aim(const Negotiated& agreed, bool pull) {
                                          " (--inplace)");
   // Found by the second entry, this would be too late for what the first has overwritten.
   const bool one_by_name = pull && !agreed.path.empty();
-  if (agreed.sources > 1 && !one_by_name)
-    throw Error(ExitStatus::Refused,
-                "--inplace takes one source, and the sender has " + std::to_string(agreed.sources));
+  if (agreed.several && !one_by_name)
+    throw Error(ExitStatus::Refused, "--inplace takes one source, and the sender has several");
 }
 
-std::unique_ptr<EntrySink> InPlaceDestination::sink_for(const EntryInfo& entry) {
+std::unique_ptr<Sink> InPlaceDestination::sink_for(const EntryInfo& entry) {
   check_entry_name(entry);
   if (std::exchange(taken_, true))
     throw Error(ExitStatus::Refused, file_->describe() + ": --inplace takes one source");

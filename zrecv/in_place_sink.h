@@ -6,17 +6,18 @@
 #include <memory>
 
 #include "common/file/in_place_file.h"
-#include "zrecv/entry_sink.h"
+#include "zrecv/destination.h"
 
 namespace zx {
 
-class InPlaceSink final : public EntrySink {
+class InPlaceSink final : public Sink {
  public:
   InPlaceSink(std::shared_ptr<InPlaceFile> file, const EntryInfo& info);
 
   const std::string& name() const override { return name_; }
   std::string output_name() const override { return file_->path(); }
-  bool open(const Negotiated& agreed) override;
+  bool look(const Negotiated& agreed) override;
+  void open() override;
   void finish(uint64_t size) override { file_->finish(size); }
   int fd() const override { return file_->fd(); }
   std::string describe() const override { return file_->describe(); }
@@ -38,10 +39,10 @@ class InPlaceDestination final : public Destination {
   /// Opens the operator's file. Throws as InPlaceFile().
   explicit InPlaceDestination(const std::string& path);
 
-  /// Throws Error{Refused} when the sender names a path or has several sources.
+  /// Throws Error{Refused} when the sender names a path or may have several sources.
   void aim(const Negotiated& agreed, bool pull) override;
   /// Throws Error{Refused} for an unsafe name, though it is not used, and for a second entry.
-  std::unique_ptr<EntrySink> sink_for(const EntryInfo& entry) override;
+  std::unique_ptr<Sink> sink_for(const EntryInfo& entry) override;
   const std::shared_ptr<InPlaceFile>& file() const { return file_; }
 
  private:

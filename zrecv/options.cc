@@ -18,29 +18,28 @@ void check_destination(const std::string& destination) {
                                        escape(destination) + ")");
 }
 
-// What says something about files means nothing for a stream.
-void check_stream(const RecvOptions& o) {
+// What says something about files means nothing for a pipe.
+void check_pipe(const RecvOptions& o) {
   const auto conflict = [](const std::string& text) { throw Error(ExitStatus::Usage, text); };
-  if (!o.to_stream()) {
+  if (!o.to_pipe()) {
     if (o.verify_first) conflict("--verify-first goes only with '-' or --exec");
     return;
   }
   const CommonOptions& c = o.common;
-  const std::string stream = o.exec ? "--exec" : "'-'";
+  const std::string pipe = o.exec ? "--exec" : "'-'";
   if (o.to_stdout && (c.console.json == "-" || c.console.digest == "-"))
     conflict("with '-' standard output carries the data: --json=FILE, --digest=FILE");
-  if (c.no_target_directory) conflict("-T and " + stream + " exclude each other");
-  if (c.preserve) conflict("-p and " + stream + " exclude each other");
-  if (c.overwrite != Overwrite::Unset)
-    conflict("--overwrite and " + stream + " exclude each other");
+  if (c.no_target_directory) conflict("-T and " + pipe + " exclude each other");
+  if (c.preserve) conflict("-p and " + pipe + " exclude each other");
+  if (c.overwrite != Overwrite::Unset) conflict("--overwrite and " + pipe + " exclude each other");
   if (c.durability != Durability::Unset && c.durability != Durability::None)
-    conflict("what " + stream + " takes cannot be durable: only --durability=none");
+    conflict("what " + pipe + " takes cannot be durable: only --durability=none");
 }
 
 void check_inplace(const RecvOptions& o) {
   const auto conflict = [](const std::string& text) { throw Error(ExitStatus::Usage, text); };
   if (!o.inplace) return;
-  if (o.to_stream()) conflict("--inplace goes with neither '-' nor --exec");
+  if (o.to_pipe()) conflict("--inplace goes with neither '-' nor --exec");
   if (o.common.listen && o.common.operands.empty())
     conflict("--inplace needs DST, the file or block device to write into");
   if (o.common.overwrite == Overwrite::Never)
@@ -97,7 +96,7 @@ bool parse_recv_options(int argc, const char* const* argv, RecvOptions* out) {
     throw Error(ExitStatus::Usage, "--new-key only makes a key; it goes with nothing else");
   if (out->common.new_key) return true;
 
-  if (out->common.remote) {
+  if (out->common.started_by_ssh) {
     out->common.console.silent = true;
     return true;
   }
@@ -114,17 +113,17 @@ bool parse_recv_options(int argc, const char* const* argv, RecvOptions* out) {
                   "needs [USER@]HOST:PATH... or zs://HOST[:PORT][/NAME], and DST, or --listen (see "
                   "zrecv --help)");
     if (!out->exec) out->destination = operands.back();
-    out->remote = parse_direct(operands[0]);
+    out->direct = parse_direct(operands[0]);
     const size_t sources = operands.size() - (out->exec ? 0 : 1);
-    if (out->remote && sources > 1)
+    if (out->direct && sources > 1)
       throw Error(ExitStatus::Usage, "zs:// is one source, with one DST (see zrecv --help)");
-    if (!out->remote)
+    if (!out->direct)
       take_ssh_sources({operands.begin(), operands.begin() + static_cast<ptrdiff_t>(sources)}, out);
   }
   check_ssh_use(out->common, out->ssh.has_value());
   out->to_stdout = !out->exec && out->destination == "-";
   check_destination(out->destination);
-  check_stream(*out);
+  check_pipe(*out);
   check_inplace(*out);
   return true;
 }

@@ -13,17 +13,17 @@ namespace zx {
 
 struct RecvOptions {
   CommonOptions common;
-  std::string destination = ".";    // local path, when it is no stream; the peer's with --remote
+  std::string destination = ".";    // local path, when it is no pipe; the peer's with --remote
   bool to_stdout = false;           // the destination '-'
   bool inplace = false;             // --inplace: it is written where it is
   std::optional<std::string> exec;  // --exec
   bool verify_first = false;        // --verify-first
   // Where from; neither with --listen and --remote.
-  std::optional<DirectEndpoint> remote;
+  std::optional<DirectEndpoint> direct;
   std::optional<SshEndpoint> ssh;
   std::vector<std::string> ssh_paths;  // what, on that host
 
-  bool to_stream() const { return to_stdout || exec; }
+  bool to_pipe() const { return to_stdout || exec; }
 };
 
 /// Throws Error{Usage}. False when --help or --version was answered.

@@ -10,7 +10,7 @@ void BlockQueue::update() {
     event_.set();
 }
 
-bool BlockQueue::offer(QueuedBlock block) {
+bool BlockQueue::offer(Block block) {
   const std::lock_guard lock(mutex_);
   if (blocks_.size() >= capacity_) return false;
   blocks_.push_back(std::move(block));
@@ -18,28 +18,26 @@ bool BlockQueue::offer(QueuedBlock block) {
   return true;
 }
 
-void BlockQueue::give_back(std::vector<QueuedBlock> blocks) {
+void BlockQueue::give_back(std::vector<Block> blocks) {
   const std::lock_guard lock(mutex_);
-  for (QueuedBlock& block : blocks) ++block.attempt;
   blocks_.insert(blocks_.begin(), std::make_move_iterator(blocks.begin()),
                  std::make_move_iterator(blocks.end()));
   update();
 }
 
-std::optional<QueuedBlock> BlockQueue::take() {
+std::optional<Block> BlockQueue::take() {
   const std::lock_guard lock(mutex_);
   if (blocks_.empty()) return std::nullopt;
-  QueuedBlock block = std::move(blocks_.front());
+  Block block = std::move(blocks_.front());
   blocks_.pop_front();
   update();
   return block;
 }
 
-size_t BlockQueue::drop(uint64_t entry) {
+void BlockQueue::drop(uint64_t entry) {
   const std::lock_guard lock(mutex_);
-  const size_t count = std::erase_if(blocks_, [&](const auto& b) { return b.entry == entry; });
+  std::erase_if(blocks_, [&](const auto& b) { return b.entry == entry; });
   update();
-  return count;
 }
 
 void BlockQueue::close() {

@@ -72,7 +72,7 @@ bool parse_send_options(int argc, const char* const* argv, SendOptions* out) {
     throw Error(ExitStatus::Usage, "--new-key only makes a key; it goes with nothing else");
   if (out->common.new_key) return true;
 
-  if (out->common.remote) {
+  if (out->common.started_by_ssh) {
     out->common.console.silent = true;
     return true;
   }
@@ -84,9 +84,9 @@ bool parse_send_options(int argc, const char* const* argv, SendOptions* out) {
           "needs SRC... and [USER@]HOST:PATH or zs://HOST[:PORT][/PATH] (see zsend --help)");
     const std::string destination = out->sources.back();
     out->sources.pop_back();
-    out->remote = parse_direct(destination);
+    out->direct = parse_direct(destination);
     out->ssh = parse_ssh(destination);
-    if (!out->remote && !out->ssh)
+    if (!out->direct && !out->ssh)
       throw Error(ExitStatus::Usage,
                   quote(destination) +
                       ": the destination must be [USER@]HOST:PATH or zs://HOST[:PORT][/PATH]");
@@ -94,8 +94,6 @@ bool parse_send_options(int argc, const char* const* argv, SendOptions* out) {
   check_ssh_use(out->common, out->ssh.has_value());
   if (out->sources.empty() && !out->exec)
     throw Error(ExitStatus::Usage, "--listen needs something to send");
-  if (out->sources.size() > kMaxEntries)
-    throw Error(ExitStatus::Usage, "more than " + std::to_string(kMaxEntries) + " sources");
   for (const std::string& source : out->sources) check_source(source);
   check_pipe(*out, size);
   if (!size.empty()) {

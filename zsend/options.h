@@ -22,7 +22,7 @@ struct SendOptions {
   std::optional<std::string> name;  // --name: what standard input or the command becomes
   uint64_t expected_bytes = 0;      // --size: how much they will give, as a guess; 0: none
   // Where to; neither with --listen and --remote.
-  std::optional<DirectEndpoint> remote;
+  std::optional<DirectEndpoint> direct;
   std::optional<SshEndpoint> ssh;
 };
 

@@ -57,6 +57,7 @@ class PipeSource {
 
   /// The command; nothing for standard input, and before start().
   Command* command() { return command_ ? &*command_ : nullptr; }
+  const Command* command() const { return command_ ? &*command_ : nullptr; }
   /// Takes nothing more and ends the command. Blocking, up to some seconds.
   void stop() noexcept;
   /// Gives the window up: nothing of it will be sent any more.

@@ -15,6 +15,7 @@ namespace {
 
 std::atomic<int> stop_signal{0}, stop_event{-1};  // never closed: threads may wait to the end
 thread_local const std::atomic<bool>* cancel_flag = nullptr;
+thread_local bool last_words = false;
 
 constexpr int kStopSignals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGXCPU, SIGALRM, SIGUSR2};
 constexpr auto kIdle = std::chrono::milliseconds(500);
@@ -34,7 +35,7 @@ bool stop_requested() {
 }
 
 int stop_fd() {
-  return stop_event;
+  return last_words ? -1 : stop_event.load();
 }
 
 bool in_cancel_scope() {
@@ -42,9 +43,18 @@ bool in_cancel_scope() {
 }
 
 void check_stop() {
+  if (last_words) return;
   const int signal = stop_signal.load(std::memory_order_relaxed);
   if (signal != 0) throw Interrupted{signal};
   if (cancel_flag != nullptr && cancel_flag->load(std::memory_order_relaxed)) throw Cancelled{};
+}
+
+LastWordsScope::LastWordsScope() {
+  last_words = true;
+}
+
+LastWordsScope::~LastWordsScope() {
+  last_words = false;
 }
 
 CancelScope::CancelScope(const std::atomic<bool>& flag) {

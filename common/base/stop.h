@@ -37,6 +37,16 @@ class CancelScope {
   CancelScope& operator=(const CancelScope&) = delete;
 };
 
+/// While it lives, a stop signal is no reason to end anything on this thread: for last words, whose
+/// time is bounded by other means. A second signal ends the program all the same.
+class LastWordsScope {
+ public:
+  LastWordsScope();
+  ~LastWordsScope();
+  LastWordsScope(const LastWordsScope&) = delete;
+  LastWordsScope& operator=(const LastWordsScope&) = delete;
+};
+
 /// Throws Interrupted when a stop signal has come: SIGINT, SIGTERM, SIGHUP, and the others that
 /// would end the program by default; Cancelled, see above. Call on every EINTR and once a block.
 void check_stop();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Channel -> sink: moves the payload of one DATA frame into a file. Does not hash: what went
-// through the page cache is read back from there by zrecv/entry_writer, the same way for every
+// through the page cache is read back from there by zrecv/lane, the same way for every
 // engine; what went past it is hashed by the same from the memory it was written from.
 #pragma once
 

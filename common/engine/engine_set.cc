@@ -68,8 +68,18 @@ void SendEngines::use(Channel& channel) {
 }
 
 PathReport SendEngines::report() {
-  if (shelf_.used().empty()) (void)pick({});  // nothing was sent: what would have been used
-  PathReport out = report_of(shelf_.used(), channel_->tls_form());
+  // Nothing was sent: what would have been used.
+  if (shelf_.used().empty() && !gathered_) (void)pick({});
+  std::vector<UsedEngine> used = shelf_.used();
+  if (gathered_) {
+    const std::string why = "small files are read and sent many at a time";
+    const auto same = std::ranges::find(used, Engine::ReadWrite, &UsedEngine::engine);
+    if (same == used.end())
+      used.push_back({Engine::ReadWrite, {why}});
+    else
+      same->reasons.push_back(why);
+  }
+  PathReport out = report_of(used, channel_->tls_form());
   out.tls_why = channel_->tls_why();
   return out;
 }

@@ -94,6 +94,8 @@ class SendEngines {
   SourceFacts look_at(const SourceFile& file) const;
   /// The engine for a source with these facts, over the channel of now.
   BlockSender& pick(const SourceFacts& source);
+  /// Files were sent from memory, many in one call: no engine had to do with it.
+  void note_gathered() { gathered_ = true; }
   /// From here on over another channel. References from pick() end here.
   void use(Channel& channel);
   PathReport report();
@@ -106,6 +108,7 @@ class SendEngines {
   const EngineOptions options_;
   const size_t pipe_bytes_;
   EngineShelf<BlockSender> shelf_;
+  bool gathered_ = false;
 };
 
 class RecvEngines {

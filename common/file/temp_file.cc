@@ -29,7 +29,8 @@ TempFile::TempFile(TempFile&& other) noexcept
     : dir_(other.dir_),
       final_name_(std::move(other.final_name_)),
       temp_name_(std::exchange(other.temp_name_, {})),
-      fd_(std::move(other.fd_)) {}
+      fd_(std::move(other.fd_)),
+      closed_(other.closed_) {}
 
 TempFile::~TempFile() {
   // A directory that has become read-only keeps it; nothing better can be done here.
@@ -64,15 +65,24 @@ void TempFile::sync() {
   if (fsync(fd_.get()) != 0) throw_file_errno(describe() + ": sync to disk", errno);
 }
 
+void TempFile::close() {
+  if (!fd_.valid()) return;
+  if (fstat(fd_.get(), &closed_) != 0)
+    throw_file_errno(describe() + ": look at the temporary file", errno);
+  // A file system in the network may only now say that there is no room.
+  const int error = fd_.close();
+  if (error != 0 && error != EINTR) throw_file_errno(describe() + ": close", error);
+}
+
 void TempFile::commit(Replace replace, uint64_t size) {
+  close();
   const int dir = dir_->fd();
   const char* from = temp_name_.c_str();
-  struct stat mine {
-  }, named{};
-  if (fstat(fd_.get(), &mine) != 0 || fstatat(dir, from, &named, AT_SYMLINK_NOFOLLOW) != 0)
+  struct stat named {};
+  if (fstatat(dir, from, &named, AT_SYMLINK_NOFOLLOW) != 0)
     throw_file_errno(describe() + ": look at the temporary file", errno);
-  if (mine.st_dev != named.st_dev || mine.st_ino != named.st_ino ||
-      static_cast<uint64_t>(mine.st_size) != size)
+  if (closed_.st_dev != named.st_dev || closed_.st_ino != named.st_ino ||
+      static_cast<uint64_t>(named.st_size) != size)
     throw Error(ExitStatus::FileIo,
                 describe() + ": the temporary file was changed by somebody else");
   const char* to = final_name_.c_str();

@@ -4,6 +4,8 @@
 // commit() it is gone. (A kill -9 leaves it: nothing can run then.)
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -38,9 +40,12 @@ class TempFile {
   /// fsync(2), once: a failed one is final, a second could claim success for lost data. Throws
   /// Error{FileIo|NoSpace}. May be called on another thread than the owner's.
   void sync();
-  /// Renames to the final name; from then on the destructor leaves it. With Replace::No an existing
-  /// name is Error{Refused} and stays as it is. Throws Error{FileIo} when the temporary file is no
-  /// longer the one that was written, with `size` bytes: somebody else was at it.
+  /// Closes the file, once: what a file system says only now is thrown as Error{FileIo|NoSpace}.
+  void close();
+  /// close(), and renames to the final name; from then on the destructor leaves it. With
+  /// Replace::No an existing name is Error{Refused} and stays as it is. Throws Error{FileIo} when
+  /// the temporary file is no longer the one that was written, with `size` bytes: somebody else was
+  /// at it.
   void commit(Replace replace, uint64_t size);
 
  private:
@@ -49,6 +54,7 @@ class TempFile {
   const HeldDir* dir_;
   std::string final_name_, temp_name_;
   UniqueFd fd_;
+  struct stat closed_ {};  // what it was when it was closed
 };
 
 }  // namespace zx

@@ -8,7 +8,7 @@ namespace zx {
 void Channel::recv_exact(std::span<std::byte> buffer) {
   while (!buffer.empty()) {
     const size_t n = recv_some(buffer);
-    if (n == 0) ended_early();
+    if (n == 0) broken_off();
     buffer = buffer.subspan(n);
   }
 }
@@ -16,6 +16,12 @@ void Channel::recv_exact(std::span<std::byte> buffer) {
 void Channel::ended_early() const {
   throw Error(ExitStatus::Network,
               socket_.peer() + ": the connection ended before the transfer was complete");
+}
+
+void Channel::broken_off() const {
+  if (cipher().empty()) ended_early();
+  throw Error(ExitStatus::Network, socket_.peer() + ": the peer has broken the transfer off",
+              Origin::Peer);
 }
 
 void Channel::unexpected_key_update() const {

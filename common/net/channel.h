@@ -61,6 +61,9 @@ class Channel {
 
   /// Throws the Error{Network} for a stream that ended too early.
   [[noreturn]] void ended_early() const;
+  /// The same in the middle of a frame, where TLS says that the peer meant it: then it is the
+  /// peer's last word, which it had no other way to say.
+  [[noreturn]] void broken_off() const;
 
   /// Throws the Error{Protocol} for a TLS KeyUpdate, which no peer of this protocol sends.
   [[noreturn]] void unexpected_key_update() const;

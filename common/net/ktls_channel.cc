@@ -83,7 +83,7 @@ class KtlsChannel final : public Channel {
     const Piece head = receive(first, MSG_PEEK);
     if (!head.has_type || head.type == kApplicationData) fail_receive(error);
     on_control(head.type, {});
-    if (closed_) ended_early();
+    if (closed_) broken_off();
   }
 
  private:

@@ -66,6 +66,14 @@ HostPort numeric_address(const sockaddr* address, socklen_t length) {
   return {name, static_cast<uint16_t>(std::atoi(port.data()))};
 }
 
+// "15", "0.25".
+std::string seconds_text(milliseconds time) {
+  std::string text = std::to_string(time.count() / 1000);
+  if (const auto rest = time.count() % 1000) text += "." + std::to_string(1000 + rest).substr(1);
+  while (text.find('.') != std::string::npos && text.ends_with('0')) text.pop_back();
+  return text;
+}
+
 std::vector<HostPort> numeric_addresses(const AddressList& list) {
   std::vector<HostPort> out;
   for (const addrinfo* a = list.get(); a != nullptr; a = a->ai_next)
@@ -104,12 +112,12 @@ UniqueFd bind_to(const sockaddr* address, socklen_t length, Family family) {
 
 }  // namespace
 
-Socket::Socket(UniqueFd fd, const HostPort& peer, seconds idle)
+Socket::Socket(UniqueFd fd, const HostPort& peer, milliseconds idle)
     : Socket(std::move(fd), to_text(peer), idle) {
   peer_address_ = peer;
 }
 
-Socket::Socket(UniqueFd fd, std::string peer, seconds idle)
+Socket::Socket(UniqueFd fd, std::string peer, milliseconds idle)
     : fd_(std::move(fd)), peer_(std::move(peer)), idle_(idle) {
   apply_idle();
   set_option(fd_.get(), IPPROTO_TCP, TCP_NODELAY, 1);
@@ -120,17 +128,17 @@ Socket::Socket(UniqueFd fd, std::string peer, seconds idle)
 
 void Socket::apply_idle() {
   // The kernel's own time-outs make sendfile and splice end too, without a poll before each.
-  const timeval limit{idle_.count(), 0};
+  const timeval limit{idle_.count() / 1000, idle_.count() % 1000 * 1000};
   (void)setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   (void)setsockopt(fd_.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-  const auto idle_seconds = static_cast<int>(std::min<int64_t>(idle_.count(), 1'000'000));
   // Later than SO_SNDTIMEO: at the same moment it would end a blocked sendfile first, and that call
   // then reports EPIPE instead of the time-out.
-  set_option(fd_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, 2 * idle_seconds * 1000 + 5000);
+  set_option(fd_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT,
+             static_cast<int>(2 * std::min<int64_t>(idle_.count(), 1'000'000) + 5000));
 }
 
-void Socket::extend_idle(seconds by) {
-  idle_ += by;
+void Socket::set_idle(milliseconds idle) {
+  idle_ = idle;
   apply_idle();
 }
 
@@ -157,17 +165,16 @@ void Socket::fail(const char* operation, int error) const {
   const std::string what = peer_ + ": " + operation;
   if (error == EAGAIN || error == EWOULDBLOCK)
     throw Error(ExitStatus::Timeout,
-                what + ": timed out (nothing moved for " + std::to_string(idle_.count()) + " s)");
+                what + ": timed out (nothing moved for " + seconds_text(idle_) + " s)");
   throw_errno(error == ETIMEDOUT ? ExitStatus::Timeout : ExitStatus::Network, what, error);
 }
 
 void Socket::send_failed(int error) const {
   tcp_info info{};
   socklen_t length = sizeof info;
-  const bool heard =
-      (error == EAGAIN || error == EWOULDBLOCK) &&
-      getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
-      milliseconds(info.tcpi_last_data_recv) < std::chrono::duration_cast<milliseconds>(idle_);
+  const bool heard = (error == EAGAIN || error == EWOULDBLOCK) &&
+                     getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
+                     milliseconds(info.tcpi_last_data_recv) < idle_;
   if (!heard) fail("send", error);
   // It counts the time that the peer's window is closed too, acknowledged or not (tcp(7)). From now
   // on only a peer that is silent ends this.
@@ -203,6 +210,13 @@ void Socket::require_connected() const {
   if (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0) fail("send", ECONNRESET);
 }
 
+void Socket::require_input() const {
+  std::byte byte{};
+  const ssize_t n = recv(fd_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (n < 0) fail("receive", errno);
+  if (n == 0) throw Error(ExitStatus::Network, peer_ + ": the connection ended too early");
+}
+
 // How much of it may go now.
 size_t Socket::wait_for_rate(size_t wanted) {
   if (own_rate_ == 0) return wanted;
@@ -215,7 +229,7 @@ size_t Socket::wait_for_rate(size_t wanted) {
   return part;
 }
 
-void Socket::send_all(std::span<const std::byte> bytes, More more) {
+void Socket::send_all(std::span<const std::byte> bytes, More more, size_t* sent) {
   const int flags = MSG_NOSIGNAL | (more == More::Yes ? MSG_MORE : 0);
   while (!bytes.empty()) {
     const size_t part = wait_for_rate(bytes.size());
@@ -227,6 +241,7 @@ void Socket::send_all(std::span<const std::byte> bytes, More more) {
     }
     if (static_cast<size_t>(n) < part) require_connected();
     bytes = bytes.subspan(static_cast<size_t>(n));
+    if (sent != nullptr) *sent += static_cast<size_t>(n);
   }
 }
 
@@ -300,7 +315,7 @@ int race(const std::vector<HostPort>& addresses, Clock::time_point deadline, Uni
   }
 }
 
-Socket connect_to(const HostPort& address, Family family, seconds wait, seconds idle,
+Socket connect_to(const HostPort& address, Family family, seconds wait, milliseconds idle,
                   Clock::time_point end) {
   const auto start = Clock::now();
   bool known = false;
@@ -338,9 +353,6 @@ Listener::Listener(const HostPort& address, Family family) {
   if (getsockname(fd_.get(), b, &length) != 0)
     throw_errno(ExitStatus::Network, "getsockname", errno);
   port_ = numeric_address(b, length).port;
-  // pause() gives up a port that the kernel has chosen, but not one that was asked for: a second
-  // socket asks for it, which SO_REUSEADDR allows as long as none listens, and takes its place.
-  if (address.port == 0) fd_ = bind_to(b, length, family);
   if (!fd_.valid() || listen(fd_.get(), kBacklog) != 0)
     throw_errno(ExitStatus::Network, to_text(address) + ": listen", errno);
 }
@@ -358,22 +370,7 @@ Listener Listener::on_port_of(PortRange ports, Family family) {
   }
 }
 
-void Listener::pause() {
-  // Connections that were accepted keep SO_REUSEADDR, so that they do not hold the port after their
-  // end (TIME_WAIT). This socket holds it but does not listen: with the option somebody else could.
-  set_option(fd_.get(), SOL_SOCKET, SO_REUSEADDR, 0);
-  // Linux: takes a listening socket back to "bound" (inet_shutdown in af_inet.c); listen(2) again
-  // revives it.
-  (void)shutdown(fd_.get(), SHUT_RD);
-}
-
-void Listener::resume() {
-  set_option(fd_.get(), SOL_SOCKET, SO_REUSEADDR, 1);
-  if (listen(fd_.get(), kBacklog) != 0)
-    throw_errno(ExitStatus::Network, "port " + std::to_string(port_) + ": listen again", errno);
-}
-
-std::optional<Socket> Listener::accept(Clock::time_point give_up, seconds idle) {
+std::optional<Socket> Listener::accept(Clock::time_point give_up, milliseconds idle) {
   for (;;) {
     if (!wait_any({{fd_.get()}}, give_up)) return std::nullopt;
     sockaddr_storage from{};

@@ -29,9 +29,9 @@ enum class More { No, Yes };
 class Socket {
  public:
   /// Takes the descriptor. idle: the longest wait of one call for the peer.
-  Socket(UniqueFd fd, const HostPort& peer, std::chrono::seconds idle);
+  Socket(UniqueFd fd, const HostPort& peer, std::chrono::milliseconds idle);
   /// For one that is not TCP: peer is what messages say.
-  Socket(UniqueFd fd, std::string peer, std::chrono::seconds idle);
+  Socket(UniqueFd fd, std::string peer, std::chrono::milliseconds idle);
 
   /// Until cleared, every call fails with Timeout at this moment, however busy the peer is: the
   /// bound on handshakes (a byte every few seconds must not hold a listener).
@@ -52,16 +52,19 @@ class Socket {
   /// instead, and limits_rate_itself() tells callers not to bypass it with sendfile or splice.
   void limit_rate(uint64_t bytes_per_second);
   bool limits_rate_itself() const { return own_rate_ > 0; }
-  /// Waits for the peer longer than the idle time-out by so much, from here on.
-  void extend_idle(std::chrono::seconds by);
+  /// The longest wait of one call for the peer, from here on.
+  void set_idle(std::chrono::milliseconds idle);
 
-  /// All of it. Blocking. Throws Error{Network|Timeout}.
-  void send_all(std::span<const std::byte> bytes, More more);
+  /// All of it. Blocking. Throws Error{Network|Timeout}; *sent, if given, is what has left by then.
+  void send_all(std::span<const std::byte> bytes, More more, size_t* sent = nullptr);
   /// Throws Error{Network} when the connection is no longer there. To be asked after a send that
   /// took less than it was given: a reset that meets a blocked sendfile(2) under kernel TLS is told
   /// once, by that short count, and every later send reports success though nothing leaves
   /// (measured on 6.1 to 7.2); plain TCP says EPIPE.
   void require_connected() const;
+  /// Throws Error{Network|Timeout} when a read would find no byte, but the end or an error, or
+  /// would block.
+  void require_input() const;
   /// True when a read would not block (data, end or error).
   bool readable_now();
   /// No more sending (FIN). Errors are ignored: the peer may be gone.
@@ -84,7 +87,7 @@ class Socket {
   const std::string& peer() const { return peer_; }
   /// Numeric; without a host when it is not TCP.
   const HostPort& peer_address() const { return peer_address_; }
-  std::chrono::seconds idle_timeout() const { return idle_; }
+  std::chrono::milliseconds idle_timeout() const { return idle_; }
 
  private:
   void wait_until_deadline(short events);
@@ -94,7 +97,7 @@ class Socket {
   UniqueFd fd_;
   std::string peer_;
   HostPort peer_address_;
-  std::chrono::seconds idle_;
+  std::chrono::milliseconds idle_;
   std::optional<Clock::time_point> deadline_;
   uint64_t own_rate_ = 0;  // bytes/s; 0: none, or the kernel's business
   Clock::time_point next_send_{};
@@ -104,7 +107,7 @@ class Socket {
 /// than `end`. While `wait` has not passed, a host that refuses or cannot be reached is tried again
 /// every 0.2 s. Throws Error{Network|Timeout}.
 Socket connect_to(const HostPort& address, Family family, std::chrono::seconds wait,
-                  std::chrono::seconds idle, Clock::time_point end = Clock::time_point::max());
+                  std::chrono::milliseconds idle, Clock::time_point end = Clock::time_point::max());
 
 /// The order of RFC 8305: as it was, but the two families by turns.
 std::vector<HostPort> interleave_families(std::vector<HostPort> addresses);
@@ -128,14 +131,9 @@ class Listener {
   /// The port in use, also when 0 was asked for.
   uint16_t port() const { return port_; }
   /// Waits for a connection; nothing when none came before give_up.
-  std::optional<Socket> accept(Clock::time_point give_up, std::chrono::seconds idle);
+  std::optional<Socket> accept(Clock::time_point give_up, std::chrono::milliseconds idle);
   /// For poll(2): readable when a connection waits.
   int fd() const { return fd_.get(); }
-  /// Refuses connections from here on, but keeps the port: no other program gets it. Those that
-  /// wait are reset.
-  void pause();
-  /// Throws Error{Network} when the port is no longer to be had.
-  void resume();
 
  private:
   UniqueFd fd_;

@@ -6,6 +6,7 @@
 
 #include <utility>
 
+#include "common/base/defer.h"
 #include "common/base/error.h"
 
 namespace zx {
@@ -31,13 +32,11 @@ std::string openssl_errors() {
 
 void TlsChannel::Transport::flush() {
   if (pending.empty()) return;
-  try {
-    socket->send_all(pending, More::No);
-  } catch (...) {
-    pending.clear();  // some of it has left: it must not be sent again
-    throw;
-  }
-  pending.clear();
+  size_t sent = 0;
+  // What has left must not be sent again; what has not still belongs before the last words.
+  const Defer at_the_end(
+      [&] { pending.erase(pending.begin(), pending.begin() + static_cast<std::ptrdiff_t>(sent)); });
+  socket->send_all(pending, More::No, &sent);
 }
 
 void TlsChannel::Transport::rethrow() {
@@ -55,13 +54,12 @@ int TlsChannel::bio_write(BIO* bio, const char* data, size_t size, size_t* writt
   if (t.error) return 0;
   try {
     t.pending.insert(t.pending.end(), bytes, bytes + size);
+    *written = size;  // also when the rest of it leaves later, or never
     if (t.pending.size() >= kBatchBytes) t.flush();
   } catch (...) {
     t.error = std::current_exception();
-    return 0;
   }
-  *written = size;
-  return 1;
+  return *written > 0 ? 1 : 0;
 }
 
 int TlsChannel::bio_read(BIO* bio, char* data, size_t size, size_t* read) {
@@ -141,6 +139,7 @@ void TlsChannel::send(std::span<const std::byte> bytes, More more) {
       transport_.rethrow();
       throw Error(ExitStatus::Auth, socket().peer() + ": TLS send: " + openssl_errors());
     }
+    transport_.rethrow();
     bytes = bytes.subspan(n);
   }
   if (more == More::No) transport_.flush();
@@ -161,8 +160,9 @@ bool TlsChannel::readable_now() {
 void TlsChannel::finish_sending() {
   try {
     ERR_clear_error();
+    transport_.error = nullptr;
     (void)SSL_shutdown(ssl_.get());  // sends close_notify
-    if (!transport_.error) transport_.flush();
+    transport_.flush();
   } catch (const Error&) {
     // The peer is gone; see the declaration.
   }

@@ -27,6 +27,7 @@ Preface my_preface(Role role, const Security& security) {
   p.mode = security.mode;
   p.role = role;
   p.no_auth = security.no_auth;
+  p.join = security.join;
   p.suites = security.mode == Mode::Plain ? 0 : security.suites;
   fill_random(p.random);
   return p;
@@ -68,10 +69,11 @@ Error refusal(PrefaceCode code, const std::string& peer, Mode mine, Mode theirs,
     case PrefaceCode::NoCommonVersion:
       return {ExitStatus::Protocol, peer + ": no common protocol version (this side has version " +
                                         std::to_string(kProtocolVersion) + ")"};
+    case PrefaceCode::Busy:
     case PrefaceCode::Accepted:
       break;
   }
-  return {ExitStatus::Internal, "a refusal that is none"};
+  return {ExitStatus::Network, peer + ": another transfer has it"};
 }
 
 // --- plain mode: who are you
@@ -190,21 +192,24 @@ Handshaken connector_handshake(Socket socket, Role role, const Security& securit
 
   recv_exact(socket, h.listener_preface);
   const Preface answer = decode_preface(h.listener_preface);
+  if (answer.code == PrefaceCode::Busy)
+    throw BusyError(ExitStatus::Network, peer + ": another transfer has it");
   if (answer.code != PrefaceCode::Accepted)
     throw refusal(answer.code, peer, request.mode, answer.mode, role, request.no_auth);
   const bool one_suite = answer.suites != 0 && (answer.suites & (answer.suites - 1)) == 0 &&
                          (answer.suites & request.suites) != 0;
   const bool suite_fits = request.mode == Mode::Plain ? answer.suites == 0 : one_suite;
   if (answer.role != other(role) || answer.mode != request.mode ||
-      answer.no_auth != request.no_auth || answer.lowest_version != kProtocolVersion ||
-      answer.highest_version != kProtocolVersion || !suite_fits)
+      answer.no_auth != request.no_auth || answer.join != request.join ||
+      answer.lowest_version != kProtocolVersion || answer.highest_version != kProtocolVersion ||
+      !suite_fits)
     throw Error(ExitStatus::Protocol, peer + ": the answer does not fit what was asked");
 
   authenticate(std::move(socket), answer.suites, /*listener=*/false, role, security, &h);
   return h;
 }
 
-std::optional<Handshaken> listener_handshake(Socket socket, Role role, const Security& security,
+std::optional<Handshaken> listener_handshake(Socket socket, Role role, const ChooseSecurity& choose,
                                              Clock::time_point give_up) {
   socket.set_deadline(std::min(give_up, Clock::now() + kHandshakeLimit));
   const std::string peer = socket.peer();
@@ -231,8 +236,12 @@ std::optional<Handshaken> listener_handshake(Socket socket, Role role, const Sec
     throw;
   }
 
+  h.joins = request.join;
+  const std::optional<Security> wanted = choose(request.join);
+  const Security security = wanted.value_or(Security{});
   Preface answer = my_preface(role, security);
-  answer.code = judge(request, answer);
+  answer.join = request.join;
+  answer.code = wanted ? judge(request, answer) : PrefaceCode::Busy;
   answer.suites = choose_suite(request.suites, answer.suites);
   h.listener_preface = encode_preface(answer);
   socket.send_all(h.listener_preface, More::No);

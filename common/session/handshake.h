@@ -4,6 +4,7 @@
 // refused.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -30,12 +31,14 @@ struct Security {
   // Bytes after which a connection under AES-GCM is replaced, at the next block.
   uint64_t key_limit_bytes = kKeyLimitBytes;
   Ktls ktls = Ktls::Auto;
+  bool join = false;  // for a further connection of a session
 };
 
 struct Handshaken {
   std::unique_ptr<Channel> channel;
   PrefaceBytes connector_preface{}, listener_preface{};
   uint8_t suite = 0;            // the one in use, as a preface bit; 0 in Mode::Plain
+  bool joins = false;           // it wants to join a session
   std::optional<Key> join_key;  // for further connections of the session; not in Mode::Plain
 };
 
@@ -43,16 +46,26 @@ struct Handshaken {
 constexpr std::chrono::seconds kHandshakeLimit{10};
 
 /// Throws Error{Auth} (no, wrong or unused key), Error{Refused} (one side is plain, the other not),
-/// Error{Protocol} (not our protocol, no common version, same role), Error{Network|Timeout}. The
-/// peer has been told, by the answer or an alert. Ends at give_up at the latest. The socket's
-/// deadline stays set.
+/// BusyError, Error{Protocol} (not our protocol, no common version, same role),
+/// Error{Network|Timeout}. The peer has been told, by the answer or an alert. Ends at give_up at
+/// the latest. The socket's deadline stays set.
 Handshaken connector_handshake(Socket socket, Role role, const Security& security,
                                Clock::time_point give_up = Clock::time_point::max());
+
+/// The peer has said that it has another session; Error{Network} else.
+class BusyError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// What a listener insists on from who wants to join a session (true), or to begin one; nothing
+/// when it wants no such connection now: it says that it is busy.
+using ChooseSecurity = std::function<std::optional<Security>(bool join)>;
 
 /// The same for the listener. Nothing when the peer left, or was silent for the whole limit,
 /// without a single byte: a port scan or health check, not a transfer that failed. Ends at give_up
 /// at the latest.
-std::optional<Handshaken> listener_handshake(Socket socket, Role role, const Security& security,
+std::optional<Handshaken> listener_handshake(Socket socket, Role role, const ChooseSecurity& choose,
                                              Clock::time_point give_up);
 
 }  // namespace zx

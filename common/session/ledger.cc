@@ -3,42 +3,31 @@
 
 namespace zx {
 
-bool Ledger::fail_later(uint64_t id, ExitStatus status, const std::string& reason) {
-  for (EntryOutcome& outcome : outcomes_) {
-    if (outcome.id != id || outcome.status != ExitStatus::Ok || outcome.skipped) continue;
-    outcome.status = status;
-    outcome.reason = reason;
-    return true;
+void Ledger::add(const EntryOutcome& outcome) {
+  if (entries_++ == 0) first_ = outcome;
+  totals_.retransmitted_blocks += outcome.retransmitted_blocks;
+  if (outcome.status != ExitStatus::Ok) {
+    ++failed_;
+    worst_ = more_severe(worst_, outcome.status);
+    if (failures_.size() < kMaxFailures) failures_.push_back(outcome);
+    return;
   }
-  return false;
+  any_changed_ = any_changed_ || outcome.changed;
+  if (outcome.skipped) return;
+  ++totals_.entries;
+  totals_.bytes += outcome.bytes;
+  root_.add(entry_part(outcome.id, outcome.bytes, outcome.block_sum));
 }
 
 Totals Ledger::totals() const {
-  Totals totals;
-  DigestSum root;
-  for (const EntryOutcome& outcome : outcomes_) {
-    totals.retransmitted_blocks += outcome.retransmitted_blocks;
-    if (outcome.status != ExitStatus::Ok || outcome.skipped) continue;
-    ++totals.entries;
-    totals.bytes += outcome.bytes;
-    root.add(entry_part(outcome.id, outcome.bytes, outcome.block_sum));
-  }
-  totals.root = root.value();
+  Totals totals = totals_;
+  totals.root = root_.value();
   return totals;
 }
 
 ExitStatus Ledger::status() const {
-  ExitStatus worst = ExitStatus::Ok;
-  bool any_good = false, any_changed = false;
-  for (const EntryOutcome& outcome : outcomes_) {
-    if (outcome.status != ExitStatus::Ok)
-      worst = more_severe(worst, outcome.status);
-    else
-      any_good = true;
-    any_changed = any_changed || (outcome.changed && outcome.status == ExitStatus::Ok);
-  }
-  if (worst != ExitStatus::Ok) return any_good ? ExitStatus::Partial : worst;
-  return any_changed ? ExitStatus::SourceChanged : ExitStatus::Ok;
+  if (failed_ > 0) return failed_ < entries_ ? ExitStatus::Partial : worst_;
+  return any_changed_ ? ExitStatus::SourceChanged : ExitStatus::Ok;
 }
 
 }  // namespace zx

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The ledger: what became of each entry. The exit status is computed from it, never from "nothing
-// was thrown".
+// The ledger: what became of the entries. The exit status is computed from it, never from "nothing
+// was thrown". Its size does not grow with the number of entries.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,23 +35,31 @@ struct Totals {
 
 class Ledger {
  public:
-  void add(EntryOutcome outcome) { outcomes_.push_back(std::move(outcome)); }
-  /// An entry that was verified could not be committed after all. False when there is none such.
-  bool fail_later(uint64_t id, ExitStatus status, const std::string& reason);
-  const std::vector<EntryOutcome>& outcomes() const { return outcomes_; }
-  /// What is Ok so far is now committed, as this side knows: until then it is only verified, and a
-  /// run that ends early must not report it.
-  void confirm() { confirmed_ = true; }
-  bool confirmed() const { return confirmed_; }
+  /// An entry whose outcome is final: committed, skipped or failed.
+  void add(const EntryOutcome& outcome);
+  /// How many were added.
+  uint64_t entries() const { return entries_; }
+  uint64_t failed() const { return failed_; }
+  /// The first ones that failed, kMaxFailures at most.
+  const std::vector<EntryOutcome>& failures() const { return failures_; }
+  /// The entry, when there was only one.
+  const EntryOutcome* only() const { return entries_ == 1 ? &*first_ : nullptr; }
   /// Over all entries that did not fail and were not skipped, in any order.
   Totals totals() const;
   /// One entry: its own status. Several: Partial when some failed and some did not, else the most
   /// severe. SourceChanged when all were committed and a source changed.
   ExitStatus status() const;
 
+  static constexpr size_t kMaxFailures = 100;
+
  private:
-  std::vector<EntryOutcome> outcomes_;
-  bool confirmed_ = false;
+  uint64_t entries_ = 0, failed_ = 0;
+  std::optional<EntryOutcome> first_;
+  std::vector<EntryOutcome> failures_;
+  ExitStatus worst_ = ExitStatus::Ok;
+  bool any_changed_ = false;
+  Totals totals_;  // but for its root
+  DigestSum root_;
 };
 
 }  // namespace zx

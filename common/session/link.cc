@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "common/session/link.h"
 
+#include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -14,12 +16,11 @@
 namespace zx {
 namespace {
 
-// Well below the smallest idle time-out a peer may have set (1 s is the least, and too short for
-// anything but a test).
-constexpr auto kHeartbeat = std::chrono::milliseconds(400);
 // How long a dying side stays to let its ERROR arrive.
 constexpr auto kLastWords = std::chrono::milliseconds(2000);
 constexpr uint64_t kLookBytes = 1 << 20;
+// Counted messages that are taken before the peer hears of it.
+constexpr uint64_t kTellTaken = 64;
 
 }  // namespace
 
@@ -38,9 +39,12 @@ void Link::queue(FrameType type, uint64_t entry, uint64_t offset, Bytes body) {
   const Bytes payload = seal(std::move(body));
   const auto header =
       encode_header({type, 0, static_cast<uint32_t>(payload.size()), entry, offset});
+  const size_t begin = queued_.size();
   queued_.insert(queued_.end(), header.begin(), header.end());
   queued_.insert(queued_.end(), payload.begin(), payload.end());
   sent_bytes_ += header.size() + payload.size();
+  if (replay_ && is_counted(type))
+    replay_->keep(Bytes(queued_.begin() + static_cast<std::ptrdiff_t>(begin), queued_.end()));
 }
 
 void Link::queue_data_header(uint64_t entry, uint64_t offset, uint32_t length, uint16_t flags) {
@@ -51,8 +55,14 @@ void Link::queue_data_header(uint64_t entry, uint64_t offset, uint32_t length, u
   unseen_bytes_ += length;
 }
 
+void Link::queue_payload(ByteView bytes) {
+  queued_.insert(queued_.end(), bytes.begin(), bytes.end());
+  in_payload_ = false;
+}
+
 void Link::payload_done() {
   in_payload_ = false;
+  heard_ = Clock::now();  // a peer that took the block is there, however long it took
   if (look_is_due() && bytes_not_sent(channel_->socket().fd()) > 0) ++looks_.backlogs;
 }
 
@@ -67,7 +77,9 @@ bool Link::look_is_due() {
 
 void Link::flush() {
   const Bytes out = take_queued();
-  if (!out.empty()) channel_->send(out, More::No);
+  if (out.empty()) return;
+  channel_->send(out, More::No);
+  spoken_ = Clock::now();
 }
 
 void Link::send(FrameType type, uint64_t entry, uint64_t offset, Bytes body) {
@@ -75,10 +87,28 @@ void Link::send(FrameType type, uint64_t entry, uint64_t offset, Bytes body) {
   flush();
 }
 
-void Link::replace_channel(std::unique_ptr<Channel> channel) {
+void Link::send_heartbeat() {
+  told_taken_ = taken_;
+  send(FrameType::Heartbeat, 0, 0, encode_heartbeat(taken_));
+}
+
+void Link::heartbeat_if_due() {
+  if (Clock::now() - spoken_ >= heartbeat_) send_heartbeat();
+}
+
+void Link::count_messages() {
+  replay_.emplace();
+}
+
+void Link::replace_channel(std::unique_ptr<Channel> channel, uint64_t peer_has_taken) {
   earlier_figures_ = tcp_figures();
   channel_ = std::move(channel);
-  sent_bytes_ = 0;
+  replay_->forget(peer_has_taken);
+  queued_ = replay_->rest();
+  sent_bytes_ = queued_.size();
+  received_before_ = received_bytes_;
+  in_payload_ = ended_ = false;
+  heard_ = Clock::now();
 }
 
 TcpFigures Link::tcp_figures() const {
@@ -93,15 +123,25 @@ Frame Link::read() {
 }
 
 std::optional<Frame> Link::read_if_any() {
-  while (channel_->readable_now())
+  while (!early_.empty() || channel_->readable_now())
     if (auto frame = read_one()) return frame;
   return std::nullopt;
 }
 
 std::optional<Frame> Link::read_one() {
+  if (early_.empty()) return receive_one();
+  Frame frame = std::move(early_.front());
+  early_.pop_front();
+  return frame;
+}
+
+std::optional<Frame> Link::receive_one() {
   check_stop();  // a peer that never lets us wait must not keep us from a signal
   FrameHeaderBytes raw{};
-  channel_->recv_exact(raw);
+  const size_t first = channel_->recv_some(raw);
+  ended_ = first == 0;
+  if (ended_) channel_->ended_early();
+  channel_->recv_exact(std::span(raw).subspan(first));
   Frame frame{decode_header(raw), {}};
   received_bytes_ += raw.size() + frame.header.length;
   const bool data = frame.header.type == FrameType::Data;
@@ -110,25 +150,48 @@ std::optional<Frame> Link::read_one() {
     throw Error(ExitStatus::Protocol,
                 std::string("peer sent ") + frame_name(frame.header.type) + " with unknown flags");
   if (data) {
+    heard_ = Clock::now();
     if (look_is_due() && receive_buffer_half_full(channel_->socket().fd())) ++looks_.backlogs;
     unseen_bytes_ += frame.header.length;
     return frame;
   }
   Bytes payload(frame.header.length);
   channel_->recv_exact(payload);
+  heard_ = Clock::now();
   const ByteView body = unseal(payload);
   if (frame.header.type == FrameType::ErrorReport) {
     const ErrorMessage error = decode_error(body);
     throw Error(error.status, "peer: " + quote_peer_text(error.text), Origin::Peer);
   }
-  if (frame.header.type == FrameType::Heartbeat) return std::nullopt;
+  if (frame.header.type == FrameType::Heartbeat) {
+    const uint64_t taken = decode_heartbeat(body);
+    if (replay_) replay_->forget(taken);
+    return std::nullopt;
+  }
   if (!is_known(frame.header.type)) {
     if ((static_cast<uint16_t>(frame.header.type) & kMustUnderstand) == 0) return std::nullopt;
     throw Error(ExitStatus::Protocol, "peer sent a frame of unknown type " +
                                           std::to_string(static_cast<uint16_t>(frame.header.type)));
   }
   frame.body.assign(body.begin(), body.end());
+  if (replay_ && is_counted(frame.header.type)) ++taken_;
   return frame;
+}
+
+void Link::wait(std::chrono::milliseconds limit, int other, int another) {
+  const auto give_up = Clock::now() + limit;
+  const Socket& socket = channel_->socket();
+  for (;;) {
+    if (!early_.empty()) return;
+    // The peer keeps what this side has not counted.
+    if (taken_ - told_taken_ >= kTellTaken) send_heartbeat();
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(give_up - Clock::now());
+    const auto slice = std::clamp(left, std::chrono::milliseconds(0), heartbeat_);
+    if (channel_->wait_readable_or(other, slice, another)) return;
+    if (Clock::now() - heard_ > socket.idle_timeout()) socket.fail("receive", EAGAIN);
+    if (slice == heartbeat_) send_heartbeat();
+    if (Clock::now() >= give_up) return;
+  }
 }
 
 void Link::with_heartbeats(const std::function<void()>& work) {
@@ -149,10 +212,10 @@ void Link::with_heartbeats(const std::function<void()>& work) {
     done_changed.notify_one();
   });
   std::unique_lock lock(mutex);
-  while (!done_changed.wait_for(lock, kHeartbeat, [&] { return done; })) {
+  while (!done_changed.wait_for(lock, heartbeat_, [&] { return done; })) {
     lock.unlock();
     try {
-      send(FrameType::Heartbeat, 0, 0, {});
+      send_heartbeat();
     } catch (...) {
       unwanted = true;
       throw;
@@ -165,12 +228,13 @@ void Link::with_heartbeats(const std::function<void()>& work) {
 }
 
 void Link::send_error(ExitStatus status, const std::string& text) noexcept {
-  if (in_payload_) return;  // it would be taken for content
+  const LastWordsScope scope;
   try {
     queued_.clear();
     // A peer that no longer reads must not hold us here for the whole idle time-out.
     channel_->socket().set_deadline(Clock::now() + kLastWords);
-    send(FrameType::ErrorReport, 0, 0, encode(ErrorMessage{status, text}));
+    // Within a payload it would be taken for content; with TLS the end alone says something there.
+    if (!in_payload_) send(FrameType::ErrorReport, 0, 0, encode(ErrorMessage{status, text}));
     channel_->finish_sending();
     channel_->socket().drain(kLastWords);
   } catch (...) {
@@ -180,32 +244,12 @@ void Link::send_error(ExitStatus status, const std::string& text) noexcept {
 
 void Link::look_for_peer_error() {
   channel_->socket().set_deadline(Clock::now() + kLastWords);
-  while (const auto frame = read_if_any()) {
+  // What was counted will not come again; what answers blocks is worth nothing without them.
+  while (channel_->readable_now()) {
+    auto frame = receive_one();
+    if (!frame) continue;
     if (frame->header.type == FrameType::Data) return;  // nothing more can be understood
-  }
-}
-
-void Link::guard(const std::function<void()>& part) {
-  try {
-    part();
-  } catch (const Error& error) {
-    if (error.origin() == Origin::Local) {
-      if (error.status() == ExitStatus::Network) {
-        try {
-          look_for_peer_error();
-        } catch (const Error& last_word) {
-          if (last_word.origin() == Origin::Peer) throw;  // the more telling one
-        }
-      }
-      send_error(error.status(), error.what());
-    }
-    throw;
-  } catch (const Interrupted&) {
-    send_error(ExitStatus::Network, "interrupted");
-    throw;
-  } catch (const std::exception& error) {
-    send_error(ExitStatus::Internal, error.what());
-    throw;
+    if (is_counted(frame->header.type)) early_.push_back(std::move(*frame));
   }
 }
 

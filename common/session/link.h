@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Link: frames over a channel. Messages are queued and leave together with what follows them, so a
 // block costs one send for "digest of the last block, header of this one". ERROR and HEARTBEAT of
-// the peer are dealt with here; unknown optional frames are skipped.
+// the peer are dealt with here; unknown optional frames are skipped. One thread.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
 
 #include "common/net/channel.h"
 #include "common/net/tcp_info.h"
+#include "common/session/replay.h"
 #include "common/wire/frame.h"
 #include "common/wire/message.h"
 
@@ -35,14 +37,21 @@ class Link {
   /// Queues the header of a DATA frame. Its payload must be the next thing that is sent, after
   /// take_queued().
   void queue_data_header(uint64_t entry, uint64_t offset, uint32_t length, uint16_t flags);
+  /// Queues the payload of a DATA frame whose header was just queued: for small blocks in memory.
+  void queue_payload(ByteView bytes);
   /// What is queued, to be sent by the caller before the payload of a DATA frame. From then until
   /// payload_done() the stream is inside that payload, and no message of ours can be sent.
   Bytes take_queued() { return std::exchange(queued_, {}); }
   void payload_done();
+  size_t queued_bytes() const { return queued_.size(); }
   /// Sends what is queued. Blocking.
   void flush();
   /// queue() and flush().
   void send(FrameType type, uint64_t entry, uint64_t offset, Bytes body);
+  /// A sign of life, with the count of what was taken.
+  void send_heartbeat();
+  /// The same when nothing was sent for the interval: to be called while a block comes slowly.
+  void heartbeat_if_due();
 
   /// The next frame that is not a HEARTBEAT. Blocking. Throws Error{Protocol} for a malformed one,
   /// Error{class of the peer's ERROR, Origin::Peer}, Error{Network|Timeout}.
@@ -50,6 +59,10 @@ class Link {
   /// The same, but nothing when no further frame has begun to arrive: it waits only for the rest of
   /// one that has.
   std::optional<Frame> read_if_any();
+  /// Waits until there is something to read, or one of the descriptors is readable (-1: none), at
+  /// most for `limit`; sends HEARTBEATs meanwhile. Throws Error{Timeout} when the peer was silent
+  /// for longer than the channel's idle time.
+  void wait(std::chrono::milliseconds limit, int other = -1, int another = -1);
 
   /// Runs work() on another thread, and HEARTBEATs meanwhile, so that the peer does not take a long
   /// sync for a dead connection. Rethrows what work() throws. When the connection is lost, work()
@@ -62,18 +75,29 @@ class Link {
   /// After a failed send: throws the peer's ERROR instead when one has arrived, else returns. A
   /// peer that says why and closes is otherwise only seen as a reset.
   void look_for_peer_error();
-  /// Runs one side's part of the session and settles what its failure means: a local error is told
-  /// to the peer, and a lost connection gives way to the peer's own last word. Rethrows.
-  void guard(const std::function<void()>& part);
 
-  /// Goes on over another connection. Nothing may be queued or half received. Channel references
-  /// end.
-  void replace_channel(std::unique_ptr<Channel> channel);
+  // The first connection of a session, whose messages survive it.
+
+  /// From here on the counted messages (wire/frame.h) are counted, both ways, and kept.
+  void count_messages();
+  /// Between two HEARTBEATs of a side that has nothing to say.
+  void set_heartbeat(std::chrono::milliseconds interval) { heartbeat_ = interval; }
+  /// Counted messages that were read.
+  uint64_t taken() const { return taken_; }
+  /// Goes on over another connection, whose peer has taken so many: what is queued is dropped, and
+  /// the counted messages that the peer has not taken are queued again. Channel references end.
+  /// Throws Error{Protocol} for an impossible count.
+  void replace_channel(std::unique_ptr<Channel> channel, uint64_t peer_has_taken);
   /// The channel, out of a link that ends here.
   std::unique_ptr<Channel> take_channel() { return std::move(channel_); }
+
+  /// The peer has ended its side of the present channel, in order, between two frames.
+  bool ended() const { return ended_; }
   /// Payload bytes that went into the present channel, headers included: what its key has
   /// protected.
   uint64_t sent_bytes() const { return sent_bytes_; }
+  /// All bytes of frames of the present channel, both ways.
+  uint64_t channel_bytes() const { return sent_bytes_ + received_bytes_ - received_before_; }
   /// Bytes of frames that came, on all connections.
   uint64_t received_bytes() const { return received_bytes_; }
   /// What the kernel has counted on all connections so far, and the state of the present one.
@@ -88,15 +112,23 @@ class Link {
 
  private:
   bool look_is_due();
-  std::optional<Frame> read_one();  // nothing for a frame that needs no answer
+  // Nothing for a frame that needs no answer.
+  std::optional<Frame> read_one();
+  std::optional<Frame> receive_one();
 
   std::unique_ptr<Channel> channel_;
   TcpFigures earlier_figures_;
   QueueLooks looks_;
   uint64_t unseen_bytes_ = 0;  // payload since the last look
-  uint64_t sent_bytes_ = 0, received_bytes_ = 0;
+  uint64_t sent_bytes_ = 0, received_bytes_ = 0, received_before_ = 0;
   Bytes queued_;
-  bool in_payload_ = false;
+  bool in_payload_ = false, ended_ = false;
+  std::chrono::milliseconds heartbeat_{400};
+  Clock::time_point heard_ = Clock::now(), spoken_ = Clock::now();
+  std::deque<Frame> early_;  // read while an ERROR was looked for
+  // Once messages are counted.
+  std::optional<Replay> replay_;
+  uint64_t taken_ = 0, told_taken_ = 0;
 };
 
 /// Throws Error{Protocol} when a message that has no fields has some all the same.

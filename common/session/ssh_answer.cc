@@ -10,7 +10,6 @@
 #include "common/base/error.h"
 #include "common/base/io.h"
 #include "common/net/relay.h"
-#include "common/session/lobby.h"
 #include "common/session/ssh_start.h"
 
 namespace zx {
@@ -84,7 +83,7 @@ Security security_of(const StartRequest& request) {
 
 class Answer {
  public:
-  explicit Answer(Role role) : role_(role) {}
+  Answer(Role role, Notices& notices) : role_(role), notices_(notices) {}
 
   StartedRemote run() {
     try {
@@ -127,13 +126,15 @@ class Answer {
       write_reply(ready, request.nonce);
       return through();
     }
-    listener_ = Listener::on_port_of(request.ports, request.family);
-    ready.port = listener_->port();
+    arrivals_ =
+        std::make_unique<Arrivals>(Listener::on_port_of(request.ports, request.family), role_,
+                                   out_.security, silence_limit(out_.idle), notices_);
+    ready.port = arrivals_->port();
     write_reply(ready, request.nonce);
     for (;;) {
       if (auto started = await_connection()) return std::move(*started);
       const StartCommand command = decode_command(read_line(Clock::now() + kRequestLimit));
-      listener_.reset();
+      arrivals_.reset();
       if (command.kind == StartCommand::Kind::Through) {
         write_reply({.kind = StartReply::Kind::Through}, request.nonce);
         return through();
@@ -145,24 +146,13 @@ class Answer {
   // Nothing when there is a command to read.
   std::optional<StartedRemote> await_connection() {
     const auto end = Clock::now() + kWayLimit;
-    while (listener_) {
-      auto socket = lobby_.next(*listener_, end, out_.idle, STDIN_FILENO);
-      if (!socket) {
-        if (Clock::now() >= end)
-          throw Error(ExitStatus::Timeout, "start by ssh: nobody connected to port " +
-                                               std::to_string(listener_->port()));
-        return std::nullopt;
-      }
-      try {
-        auto h = listener_handshake(std::move(*socket), role_, out_.security,
-                                    Clock::now() + kStrangerLimit);
-        if (h)
-          return finish(met_as_listener(std::move(*listener_), std::move(*h), role_, out_.security,
-                                        out_.idle));
-      } catch (const Error& e) {
-        if (is_fault_here(e)) throw;
-      }
-    }
+    if (!arrivals_) return std::nullopt;
+    if (auto h = arrivals_->peer(end, STDIN_FILENO))
+      return finish(
+          first_as_listener(std::move(arrivals_), std::move(*h), role_, out_.security, out_.idle));
+    if (Clock::now() >= end)
+      throw Error(ExitStatus::Timeout,
+                  "start by ssh: nobody connected to port " + std::to_string(arrivals_->port()));
     return std::nullopt;
   }
 
@@ -174,7 +164,7 @@ class Answer {
                                    Clock::now() + kConnectLimit);
         Handshaken h = connector_handshake(std::move(socket), role_, out_.security,
                                            Clock::now() + kProofLimit);
-        return finish(met_as_connector(std::move(h), role_, out_.security, out_.idle));
+        return finish(first_as_connector(std::move(h), role_, out_.security, out_.idle));
       } catch (const Error& e) {
         if (is_fault_here(e)) throw;
         failure = with_address({client_, port}, e);
@@ -186,38 +176,40 @@ class Answer {
 
   // The asking side speaks first, when it has read the reply.
   StartedRemote through() {
-    lobby_ = {};
     Socket socket = channel_socket(out_.idle, &keep_);
     out_.security.mode = Mode::Plain;
     out_.security.suites = 0;
-    auto h = listener_handshake(std::move(socket), role_, out_.security, Clock::now() + kWayLimit);
+    auto h = listener_handshake(
+        std::move(socket), role_, [this](bool) { return std::optional(out_.security); },
+        Clock::now() + kWayLimit);
     if (!h) throw Error(ExitStatus::Network, "start by ssh: the other side has gone");
-    Met met;
+    FirstConnection met;
     met.first = std::move(*h);
     met.keep = std::move(keep_);
     out_.through_ssh = true;
     return finish(std::move(met));
   }
 
-  StartedRemote finish(Met met) {
+  StartedRemote finish(FirstConnection met) {
+    if (!out_.through_ssh) met.lifeline = STDIN_FILENO;
     met.named = reader_.request().named;
-    out_.met = std::move(met);
+    out_.first = std::move(met);
     return std::move(out_);
   }
 
   const Role role_;
+  Notices& notices_;
   RequestReader reader_;
   StartedRemote out_{};
   std::string client_;
-  std::optional<Listener> listener_;
-  Lobby lobby_;
+  std::unique_ptr<Arrivals> arrivals_;
   std::shared_ptr<void> keep_;
 };
 
 }  // namespace
 
-StartedRemote answer_start(Role role) {
-  return Answer(role).run();
+StartedRemote answer_start(Role role, Notices& notices) {
+  return Answer(role, notices).run();
 }
 
 }  // namespace zx

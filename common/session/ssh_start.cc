@@ -7,7 +7,6 @@
 #include "common/base/error.h"
 #include "common/base/quote.h"
 #include "common/net/ssh_host.h"
-#include "common/session/lobby.h"
 
 namespace zx {
 namespace {
@@ -43,19 +42,19 @@ struct SshRun {
 class Start {
  public:
   Start(const SshEndpoint& endpoint, const SshStart& start, const Named& named, Family family,
-        seconds idle, Role role, const Security& security, const SshTold& told)
+        seconds idle, Role role, const Security& security, Notices& notices)
       : endpoint_(endpoint),
         start_(start),
         family_(family),
         idle_(idle),
         role_(role),
         security_(security),
-        told_(told),
+        notices_(notices),
         counterpart_(role == Role::Sender ? "zrecv" : "zsend"),
         host_(quote(ssh_destination(endpoint))),
         request_{.nonce = make_nonce(), .named = named},
         scanner_(request_.nonce, [this](std::string_view line) {
-          if (may_be_shown(line)) told_.detail(host_ + " prints: " + quote_peer_text(line));
+          if (may_be_shown(line)) notices_.detail(host_ + " prints: " + quote_peer_text(line));
         }) {}
 
   SshMet run() {
@@ -73,7 +72,7 @@ class Start {
     if (start_.via == Via::Direct)
       throw Error(ExitStatus::Network,
                   host_ + ": no connection for the data, and --via=direct: " + obstacles_);
-    told_.detail("data goes through ssh: " + obstacles_);
+    notices_.detail("data goes through ssh: " + obstacles_);
     command({StartCommand::Kind::Through, 0});
     (void)await(StartReply::Kind::Through, idle_);
     return {through(), "ssh", obstacles_};
@@ -83,11 +82,12 @@ class Start {
   void begin(bool listen) {
     const std::string program =
         start_.remote_program.empty() ? counterpart_ : shell_word(start_.remote_program);
-    run_ = std::make_shared<SshRun>(ssh_arguments(start_.ssh, endpoint_, program + " --remote"),
-                                    [told = told_](const auto& line) {
-                                      if (may_be_shown(line))
-                                        told.message(line);  // as long as ssh runs, not only here
-                                    });
+    run_ = std::make_shared<SshRun>(
+        ssh_arguments(start_.ssh, endpoint_, program + " --remote"),
+        [&notices = notices_](const auto& line) {
+          if (may_be_shown(line))
+            notices.note("ssh: " + line);  // as long as ssh runs, not only here
+        });
     run_->control.emplace(run_->process.take_socket(), host_ + " (through ssh)", idle_);
     request_.key = security_.key;
     request_.role = role_;
@@ -194,7 +194,8 @@ class Start {
     return out;
   }
 
-  std::optional<Met> connect(const StartReply& ready, const std::vector<std::string>& of_name) {
+  std::optional<FirstConnection> connect(const StartReply& ready,
+                                         const std::vector<std::string>& of_name) {
     const std::vector<std::string> hosts = candidates(ready, of_name);
     if (hosts.empty()) add_obstacle("no address of " + host_ + " is known");
     const auto end = Clock::now() + kWayLimit;
@@ -206,7 +207,7 @@ class Start {
             connect_to({hosts[i], ready.port}, family_, seconds(0), idle_, Clock::now() + share);
         Handshaken h =
             connector_handshake(std::move(socket), role_, security_, Clock::now() + kProofLimit);
-        return finish(met_as_connector(std::move(h), role_, security_, idle_));
+        return finish(first_as_connector(std::move(h), role_, security_, idle_));
       } catch (const Error& e) {
         if (is_fault_here(e)) throw;
         add_obstacle(with_address({hosts[i], ready.port}, e));
@@ -215,7 +216,7 @@ class Start {
     return std::nullopt;
   }
 
-  std::optional<Met> let_connect() {
+  std::optional<FirstConnection> let_connect() {
     std::optional<Listener> listener;
     try {
       listener = Listener::on_port_of(start_.ports, family_);
@@ -223,18 +224,16 @@ class Start {
       add_obstacle(std::string("connecting back: ") + e.what());
       return std::nullopt;
     }
-    told_.detail("the data port is blocked (" + obstacles_ + "); " + host_ +
-                 " connects back to port " + std::to_string(listener->port()));
+    notices_.detail("the data port is blocked (" + obstacles_ + "); " + host_ +
+                    " connects back to port " + std::to_string(listener->port()));
     command({StartCommand::Kind::Back, listener->port()});
+    auto arrivals = std::make_unique<Arrivals>(std::move(*listener), role_, security_,
+                                               silence_limit(idle_), notices_);
     const auto end = Clock::now() + kBackLimit;
-    Lobby lobby;
     while (Clock::now() < end) {
-      if (auto socket = lobby.next(*listener, end, idle_, run_->control->fd())) {
-        if (auto h = admit(std::move(*socket), end))
-          return finish(
-              met_as_listener(std::move(*listener), std::move(*h), role_, security_, idle_));
-        continue;
-      }
+      if (auto h = arrivals->peer(end, run_->control->fd()))
+        return finish(
+            first_as_listener(std::move(arrivals), std::move(*h), role_, security_, idle_));
       if (!run_->control->readable_now()) continue;
       receive();
       const auto reply = next_reply();
@@ -247,31 +246,19 @@ class Start {
     return std::nullopt;
   }
 
-  // Nothing for a stranger.
-  std::optional<Handshaken> admit(Socket socket, Clock::time_point end) {
-    try {
-      return listener_handshake(std::move(socket), role_, security_,
-                                std::min(end, Clock::now() + kStrangerLimit));
-    } catch (const Error& e) {
-      if (is_fault_here(e)) throw;
-      told_.detail(std::string("a connection was turned away: ") + e.what());
-      return std::nullopt;
-    }
-  }
-
   // ssh encrypts; the challenge makes sure that it is our program at the other end of the channel.
-  Met through() {
+  FirstConnection through() {
     Security inside;
     inside.mode = Mode::Plain;
     inside.key = security_.key;
-    Met met;
+    FirstConnection met;
     met.first = connector_handshake(std::move(*run_->control), role_, inside);
     run_->control.reset();
     met.connector = true;
     return finish(std::move(met));
   }
 
-  Met finish(Met met) {
+  FirstConnection finish(FirstConnection met) {
     met.keep = run_;
     met.named = request_.named;
     return met;
@@ -287,7 +274,7 @@ class Start {
   const seconds idle_;
   const Role role_;
   const Security& security_;
-  const SshTold told_;
+  Notices& notices_;
   const std::string counterpart_, host_;
   StartRequest request_;
   ReplyScanner scanner_;
@@ -304,8 +291,8 @@ std::string with_address(const HostPort& address, const Error& error) {
 
 SshMet start_by_ssh(const SshEndpoint& endpoint, const SshStart& start, const Named& named,
                     Family family, seconds idle, Role role, const Security& security,
-                    const SshTold& told) {
-  return Start(endpoint, start, named, family, idle, role, security, told).run();
+                    Notices& notices) {
+  return Start(endpoint, start, named, family, idle, role, security, notices).run();
 }
 
 }  // namespace zx

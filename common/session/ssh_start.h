@@ -28,14 +28,8 @@ struct SshStart {
   PortRange ports;
 };
 
-/// What is said while it goes on. From any thread.
-struct SshTold {
-  std::function<void(const std::string&)> message;  // a line of ssh's, quoted
-  std::function<void(const std::string&)> detail;   // of interest with -v, quoted
-};
-
 struct SshMet {
-  Met met;
+  FirstConnection first;
   const char* via = "";  // "direct", "back" or "ssh"
   std::string why;       // why not a better way; "" for direct
 };
@@ -49,16 +43,16 @@ std::string with_address(const HostPort& address, const Error& error);
 /// version, no answer; Error{Timeout}; what the other program reports.
 SshMet start_by_ssh(const SshEndpoint& endpoint, const SshStart& start, const Named& named,
                     Family family, std::chrono::seconds idle, Role role, const Security& security,
-                    const SshTold& told);
+                    Notices& notices);
 
 struct StartedRemote {
-  Met met;
+  FirstConnection first;
   Security security;
   std::chrono::seconds idle;
   bool through_ssh = false;
 };
 /// The other end: --remote, with the dialogue on standard input and output, which it takes over.
 /// role: this side's. What fails before the session is reported there. Blocking. Throws Error, too.
-StartedRemote answer_start(Role role);
+StartedRemote answer_start(Role role, Notices& notices);
 
 }  // namespace zx

@@ -233,7 +233,7 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
   check(*o, four, six);
   if (four) o->ssh.ssh.arguments.emplace_back("-4");
   if (six) o->ssh.ssh.arguments.emplace_back("-6");
-  if (o->remote && (argc != 2 || isatty(STDIN_FILENO) == 1))
+  if (o->started_by_ssh && (argc != 2 || isatty(STDIN_FILENO) == 1))
     throw Error(ExitStatus::Usage, "--remote is what ssh starts, with nothing else");
   return true;
 }
@@ -307,7 +307,7 @@ Rendezvous make_rendezvous(const CommonOptions& options,
   r.listen_on = options.listen;
   r.family = options.family;
   r.wait = options.wait;
-  r.idle = options.timeout;
+  r.timeout = options.timeout;
   return r;
 }
 

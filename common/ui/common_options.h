@@ -40,7 +40,7 @@ struct CommonOptions {
   bool preserve = false;                      // -p
   SshStart ssh;                               // -P -i -F -J -o -S, --remote-program, --via, ...
   bool ssh_asked = false;                     // one of them was given
-  bool remote = false;                        // --remote: ssh has started this program
+  bool started_by_ssh = false;                // --remote: ssh has started this program
   std::vector<std::string> operands;          // as written
 };
 

@@ -15,6 +15,7 @@
 #include "common/base/error.h"
 #include "common/base/quote.h"
 #include "common/file/operator_file.h"
+#include "common/net/key.h"
 #include "common/ui/json.h"
 #include "common/ui/units.h"
 
@@ -119,18 +120,27 @@ void Console::write_json(const std::string& line) {
   if (json_fd_ >= 0) write_all(json_fd_, line + "\n");
 }
 
-void Console::listening(const std::string& host, uint16_t port, const std::string& key_text,
-                        const std::string& command) {
+void Console::listening(uint16_t port) {
   const std::lock_guard lock(mutex_);
   JsonObject json = json_event("listening");
-  json.text("host", host).number("port", port);
-  if (!key_text.empty()) json.text("key", key_text);
+  json.text("host", invitation_.host).number("port", port);
+  if (!invitation_.key.empty()) json.text("key", invitation_.key);
   write_json(json.str());
-  if (!key_text.empty())
-    print(program_ + ": listening on port " + std::to_string(port) +
-          "; on the other machine run:\n  ZXFER_KEY=" + key_text + " " + command);
+  const std::string text = program_ + ": listening on port " + std::to_string(port);
+  if (!invitation_.key.empty())
+    print(text + "; on the other machine run:\n  ZXFER_KEY=" + invitation_.key + " " +
+          invitation_.command(port));
   else if (!options_.quiet)
-    print(program_ + ": listening on port " + std::to_string(port));
+    print(text);
+  wipe(invitation_.key);
+}
+
+void Console::reconnected(uint64_t times) {
+  {
+    const std::lock_guard lock(mutex_);
+    summary_.reconnects = times;
+  }
+  detail("connected again (" + std::to_string(times) + (times == 1 ? " time)" : " times)"));
 }
 
 void Console::connected(const Channel& channel, const std::string& peer_build) {

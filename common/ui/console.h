@@ -20,6 +20,7 @@
 #include "common/net/tcp_info.h"
 #include "common/session/ledger.h"
 #include "common/session/limit.h"
+#include "common/session/notices.h"
 #include "common/wire/message.h"
 
 namespace zx {
@@ -41,7 +42,8 @@ struct Summary {
   unsigned streams = 1,
            streams_lost = 0;  // connections that there were; of those meant to be, lost
   bool durable = false;
-  std::string tx, rx;                           // engines
+  uint64_t reconnects = 0;  // the first connection was lost and made again so often
+  std::string tx, rx;       // engines
   std::string tls = "none", tls_peer = "none";  // this side's record layer and the peer's
   std::string cipher;
   std::vector<std::string> why;   // reasons for the paths taken
@@ -59,20 +61,24 @@ struct Summary {
   void set_tcp(Role role, const TcpFigures& figures, uint64_t frames);
 };
 
-class Console {
+class Console : public Notices {
  public:
   /// program: "zsend" or "zrecv", before every message. Messages before configure() are plain text.
   Console(std::string program, SignalWatch& signals);
-  ~Console();
+  ~Console() override;
 
   /// Opens the files of --json and --digest. Throws Error{FileIo}, and Error{Usage} when one of
   /// them is one of the files `in_use` (sources, destination).
   void configure(const ConsoleOptions& options, std::vector<std::string> in_use);
 
-  /// A listener is ready. `key_text` when a one-time key was made: then the command to paste is
-  /// printed, even with -q, because nothing can be received without it.
-  void listening(const std::string& host, uint16_t port, const std::string& key_text,
-                 const std::string& command);
+  /// What a listener has to say when it is ready. With `key`, a one-time key, the command to paste
+  /// is printed, even with -q, because nothing can be received without it.
+  struct Invitation {
+    std::string host, key;
+    std::function<std::string(uint16_t port)> command;
+  };
+  /// Before listening(). The key's memory is wiped after that.
+  void invite(Invitation invitation) { invitation_ = std::move(invitation); }
   /// The peer is authenticated. Notes the channel's TLS for the summary too.
   void connected(const Channel& channel, const std::string& peer_build);
   /// Progress begins; total is 0 when unknown.
@@ -81,15 +87,19 @@ class Console {
   void add_total(uint64_t bytes) { total_.fetch_add(bytes, std::memory_order_relaxed); }
   /// Of something that moves nobody knows how much it is.
   void no_total() { total_known_ = false; }
-  void detail(const std::string& text);  // with -v
-  void note(const std::string& text);    // not with -q
+  void listening(uint16_t port) override;
+  void detail(const std::string& text) override;  // with -v
+  void note(const std::string& text) override;    // not with -q
+  void reconnected(uint64_t times) override;
 
   /// What to add to the line of an error that ends the run, asked for then: "" or " (...)".
   void explain_failure(std::function<std::string()> remark) { remark_ = std::move(remark); }
 
   /// Filled in by the main path, printed by finish().
   Summary& summary() { return summary_; }
-  /// Once, last: per entry lines, digests, error text if any, summary. `error` is empty on success.
+  /// What became of an entry, when that is final: its line, its JSON event, its digest.
+  void entry(const EntryOutcome& outcome);
+  /// Once, last: error text if any, summary. `error` is empty on success.
   /// Returns the exit status: the given one, or FileIo when --digest could not be written.
   ExitStatus finish(ExitStatus status, const std::string& error, const Ledger& ledger);
   /// The same for a run that a signal ends: its status is 128 + signal.
@@ -105,7 +115,6 @@ class Console {
   void finish_with(int exit, std::string_view status, const std::string& error,
                    const Ledger& ledger);
   void write_digest(const EntryOutcome& outcome);
-  void report_entry(const EntryOutcome& outcome);
   void warn(const std::string& text);
   void print_summary(const Totals& totals, double time);
   double seconds() const;
@@ -117,6 +126,7 @@ class Console {
   int json_fd_ = -1, digest_fd_ = -1;
   Summary summary_;
   std::function<std::string()> remark_;
+  Invitation invitation_;
 
   std::mutex mutex_;
   std::atomic<uint64_t> moved_{0}, total_{0};

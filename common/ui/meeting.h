@@ -24,7 +24,8 @@ struct Remote {
 /// the one that was started; authenticates, agrees on terms, and tells of the connection. The key's
 /// memory is wiped when it returns; what stays is the key for further connections of this session.
 /// Blocking. Throws as make_security(), open_session(), start_by_ssh() and answer_start() do.
-Session meet_peer(const CommonOptions& options, const Remote& remote, Role role, const Terms& terms,
-                  const PasteCommandFn& paste_command, Console& console);
+std::unique_ptr<Session> meet_peer(const CommonOptions& options, const Remote& remote, Role role,
+                                   const Terms& terms, const PasteCommandFn& paste_command,
+                                   Console& console);
 
 }  // namespace zx

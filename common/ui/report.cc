@@ -88,7 +88,8 @@ void Summary::set_tcp(Role role, const TcpFigures& figures, uint64_t frames) {
   wire_bytes = at_sender ? figures.bytes_sent : figures.bytes_received;
 }
 
-void Console::report_entry(const EntryOutcome& o) {
+void Console::entry(const EntryOutcome& o) {
+  const std::lock_guard lock(mutex_);
   JsonObject json = json_event("entry");
   json.text("name", o.name).number("bytes", o.bytes).text("status", status_name(o.status));
   if (!o.output_name.empty()) json.text("output", o.output_name);
@@ -121,9 +122,6 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
                           const Ledger& ledger) {
   end_progress();
   const std::lock_guard lock(mutex_);
-  // Without the commit nothing counts as sent or received; what failed did so all the same.
-  for (const EntryOutcome& outcome : ledger.outcomes())
-    if (ledger.confirmed() || outcome.status != ExitStatus::Ok) report_entry(outcome);
   const auto exit_number = static_cast<uint64_t>(exit);
   if (!error.empty()) {
     const std::string text = remark_ ? error + remark_() : error;
@@ -136,7 +134,7 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
     if (exit == static_cast<int>(ExitStatus::Internal)) options_.silent = false;
     print(program_ + ": error: " + text);
   }
-  const Totals totals = ledger.confirmed() ? ledger.totals() : Totals{};
+  const Totals totals = ledger.totals();
   const double time = seconds();
   JsonObject path;
   path.text("tx", summary_.tx).text("rx", summary_.rx).text("tls", summary_.tls);
@@ -149,12 +147,14 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
   json.number("files", totals.entries).number("bytes", totals.bytes);
   json.number("wire_bytes", summary_.wire_bytes).real("seconds", time);
   json.number("retransmitted_blocks", totals.retransmitted_blocks).number("resumed_bytes", 0);
+  json.number("reconnects", summary_.reconnects);
   json.number("streams", summary_.streams).number("streams_lost", summary_.streams_lost);
   json.boolean("durable", summary_.durable).object("path", path);
   json.text("limit", summary_.limit.part);
   if (summary_.tcp) json.object("tcp", tcp_json(*summary_.tcp, summary_.at_sender));
-  if (totals.entries == 1 && ledger.outcomes().size() == 1 && ledger.outcomes()[0].has_digest)
-    json.text("digest", to_hex(ledger.outcomes()[0].digest));
+  const EntryOutcome* only = ledger.only();
+  if (totals.entries == 1 && only != nullptr && only->has_digest)
+    json.text("digest", to_hex(only->digest));
   write_json(json.str());
 
   const bool wanted = options_.verbose > 0 || isatty(STDERR_FILENO) == 1;

@@ -78,7 +78,7 @@ void add_ssh_options(CLI::App& app, CommonOptions* o) {
       },
       "with ssh: a connection of its own for the data, or ssh's (auto: if need be)")
       ->type_name("auto|direct|ssh");
-  app.add_flag("--remote", o->remote)->group("");  // what ssh starts
+  app.add_flag("--remote", o->started_by_ssh)->group("");  // what ssh starts
 }
 
 void check_ssh_use(const CommonOptions& o, bool ssh_operand) {

@@ -20,18 +20,42 @@ struct Row {
 };
 
 constexpr Row kTypes[] = {
-    {FrameType::Hello, "HELLO"},       {FrameType::Welcome, "WELCOME"},
-    {FrameType::Join, "JOIN"},         {FrameType::Switch, "SWITCH"},
-    {FrameType::Streams, "STREAMS"},   {FrameType::Entry, "ENTRY"},
-    {FrameType::Data, "DATA"},         {FrameType::DataDigest, "DIGEST"},
-    {FrameType::Hole, "HOLE"},         {FrameType::End, "END"},
-    {FrameType::Fin, "FIN"},           {FrameType::Bye, "BYE"},
-    {FrameType::Ack, "ACK"},           {FrameType::Retry, "RETRY"},
-    {FrameType::Result, "RESULT"},     {FrameType::Verdict, "VERDICT"},
-    {FrameType::ErrorReport, "ERROR"}, {FrameType::Heartbeat, "HEARTBEAT"},
+    {FrameType::Hello, "HELLO"},
+    {FrameType::Welcome, "WELCOME"},
+    {FrameType::Join, "JOIN"},
+    {FrameType::Streams, "STREAMS"},
+    {FrameType::Entry, "ENTRY"},
+    {FrameType::Data, "DATA"},
+    {FrameType::DataDigest, "DIGEST"},
+    {FrameType::Hole, "HOLE"},
+    {FrameType::End, "END"},
+    {FrameType::Fin, "FIN"},
+    {FrameType::Bye, "BYE"},
+    {FrameType::Ack, "ACK"},
+    {FrameType::Retry, "RETRY"},
+    {FrameType::Results, "RESULTS"},
+    {FrameType::Verdict, "VERDICT"},
+    {FrameType::ErrorReport, "ERROR"},
+    {FrameType::Heartbeat, "HEARTBEAT"},
 };
 
 }  // namespace
+
+bool is_counted(FrameType type) {
+  switch (type) {
+    case FrameType::Streams:
+    case FrameType::Entry:
+    case FrameType::Hole:
+    case FrameType::End:
+    case FrameType::Fin:
+    case FrameType::Bye:
+    case FrameType::Results:
+    case FrameType::Verdict:
+      return true;
+    default:
+      return false;
+  }
+}
 
 bool is_known(FrameType type) {
   return std::ranges::any_of(kTypes, [&](const Row& row) { return row.type == type; });

@@ -22,8 +22,7 @@ enum class FrameType : uint16_t {
   // both ways, first
   Hello = 0x8001,
   Welcome = 0x8002,
-  Join = 0x8003,     // instead of them on a further connection of a session
-  Switch = 0x8004,   // the last frame on a connection that is replaced
+  Join = 0x8003,     // instead of them on every later connection of a session
   Streams = 0x8005,  // how many connections will carry blocks, and: ready for them
   // sender to receiver
   Entry = 0x8010,
@@ -36,7 +35,7 @@ enum class FrameType : uint16_t {
   // receiver to sender
   Ack = 0x8020,
   Retry = 0x8021,
-  Result = 0x8022,
+  Results = 0x8022,
   Verdict = 0x8023,
   // both ways, any time
   ErrorReport = 0x8030,
@@ -47,9 +46,10 @@ constexpr uint16_t kMustUnderstand = 0x8000;
 
 /// DATA: these bytes were asked for again and come from a private buffer.
 constexpr uint16_t kFlagResent = 1;
-/// DATA: how many streams that were to carry this block are lost. What arrives late over one of
+/// DATA: how many connections were lost with this block on its way. What arrives late over one of
 /// them has a smaller number than what took its place.
-constexpr uint16_t kAttemptMask = 0x0f00;
+constexpr uint16_t kAttemptMask = 0xff00;
+constexpr uint16_t kMaxAttempt = 255;
 constexpr uint16_t attempt_flags(uint16_t attempt) {
   return static_cast<uint16_t>(attempt << 8 & kAttemptMask);
 }
@@ -73,6 +73,10 @@ FrameHeaderBytes encode_header(const FrameHeader& header);
 /// type may be unknown: is_known() tells.
 FrameHeader decode_header(std::span<const std::byte, kFrameHeaderBytes> bytes);
 
+/// Messages that decide something: they are counted on the first connection of a session, kept
+/// until the peer has counted them, and come again over the connection that replaces a lost one.
+/// Blocks and what answers them are not: a block belongs to its sender until it is acknowledged.
+bool is_counted(FrameType type);
 bool is_known(FrameType type);
 /// "DATA", "END", ...; "unknown frame" for a type that is_known() denies.
 const char* frame_name(FrameType type);

@@ -37,14 +37,17 @@ constexpr size_t kMaxEngineBytes = 48;       // the names of data paths
 // A rate limit, bytes/s. With less even one segment of a loopback interface would take minutes.
 constexpr uint64_t kMinRateLimit = 1024;
 
+// See Terms::silence_ms.
+constexpr uint32_t kMinSilenceMs = 250, kMaxSilenceMs = 15000;
+
 // off_t of Linux: nothing larger can be a file.
 constexpr uint64_t kMaxFileBytes = (uint64_t{1} << 63) - 1;
 
 // Connections of one session.
 constexpr uint16_t kMaxStreams = 16;
-// Blocks on one further connection without an ACK: what a receiver must know to tell a block that
-// is sent again after a stream died from one that overlaps another.
-constexpr size_t kMaxUnacknowledged = 16;
+// Blocks on one connection without an ACK: what its receiver must remember of those it has
+// verified, to tell one whose ACK was lost with the connection.
+constexpr size_t kMaxUnacknowledged = 1024;
 // Ranges of one entry with gaps between them, with several streams: more than their blocks can
 // leave.
 constexpr size_t kMaxCoveredRanges = 1024;
@@ -53,10 +56,15 @@ constexpr size_t kMaxCoveredRanges = 1024;
 // in memory, to be sent again; a receiver that cannot pass content on may have to keep as much.
 constexpr uint64_t kMaxUnacknowledgedBytes = 32U << 20;
 
-// Entries without a RESULT, the one being sent included.
-constexpr size_t kMaxOpenEntries = 64;
-// Entries of one session: each stays open at the receiver until the commit.
-constexpr uint64_t kMaxEntries = uint64_t{1} << 16;
+// Announced entries that are not complete yet at the receiver.
+constexpr size_t kMaxOpenEntries = 4096;
+// Of these, those with several blocks, or with one that arrived damaged: each holds a descriptor.
+constexpr size_t kMaxOpenFiles = 16;
+// Complete entries that have no RESULTS yet: the sender remembers their names.
+constexpr size_t kMaxUncommitted = 16384;
+// Counted messages that the peer has not counted yet, and their bytes.
+constexpr size_t kMaxUncounted = 65536;
+constexpr size_t kMaxUncountedBytes = 32U << 20;
 // Damaged blocks of one entry at a time: more is a broken path, not an accident.
 constexpr size_t kMaxDamagedBlocks = 64;
 // Hashing more than this at once is done with heartbeats to the peer.

@@ -15,7 +15,8 @@ enum TermsFlag : uint8_t {
   kNoTargetDirectory = 2,
   kPreserve = 4,
   kPathIsDirectory = 8,
-  kToStream = 16,
+  kToPipe = 16,
+  kSeveral = 32,
 };
 enum EndFlag : uint8_t { kChanged = 1, kHasFileDigest = 2 };
 constexpr uint8_t kSparse = 1, kOpenEnded = 2;
@@ -95,8 +96,8 @@ Bytes encode(const Terms& m) {
   e.u8(static_cast<uint8_t>(
       bit(m.file_digest, kWantsFileDigest) | bit(m.no_target_directory, kNoTargetDirectory) |
       bit(m.preserve, kPreserve) | bit(m.path_is_directory, kPathIsDirectory) |
-      bit(m.to_stream, kToStream)));
-  e.u32(m.sources).u64(m.rate_limit).u16(m.streams).name_list(m.path);
+      bit(m.to_pipe, kToPipe) | bit(m.several, kSeveral)));
+  e.u64(m.rate_limit).u32(m.silence_ms).u16(m.streams).name_list(m.path);
   e.text(m.build);
   return e.take();
 }
@@ -114,16 +115,19 @@ Terms decode_terms(ByteView bytes) {
     d.fail("block limit", "not from 1 to 16 MiB");
   m.durability = get_enum(d, Durability::File, "durability");
   m.overwrite = get_enum(d, Overwrite::Never, "overwrite");
-  const uint8_t flags =
-      flags_of(d, kWantsFileDigest | kNoTargetDirectory | kPreserve | kPathIsDirectory | kToStream);
+  const uint8_t flags = flags_of(
+      d, kWantsFileDigest | kNoTargetDirectory | kPreserve | kPathIsDirectory | kToPipe | kSeveral);
   m.file_digest = (flags & kWantsFileDigest) != 0;
   m.no_target_directory = (flags & kNoTargetDirectory) != 0;
   m.preserve = (flags & kPreserve) != 0;
   m.path_is_directory = (flags & kPathIsDirectory) != 0;
-  m.to_stream = (flags & kToStream) != 0;
-  m.sources = d.u32("sources");
+  m.to_pipe = (flags & kToPipe) != 0;
+  m.several = (flags & kSeveral) != 0;
   m.rate_limit = d.u64("rate limit");
   if (m.rate_limit != 0 && m.rate_limit < kMinRateLimit) d.fail("rate limit", "below 1 KiB/s");
+  m.silence_ms = d.u32("silence");
+  if (m.silence_ms < kMinSilenceMs || m.silence_ms > kMaxSilenceMs)
+    d.fail("silence", "not from 250 ms to 15 s");
   m.streams = d.u16("streams");
   if (m.streams > kMaxStreams) d.fail("streams", "over " + std::to_string(kMaxStreams));
   m.path = d.name_list(kMaxPathComponents, kMaxNameBytes, kMaxPathBytes, "path");
@@ -134,7 +138,8 @@ Terms decode_terms(ByteView bytes) {
 
 Bytes encode(const Join& m) {
   Encoder e;
-  e.raw(m.connector_preface).raw(m.listener_preface).raw(m.session).u32(m.index);
+  e.raw(m.connector_preface).raw(m.listener_preface).raw(m.session);
+  e.u16(m.stream).u32(m.generation).u64(m.taken);
   return e.take();
 }
 
@@ -144,7 +149,9 @@ Join decode_join(ByteView bytes) {
   m.connector_preface = d.array<kPrefaceBytes>("connector's preface");
   m.listener_preface = d.array<kPrefaceBytes>("listener's preface");
   m.session = d.array<16>("session id");
-  m.index = d.u32("index");
+  m.stream = d.u16("stream");
+  m.generation = d.u32("generation");
+  m.taken = d.u64("messages taken");
   d.finish();
   return m;
 }
@@ -217,7 +224,7 @@ EntryEnd decode_entry_end(ByteView bytes) {
 
 Bytes encode(const Fin& m) {
   Encoder e;
-  e.u64(m.entries).u64(m.bytes).raw(m.root);
+  e.u64(m.entries);
   put_path_report(e, m.path);
   put_figures(e, m.figures);
   return e.take();
@@ -226,9 +233,7 @@ Bytes encode(const Fin& m) {
 Fin decode_fin(ByteView bytes) {
   Decoder d(bytes, "FIN");
   Fin m;
-  m.entries = d.u64_max(kMaxEntries, "entries");
-  m.bytes = d.u64("bytes");
-  m.root = d.array<16>("root");
+  m.entries = d.u64("entries");
   m.path = get_path_report(d);
   m.figures = get_figures(d);
   d.finish();
@@ -250,7 +255,7 @@ Verdict decode_verdict(ByteView bytes) {
   Verdict m;
   m.status = get_status(d);
   m.durable = flags_of(d, kDurable) != 0;
-  m.entries = d.u64_max(kMaxEntries, "entries");
+  m.entries = d.u64("entries");
   m.bytes = d.u64("bytes");
   m.root = d.array<16>("root");
   m.retransmitted_blocks = d.u64("retransmitted blocks");
@@ -260,22 +265,44 @@ Verdict decode_verdict(ByteView bytes) {
   return m;
 }
 
-Bytes encode(const EntryResult& m) {
+Bytes encode_results(std::span<const Result> results) {
   Encoder e;
-  put_status(e, m.status);
-  e.u8(bit(m.skipped, kSkipped));
-  put_text(e, m.reason);
+  e.u16(static_cast<uint16_t>(results.size()));
+  for (const Result& r : results) {
+    e.u64(r.first).u32(r.count);
+    put_status(e, r.status);
+    e.u8(bit(r.skipped, kSkipped));
+    put_text(e, r.reason);
+  }
   return e.take();
 }
 
-EntryResult decode_entry_result(ByteView bytes) {
-  Decoder d(bytes, "RESULT");
-  EntryResult m;
-  m.status = get_status(d);
-  m.skipped = flags_of(d, kSkipped) != 0;
-  m.reason = d.text(kMaxTextBytes, "reason");
+std::vector<Result> decode_results(ByteView bytes) {
+  Decoder d(bytes, "RESULTS");
+  const uint16_t count = d.u16("count");
+  if (count == 0 || count > kMaxResults) d.fail("count", "none or too many");
+  std::vector<Result> out(count);
+  for (Result& r : out) {
+    r.first = d.u64("first entry");
+    r.count = d.u32("entries");
+    if (r.first == 0 || r.count == 0 || r.first + r.count < r.first) d.fail("entries", "no range");
+    r.status = get_status(d);
+    r.skipped = flags_of(d, kSkipped) != 0;
+    r.reason = d.text(kMaxTextBytes, "reason");
+  }
   d.finish();
-  return m;
+  return out;
+}
+
+Bytes encode_heartbeat(uint64_t taken) {
+  return Encoder().u64(taken).take();
+}
+
+uint64_t decode_heartbeat(ByteView bytes) {
+  Decoder d(bytes, "HEARTBEAT");
+  const uint64_t taken = d.u64("messages taken");
+  d.finish();
+  return taken;
 }
 
 Bytes encode(const ErrorMessage& m) {

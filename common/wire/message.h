@@ -37,26 +37,25 @@ struct Terms {
   bool no_target_directory = false;  // -T: the path is the name, never a directory to put it in
   bool preserve = false;             // -p: keep mode and times
   bool path_is_directory = false;    // the path was written with a trailing slash
-  bool to_stream = false;            // from a receiver: into a pipe or a command, not into files
-  uint32_t sources = 0;              // entries the sender means to send; 0 from a receiver
+  bool to_pipe = false;              // from a receiver: into a pipe or a command, not into files
+  bool several = false;              // from a sender: more than one entry may come
   uint64_t rate_limit = 0;           // bytes/s on the wire from the sender; 0: no wish
-  uint16_t streams = 0;              // connections at most, 1 to kMaxStreams; 0: no wish
-  std::vector<std::string> path;     // from the connector: where, below the listener's root
-  std::string build;                 // program and version, for messages
+  // This side takes a connection for lost when nothing has come for so long (--timeout / 4, 15 s at
+  // most): the peer is never silent for half of it. From 250 to 15000.
+  uint32_t silence_ms = 15000;
+  uint16_t streams = 0;           // connections at most, 1 to kMaxStreams; 0: no wish
+  std::vector<std::string> path;  // from the connector: where, below the listener's root
+  std::string build;              // program and version, for messages
 };
 
 /// JOIN, both ways: this connection belongs to that session.
 struct Join {
   PrefaceBytes connector_preface{}, listener_preface{};  // as this side wrote or read them
   SessionId session{};
-  uint32_t index = 0;  // join_index()
+  uint16_t stream = 0;      // which connection of the session it is or replaces; 0: the first
+  uint32_t generation = 0;  // how many attempts there were before: it only goes up
+  uint64_t taken = 0;       // counted messages that this side has taken; 0 but for stream 0
 };
-
-/// The index of a further connection: which stream of the session it is (0: the first connection),
-/// and how many connections that stream has had before.
-constexpr uint32_t join_index(uint32_t stream, uint32_t generation) {
-  return generation << 16 | stream;
-}
 
 constexpr uint8_t kEntryRegularFile = 1;
 
@@ -75,6 +74,7 @@ struct EntryInfo {
 struct BlockDigest {
   uint32_t length = 0;  // may be less than DATA's length: the rest of that was padding
   Digest digest{};
+  bool operator==(const BlockDigest&) const = default;
 };
 
 struct EntryEnd {
@@ -107,9 +107,7 @@ struct SideFigures {
 };
 
 struct Fin {
-  uint64_t entries = 0;  // entries without failure
-  uint64_t bytes = 0;    // their actual sizes
-  Digest root{};
+  uint64_t entries = 0;  // the id of the last one
   PathReport path;
   SideFigures figures;
 };
@@ -124,16 +122,22 @@ struct Verdict {
   SideFigures figures;
 };
 
-struct EntryResult {
-  ExitStatus status{};   // Ok: verified, will be committed
+/// RESULTS: what became of entries, for good. One for each run of ids with the same.
+struct Result {
+  uint64_t first = 0;
+  uint32_t count = 0;
+  ExitStatus status{};   // Ok: committed, durable as agreed
   bool skipped = false;  // with Ok: --overwrite left the existing file alone
-  std::string reason;
+  std::string reason;    // of a failure
 };
 
 struct ErrorMessage {
   ExitStatus status{};  // never Ok
   std::string text;
 };
+
+/// So many fit into one message, whatever their reasons.
+constexpr size_t kMaxResults = kMaxMessageBytes / (kMaxTextBytes + 32);
 
 Bytes encode(const Terms&);
 Bytes encode(const Join&);
@@ -142,7 +146,10 @@ Bytes encode(const BlockDigest&);
 Bytes encode(const EntryEnd&);
 Bytes encode(const Fin&);
 Bytes encode(const Verdict&);
-Bytes encode(const EntryResult&);
+/// Not more than kMaxResults.
+Bytes encode_results(std::span<const Result>);
+/// taken: counted messages; 0 on a further connection.
+Bytes encode_heartbeat(uint64_t taken);
 Bytes encode(const ErrorMessage&);
 Bytes encode_hole(uint64_t length);
 Bytes encode_retry(uint32_t length);
@@ -156,7 +163,8 @@ BlockDigest decode_block_digest(ByteView);
 EntryEnd decode_entry_end(ByteView);
 Fin decode_fin(ByteView);
 Verdict decode_verdict(ByteView);
-EntryResult decode_entry_result(ByteView);
+std::vector<Result> decode_results(ByteView);
+uint64_t decode_heartbeat(ByteView);
 ErrorMessage decode_error(ByteView);
 uint64_t decode_hole(ByteView);
 uint32_t decode_retry(ByteView);

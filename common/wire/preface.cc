@@ -11,21 +11,9 @@ namespace {
 
 // A byte over 127 (not text), CR LF (mangled by text transfers), ^Z (ends a listing): as in PNG.
 constexpr std::array<uint8_t, 8> kMagic{0x89, 'Z', 'X', 'F', 'R', '\r', '\n', 0x1a};
-constexpr uint8_t kFlagNoAuth = 1;
+constexpr uint8_t kFlagNoAuth = 1, kFlagJoin = 2;
 
 }  // namespace
-
-const char* mode_name(Mode mode) {
-  switch (mode) {
-    case Mode::TlsPsk:
-      return "tls-psk";
-    case Mode::TlsCert:
-      return "tls-cert";
-    case Mode::Plain:
-      return "plain";
-  }
-  return "?";
-}
 
 const char* role_name(Role role) {
   return role == Role::Sender ? "sender" : "receiver";
@@ -38,7 +26,7 @@ PrefaceBytes encode_preface(const Preface& p) {
       .u8(p.highest_version)
       .u8(static_cast<uint8_t>(p.mode))
       .u8(static_cast<uint8_t>(p.role))
-      .u8(p.no_auth ? kFlagNoAuth : 0)
+      .u8(static_cast<uint8_t>((p.no_auth ? kFlagNoAuth : 0) | (p.join ? kFlagJoin : 0)))
       .u8(p.suites)
       .u8(static_cast<uint8_t>(p.code))
       .u8(0)
@@ -64,11 +52,12 @@ Preface decode_preface(std::span<const std::byte, kPrefaceBytes> bytes) {
   if (role < 1 || role > 2) d.fail("role", "unknown");
   p.role = static_cast<Role>(role);
   const uint8_t flags = d.u8("flags");
-  if ((flags & ~kFlagNoAuth) != 0) d.fail("flags", "unknown bit");
+  if ((flags & ~(kFlagNoAuth | kFlagJoin)) != 0) d.fail("flags", "unknown bit");
   p.no_auth = (flags & kFlagNoAuth) != 0;
+  p.join = (flags & kFlagJoin) != 0;
   p.suites = d.u8("suites");
   const uint8_t code = d.u8("code");
-  if (code > static_cast<uint8_t>(PrefaceCode::WrongAuth)) d.fail("code", "unknown");
+  if (code > static_cast<uint8_t>(PrefaceCode::Busy)) d.fail("code", "unknown");
   p.code = static_cast<PrefaceCode>(code);
   if (d.u8("reserved") != 0) d.fail("reserved", "not zero");
   p.random = d.array<8>("random");

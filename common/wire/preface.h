@@ -6,7 +6,8 @@
 //   8  1  lowest version    9  1  highest version (in an answer both are the one chosen)
 //  10  1  mode: 1 tls-psk, 2 tls-cert, 3 plain
 //  11  1  role of the writer: 1 sender, 2 receiver
-//  12  1  flags: bit 0 no-auth (plain only); the others 0
+//  12  1  flags: bit 0 no-auth (plain only); bit 1 join, a further connection of a session; the
+//         others 0
 //  13  1  cipher suites, a bit each (PrefaceSuite); in an answer exactly the one chosen; 0 in plain
 //  14  1  answer code (PrefaceCode); 0 in a request
 //  15  1  0
@@ -39,6 +40,7 @@ enum class PrefaceCode : uint8_t {
   SameRole = 3,   // both send, or both receive
   NoCommonSuite = 4,
   WrongAuth = 5,  // plain: one side authenticates, the other does not
+  Busy = 6,       // the listener has another session, or none that could be joined
 };
 
 struct Preface {
@@ -47,6 +49,7 @@ struct Preface {
   Mode mode = Mode::TlsPsk;
   Role role = Role::Sender;
   bool no_auth = false;
+  bool join = false;
   uint8_t suites = 0;
   PrefaceCode code = PrefaceCode::Accepted;
   std::array<std::byte, 8> random{};
@@ -58,7 +61,6 @@ PrefaceBytes encode_preface(const Preface& preface);
 /// Throws Error{Protocol} for a wrong magic, an unknown mode, role or code, or a set reserved bit.
 Preface decode_preface(std::span<const std::byte, kPrefaceBytes> bytes);
 
-const char* mode_name(Mode mode);
 const char* role_name(Role role);
 
 }  // namespace zx

@@ -32,7 +32,8 @@ run 60000000 150000000 1 "" "" --bwlimit=60000000
 run 10000000 20000000 3 "--rekey-after=8M --tls-cipher=aes128" --bwlimit=10000000 ""
 # Half a minute's worth of data: it must not have to leave first.
 random_file "$t/f" 30000000; rm -f "$t/d/f"
-for mode in "$plain" ""; do
+# In plain mode a peer that ends in the middle of a block is a lost connection.
+for mode in "$plain --timeout=1" ""; do
   unset ZXFER_KEY; rm -f "$t/send.json"  # the one before has progress in it
   start_recv -q $mode "$t/d"
   "$ZSEND" -q $mode --bwlimit=1000000 --json="$t/send.json" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=($send)
@@ -41,5 +42,5 @@ for mode in "$plain" ""; do
   begin=$(date +%s%N); kill -INT "$send"; wait_for "$send"; expect_status 130 "a limited zsend $mode"
   wait_for "$recv"; expect_status 5 "its zrecv"
   took=$((($(date +%s%N) - begin) / 1000000)); echo "interrupted $mode: both ended in $took ms"
-  [ "$took" -lt 1500 ] || fail "a limited sender took $took ms to end"
+  [ "$took" -lt 2500 ] || fail "a limited sender took $took ms to end"
 done

@@ -65,9 +65,10 @@ gone() { ! ps -eo pgid=,stat= | awk -v group="$1" '$1 == group && $2 !~ /^Z/' | 
 for ignores in "" "trap '' TERM; "; do
   for victim in send recv; do
     rm -f "$t/command" "$t/clean"
-    start_recv -q $mode --block-size=1M --exec "$ignores echo \$\$ >'$t/command.new'; mv '$t/command.new' '$t/command'; cat >/dev/null; touch '$t/clean'"
+    patience=(--timeout=60 --timeout=60); [ $victim = send ] && patience[1]=--timeout=2 || patience[0]=--timeout=2
+    start_recv -q $mode "${patience[1]}" --block-size=1M --exec "$ignores echo \$\$ >'$t/command.new'; mv '$t/command.new' '$t/command'; cat >/dev/null; touch '$t/clean'"
     start_proxy hold 20000000
-    "$ZSEND" -q $mode "$t/big" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=("$send")
+    "$ZSEND" -q $mode "${patience[0]}" "$t/big" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=("$send")
     until_true proxy_did hold; until_true test -e "$t/command"
     break_off $victim "$recv" INT 130
     until_true gone "$(cat "$t/command")"
@@ -80,13 +81,13 @@ start_recv -q $mode --exec "cat >/dev/null; touch '$t/read2'; sleep 100"
 until_true test -e "$t/read2"; kill -TERM "$recv"; quickly wait_for "$recv"; expect_status 143 "zrecv, waiting"
 quickly wait_for "$send"; expect_status 5 "zsend of it"
 # And when the sender dies then.
-start_recv -q $mode --exec "cat >/dev/null; touch '$t/read3'; sleep 100"
+start_recv -q $mode --timeout=2 --exec "cat >/dev/null; touch '$t/read3'; sleep 100"
 "$ZSEND" -q $mode "$t/big" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=("$send")
 until_true test -e "$t/read3"; kill -9 "$send"; quickly wait_for "$recv"; expect_status 5 "zrecv, waiting for the command"
 wait "$send" 2>/dev/null || true
 
 # With --verify-first it is not started for what fails.
-start_recv -q $mode --verify-first --exec "touch '$t/begun'; cat >/dev/null"; start_proxy hold 20000000
+start_recv -q $mode --timeout=2 --verify-first --exec "touch '$t/begun'; cat >/dev/null"; start_proxy hold 20000000
 "$ZSEND" -q $mode "$t/big" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=("$send")
 until_true proxy_did hold; kill -9 "$send"; kill -USR1 "$proxy"; wait_for "$recv"; expect_status 5
 [ ! -e "$t/begun" ] || fail "the command was started"

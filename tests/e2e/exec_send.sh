@@ -51,7 +51,7 @@ for mode in "${modes[@]}"; do
   for how in command:KILL:11 recv:KILL:5 send:INT:130 $more; do
     IFS=: read -r victim signal expected <<<"$how"
     rm -f "$t/pid"; start_recv $mode "$t/d"
-    "$ZSEND" $mode --name out --exec "$endless" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=($send)
+    "$ZSEND" $mode --timeout=2 --name out --exec "$endless" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=($send)
     until_true arrived; command=$(cat "$t/pid")
     [ "$(members "$command")" -ge 3 ] || fail "the command has no members"
     [ $victim = command ] && kill -$signal "$command" || kill -$signal ${!victim}

@@ -70,6 +70,17 @@ connections() { grep -c '^connection' "$t/proxy"; }
 # an event and then stop it would be a race with the transfer's end.
 stop_in_the_middle() { until_true proxy_did hold; kill -STOP "$1"; kill -USR1 "$proxy"; }
 
+# still_listens NAME WORDS...: a listener of start_listener has turned somebody away, says so with these words and
+# goes on; then it is ended.
+still_listens() {
+  local name=$1 words; shift
+  until_true grep -q 'turned away: ' "$t/$name.err"
+  for words in "$@"; do grep 'turned away: ' "$t/$name.err" | grep -qF -- "$words" || fail "$name did not turn away: $words"; done
+  kill "${!name}" || fail "$name has ended"
+  wait_for "${!name}"; expect_status 143 "$name, still listening"
+  ! grep 'error: ' "$t/$name.err" | grep -vq 'interrupted by SIGTERM' || fail "$name has failed"
+}
+
 # status_of COMMAND...: runs it and sets $status, whatever it is.
 status_of() { status=0; "$@" || status=$?; }
 wait_for() { status=0; wait "$1" || status=$?; }

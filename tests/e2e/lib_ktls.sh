@@ -14,7 +14,8 @@ echo "kernel TLS: $kernel_tls"
 mkdir -p "$t/d"
 send_options=("$on") recv_options=("$on") proxy_options=() host=127.0.0.1
 # begin push|pull FILE...: starts both programs, the sender connecting (push) or waiting; sets $send, $recv.
-# The data go through tcp_proxy.py when proxy_options says what it shall do.
+# The data go through tcp_proxy.py when proxy_options says what it shall do; rules say themselves whose bytes
+# they are about, for the old form begin does.
 begin() {
   local way=$1; shift
   rm -f "$t/send.json" "$t/recv.json"
@@ -28,7 +29,10 @@ begin() {
     "$ZRECV" "${recv_options[@]}" --json="$t/recv.json" "zs://$host:$port" "$t/d" 2>"$t/recv.err" & recv=$!; started+=("$recv")
   fi
 }
-begin_proxy() { [ ${#proxy_options[@]} = 0 ] || start_proxy "${proxy_options[@]}" "$@"; }
+begin_proxy() {
+  [ ${#proxy_options[@]} != 0 ] || return 0
+  if [[ ${proxy_options[0]} == *=* ]]; then start_proxy "${proxy_options[@]}"; else start_proxy "${proxy_options[@]}" "$@"; fi
+}
 # end SEND_STATUS RECV_STATUS WHAT
 end() {
   wait_for "$send"; local sent=$status

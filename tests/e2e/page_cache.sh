@@ -26,14 +26,14 @@ clean() {  # [PERCENT]
 }
 equal() { expect_same "$t/f" "$t/d/f"; cool "$t/f"; }
 
-go auto auto sendfile,direct splice,direct --plain --no-auth; clean; equal
+go auto auto direct,readwrite splice,direct --plain --no-auth; clean; equal
 expect_in "$t/send.json" "direct: a large file that is not in the page cache"
 expect_in "$t/send.json" "direct: a large file that is synced to the disk"
-go auto auto readwrite,direct readwrite,direct --ktls=off; clean; equal
+go auto auto direct,readwrite readwrite,direct --ktls=off; clean; equal
 go direct direct direct direct --plain --no-auth; clean; equal
 # Hot: from the cache, where it stays.
 cat "$t/f" >/dev/null
-go auto direct sendfile direct --plain --no-auth
+go auto direct sendfile,readwrite direct --plain --no-auth
 [ "$source_left" -ge 80 ] || fail "a hot file was pushed out"; equal
 # Through a buffer, with RWF_DONTCACHE where the kernel has it (6.14) and the file system too. The kernel leaves a
 # page that somebody holds at that moment: 3 % were seen.

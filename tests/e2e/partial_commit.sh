@@ -18,7 +18,7 @@ done
 start_recv -q --plain --no-auth "$t/d"
 strace -f -o "$t/trace" -e trace=fsync -e inject=fsync:signal=KILL "$ZRECV" -q --plain --no-auth --listen 127.0.0.1:0 --json="$t/k.json" "$t/d" 2>"$t/recv.err" & dying=$!; started+=($dying)
 until_true listening "$t/k.json"; port=$(sed -n 's/.*"port":\([0-9]*\).*/\1/p' "$t/k.json" | head -1)
-status_of "$ZSEND" --plain --no-auth --digest="$t/dig" --json="$t/send.json" "$t/b" "zs://127.0.0.1:$port" 2>"$t/send.err"; expect_status 5 "a receiver killed before its verdict"
+status_of "$ZSEND" --plain --no-auth --timeout=1 --digest="$t/dig" --json="$t/send.json" "$t/b" "zs://127.0.0.1:$port" 2>"$t/send.err"; expect_status 5 "a receiver killed before its verdict"
 grep -q '"exit":5.*"files":0' "$t/send.json" || fail "a file is reported that was never committed"
 [ ! -s "$t/dig" ] || fail "a digest is printed for a file that was never committed"
 kill "$recv"

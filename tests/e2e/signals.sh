@@ -4,8 +4,8 @@
 mkdir "$t/d"; random_file "$t/f" $large
 has_temp() { ls "$t/d"/.zrecv-* >/dev/null 2>&1; }
 start_pair() {
-  start_recv -q --plain "$t/d"; start_proxy hold 5000000
-  "$ZSEND" -q --plain --json="$t/send.json" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=($send)
+  start_recv -q --plain --timeout=1 "$t/d"; start_proxy hold 5000000
+  "$ZSEND" -q --plain --timeout=1 --json="$t/send.json" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=($send)
   until_true has_temp; stop_in_the_middle "$recv"
 }
 for sig in INT:130 TERM:143 HUP:129; do
@@ -19,7 +19,8 @@ kill -CONT "$recv"; wait_for "$recv"; expect_status 5 "zrecv of it"; expect_only
 # A listener that waits, and a connector that waits.
 start_recv -q "$t/d"; kill -TERM "$recv"; wait_for "$recv"; expect_status 143 "a waiting listener"
 "$ZSEND" -q --wait 1000 "$t/f" zs://127.0.0.1:1 2>"$t/send.err" & send=$!; started+=($send)
-blocked() { [ "$(awk '/^SigBlk/{print $2}' /proc/$send/status)" != 0000000000000000 ]; }
+# Not the shell's child before it is zsend, which ignores INT and blocks signals too.
+blocked() { [ "$(cat /proc/$send/comm)" = zsend ] && [ "$(awk '/^SigBlk/{print $2}' /proc/$send/status)" != 0000000000000000 ]; }
 until_true blocked
 kill -INT "$send"; wait_for "$send"; expect_status 130 "a waiting connector"
 # nohup: a signal that was ignored at the start stays ignored.

@@ -15,8 +15,8 @@ spool_kib() {  # what zrecv's spool occupies
 spool_is_full() { [ "$(spool_kib)" -ge $((56 << 10)) ]; }
 # The reader waits for a line of the fifo; both ends are there and the spool is full.
 begin() {  # OPTIONS of zsend
-  recv_pipe "read -r line <'$t/go'; cat >'$t/got'" -q $mode --timeout=2 -
-  "$ZSEND" -q $mode --timeout=2 "$@" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=("$send")
+  recv_pipe "read -r line <'$t/go'; cat >'$t/got'" -q $mode --timeout=1 -
+  "$ZSEND" -q $mode --timeout=1 "$@" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=("$send")
   until_true spool_is_full
 }
 for mode in "${modes[@]}"; do
@@ -24,7 +24,7 @@ for mode in "${modes[@]}"; do
   begin --streams=$streams
   # The limit holds, and both wait for more than two of their time-outs.
   before=$SECONDS
-  while [ $((SECONDS - before)) -lt 7 ]; do
+  while [ $((SECONDS - before)) -lt 4 ]; do
     kib=$(spool_kib); [ "$kib" -le $((75 << 10)) ] || fail "the spool has $kib KiB"
     read -rt 0.02 <> <(:) || true
   done

@@ -4,13 +4,15 @@
 . "$(dirname "$0")/lib_ssh.sh"
 start_sshd box; random_file "$t/f" 30000000; mkdir "$t/box/d"
 no_temp() { ! ls -A "$t/box/d" | grep -q .; }
-# begin [OPTIONS...]: a push in the background that is in its session and takes long; $send, and $ssh, its child.
+# begin [OPTIONS...]: a push in the background that is in its session and takes long; $send, $ssh, its child, and
+# $zrecv, what that has started. Who is left alone tries for two seconds to have its connection again.
 begin() {
   rm -f "$t/send.json"
-  "$ZSEND" -F "$ssh_config" -v --bwlimit=1M --json="$t/send.json" "$@" "$t/f" box:d 2>"$t/send.err" & send=$!; started+=($send)
+  "$ZSEND" -F "$ssh_config" -v --timeout=2 --bwlimit=1M --json="$t/send.json" "$@" "$t/f" box:d 2>"$t/send.err" & send=$!; started+=($send)
   until_true eval "grep -q '\"event\":\"connected\"' '$t/send.json' 2>/dev/null"
   until_true eval '! no_temp'
   ssh=$(cat "/proc/$send"/task/*/children); ssh=${ssh%% *}
+  zrecv=$(remote box); [ -n "$zrecv" ] || fail "no remote program"
 }
 # Ended, though perhaps nobody has waited for it.
 gone() { ! grep -qs '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status"; }
@@ -18,9 +20,11 @@ gone() { ! grep -qs '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status"; }
 ended() {
   wait_for "$send"
   case " $1 " in *" $status "*) ;; *) fail "$2 ended with $status, not $1" ;; esac
-  until_true nothing_left box; until_true no_temp
+  until_true remote_gone; until_true no_temp
   until_true gone "$ssh"
 }
+# Also when its sshd has ended, and it is nobody's.
+remote_gone() { local pid; nothing_left box || return 1; for pid in $zrecv; do gone "$pid" || return 1; done; }
 for via in auto ssh; do
   begin --via=$via
   # All processes of this session, here and there: arguments, environment.
@@ -46,7 +50,7 @@ done
 # The ssh process alone, by its id: what it carries ends; the data's own connection may go on to its end.
 begin --via=ssh; kill -9 "$ssh"; ended 5 "ssh is killed, with the data"
 head -c 3000000 "$t/f" >"$t/g"; mv "$t/g" "$t/f"
-begin --via=direct; kill -9 "$ssh"; wait_for "$send"; until_true nothing_left box
+begin --via=direct; kill -9 "$ssh"; wait_for "$send"; until_true remote_gone
 if [ "$status" = 0 ]; then expect_same "$t/f" "$t/box/d/f"; else expect_status 5 "ssh is killed, beside the data"; no_temp || fail "a temporary file stayed"; fi
 rm -f "$t/box/d/f"
 

@@ -11,14 +11,14 @@ try:
 except BlockingIOError: pass
 os.set_blocking(9, True)' 9>&9
 for sig in TERM:143 INT:130; do
-  start_recv -q --plain --no-auth "$t/d"; start_proxy hold 20000000
+  start_recv -q --plain --no-auth --timeout=1 "$t/d"; start_proxy hold 20000000
   "$ZSEND" --plain --no-auth --progress=always "$t/f" "zs://127.0.0.1:$port" 2>&9 & send=$!; started+=($send)
   stop_in_the_middle "$recv"
   kill -"${sig%%:*}" "$send"; wait_for "$send"; expect_status "${sig##*:}" "zsend with a stalled stderr"
   kill -CONT "$recv"; wait_for "$recv"; expect_status 5
 done
 # A signal ends a sender that never has to wait.
-start_recv -q --plain --no-auth --engine=readwrite "$t/d"; start_proxy hold 20000000
+start_recv -q --plain --no-auth --timeout=1 --engine=readwrite "$t/d"; start_proxy hold 20000000
 "$ZSEND" -q --plain --no-auth --engine=readwrite "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=($send)
 until_true proxy_did hold; kill -USR1 "$proxy"; kill -TERM "$send"; wait_for "$send"; expect_status 143 "a busy sender"
 wait_for "$recv"; expect_status 5; expect_only "$t/d" ""

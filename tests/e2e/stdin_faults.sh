@@ -24,12 +24,12 @@ for mode in "${modes[@]}"; do
   [ "$(cat "$t/d/log")" = "one
 two" ] || fail "the log is $(cat "$t/d/log")"; rm "$t/d/log"
 
-  # Either side is killed, or interrupted, while nothing comes: the other ends at once.
+  # Either side is killed, or interrupted, while nothing comes: the other ends soon.
   for signal in KILL INT; do
     for victim in send recv; do
       [ $victim = send ] && other=recv || other=send
-      start_recv $mode "$t/d"
-      "$ZSEND" $mode - "zs://127.0.0.1:$port" <"$t/pipe" 2>"$t/send.err" & send=$!; started+=($send)
+      start_recv $mode --timeout=1 "$t/d"
+      "$ZSEND" $mode --timeout=1 - "zs://127.0.0.1:$port" <"$t/pipe" 2>"$t/send.err" & send=$!; started+=($send)
       exec 9>"$t/pipe"
       printf 'one\n' >&9; until_true arrived 4
       kill -$signal ${!victim}; wait_for ${!victim}

@@ -81,8 +81,8 @@ send "$t/f$((block + 1))" -q --plain --no-auth; expect_both 0 "the last byte was
 
 # Stopped in the middle: a prefix, and never 0.
 for victim in send recv; do
-  recv_pipe "cat >'$t/got'" -q --plain --no-auth --block-size=1M -; start_proxy hold 20000000
-  "$ZSEND" -q --plain --no-auth "$t/big" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=("$send")
+  recv_pipe "cat >'$t/got'" -q --plain --no-auth --block-size=1M --timeout=1 -; start_proxy hold 20000000
+  "$ZSEND" -q --plain --no-auth --timeout=1 "$t/big" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=("$send")
   until_true proxy_did hold
   break_off $victim "$pid" INT 130
   size=$(stat -c %s "$t/got"); [ "$size" -gt 0 ] && [ "$size" -lt "$large" ] || fail "$size bytes came out"

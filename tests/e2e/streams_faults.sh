@@ -1,18 +1,13 @@
-# Connections of a session that die: a further one does no harm, the first one ends the session.
+# Connections of a session that die are made again, the first one too, and meanwhile the others go on.
 . "$(dirname "$0")/lib.sh"
 mkdir "$t/d"; random_file "$t/f" 120000003
 expect_streams() { expect_in "$1" "\"streams\":$2,\"streams_lost\":$3"; }
 connected() { grep -q '"event":"connected"' "$1" 2>/dev/null; }
-# start_proxy WHAT: between the programs from here on; sets $port to its own.
-start_proxy() {
-  rm -f "$t/proxy.port"
-  python3 "$ZX_SOURCE_DIR/tests/tools/proxy.py" "$t/proxy.port" "$port" "$@" 2>"$t/proxy.err" & proxy=$!; started+=($proxy)
-  until_true test -e "$t/proxy.port"; port=$(cat "$t/proxy.port")
-}
+quick() { local before=$SECONDS; "$@"; [ $((SECONDS - before)) -le 3 ] || fail "took $((SECONDS - before)) s: $*"; }
 fresh() { rm -rf "$t/d"; mkdir "$t/d"; unset ZXFER_KEY; }
-end_proxy() { kill -9 "$proxy"; wait "$proxy" 2>/dev/null || true; }
+end_proxy() { kill -9 "$proxy"; wait "$proxy" 2>/dev/null || true; made=$(connections); }
 push() {  # OPTIONS: ends with $status of zsend, $other of zrecv
-  status_of "$ZSEND" -v --json="$t/send.json" --streams=4 --block-size=1M "$@" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err"
+  status_of "$ZSEND" -v --json="$t/send.json" --streams=${streams:-4} --block-size=1M "$@" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err"
   local sent=$status; wait_for "$recv"; other=$status; status=$sent; end_proxy
 }
 pull() {
@@ -22,34 +17,47 @@ pull() {
 both() { expect_status "$1" "zsend ($2)"; status=$other; expect_status "$1" "zrecv ($2)"; }
 
 for mode in "" --plain; do
-  for killed in 2@9000000 3@1500000 4@300000; do
-    fresh; start_recv -v $mode "$t/d"; start_proxy "kill=$killed"; push $mode
-    both 0 "killed $killed $mode"; expect_same "$t/f" "$t/d/f"; expect_only "$t/d" f
+  for cut in 1:9000000 2:1500000 3:300000; do
+    fresh; start_recv -v $mode "$t/d"; start_proxy "cut=${cut#*:},on=${cut%:*}"; push $mode
+    both 0 "cut $cut $mode"; expect_same "$t/f" "$t/d/f"; expect_only "$t/d" f
     expect_streams "$t/send.json" 4 1; expect_streams "$t/recv.json" 4 1
     expect_in "$t/send.err" "is lost, the others go on"; expect_in "$t/recv.err" "is lost, the others go on"
+    [ "$made" = 5 ] || fail "it was not made again: $made connections"
   done
-  fresh; start_send -v $mode --streams=4 --digest="$t/xxh" "$t/f"; start_proxy kill=3@7000000; pull $mode
-  both 0 "pull, killed $mode"; expect_same "$t/f" "$t/d/f"
+  fresh; start_send -v $mode --streams=4 --digest="$t/xxh" "$t/f"; start_proxy cut=7000000,on=2,from=listener; pull $mode
+  both 0 "pull, cut $mode"; expect_same "$t/f" "$t/d/f"
   expect_streams "$t/send.json" 4 1; expect_streams "$t/recv.json" 4 1
   expect_in "$t/xxh" "$(xxhsum -H2 "$t/f" | cut -d' ' -f1)"
+  # The first one itself, while the others go on, and when all are cut.
+  fresh; start_recv -v $mode "$t/d"; start_proxy cut=3000000,on=0; push $mode
+  both 0 "the first one cut $mode"; expect_same "$t/f" "$t/d/f"; expect_only "$t/d" f; [ "$made" = 5 ] || fail "$made connections"
+  for side in send recv; do
+    expect_streams "$t/$side.json" 4 0; expect_in "$t/$side.err" "connected again (1 time)"
+    [ "$(field "$t/$side.json" reconnects)" = 1 ] || fail "$side counted $(field "$t/$side.json" reconnects)"
+  done
+  fresh; start_recv -v $mode "$t/d"; start_proxy cut=3000000,on=0-3; push $mode
+  both 0 "all cut $mode"; expect_same "$t/f" "$t/d/f"; expect_only "$t/d" f; [ "$made" = 8 ] || fail "$made connections"
+  for side in send recv; do
+    again=$(field "$t/$side.json" reconnects) lost=$(field "$t/$side.json" streams_lost)
+    [ $((again + lost)) = 4 ] || fail "$side counted $again + $lost"
+  done
+  # The only one, and it cannot be made again.
+  fresh; start_recv -v $mode --timeout=1 "$t/d"; start_proxy cut=3000000,on=0 refuse=,on=1-; streams=1 push $mode --timeout=1
+  both 5 "cut and refused $mode"; expect_only "$t/d" ""
   # Only the first one gets through.
-  fresh; start_recv -v $mode "$t/d"; start_proxy refuse=2; push $mode
+  fresh; start_recv -v $mode "$t/d"; start_proxy refuse=,on=1-; quick push $mode
   both 0 "all refused $mode"; expect_same "$t/f" "$t/d/f"
-  expect_streams "$t/send.json" 1 3; expect_in "$t/send.err" "is lost, the others go on"
-  # The first one itself.
-  fresh; start_recv -v $mode "$t/d"; start_proxy kill=1@3000000; push $mode
-  both 5 "the first one killed $mode"; expect_only "$t/d" ""
+  expect_streams "$t/send.json" 1 3; expect_in "$t/send.err" "was never made, the others went on"
 done
 
 # Killed, interrupted, full: as with one connection, and soon.
 start_pair() {
-  fresh; start_recv -q --plain --block-size=1M "$t/d"
-  "$ZSEND" -q --plain --streams=4 --json="$t/send.json" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=($send)
+  fresh; start_recv -q --plain --timeout=1 --block-size=1M "$t/d"
+  "$ZSEND" -q --plain --timeout=1 --streams=4 ${limit:-} --json="$t/send.json" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=($send)
   until_true four_connected; kill -STOP "${!1}"
 }
 # The process of zrecv holds the listening socket and four connections: all streams are there.
 four_connected() { [ "$(ls -l /proc/$recv/fd 2>/dev/null | grep -c socket:)" -ge 5 ]; }
-quick() { local before=$SECONDS; "$@"; [ $((SECONDS - before)) -le 5 ] || fail "took $((SECONDS - before)) s: $*"; }
 random_file "$t/f" 400000000
 start_pair recv; kill -9 "$recv"; quick wait_for "$send"; expect_status 5 "zsend of a killed zrecv"
 wait "$recv" 2>/dev/null || true
@@ -61,7 +69,8 @@ kill -CONT "$send"; quick wait_for "$send"; expect_status 5 "zsend of it"; expec
 # A source that becomes shorter, or longer, or is written over while several streams read it.
 changed() {
   random_file "$t/f" 100000000; cp "$t/f" "$t/orig"
-  start_pair recv; "$@"; kill -CONT "$recv"; wait_for "$send"; other=$status; wait_for "$recv"
+  # Not so fast that it is past the cut before it is stopped.
+  limit=--bwlimit=50M start_pair recv; "$@"; kill -CONT "$recv"; wait_for "$send"; other=$status; wait_for "$recv"
   [ "$status" = "$other" ] || fail "zsend $other, zrecv $status ($*)"
 }
 changed truncate -s 60000001 "$t/f"; expect_status 24 cut; expect_same "$t/f" "$t/d/f"

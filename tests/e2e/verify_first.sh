@@ -23,14 +23,14 @@ expect_only "$TMPDIR" ""
 { printf 'echo harm >"%s/ran"\n' "$t"; head -c 40000000 /dev/zero | tr '\0' '\n'; echo 'echo end'; } >"$t/long"
 rm -f "$t/ran"
 for victim in send recv; do
-  recv_pipe "sh" -q --plain --no-auth --verify-first --block-size=1M -; start_proxy hold 20000000
-  "$ZSEND" -q --plain --no-auth "$t/long" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=("$send")
+  recv_pipe "sh" -q --plain --no-auth --verify-first --block-size=1M --timeout=1 -; start_proxy hold 20000000
+  "$ZSEND" -q --plain --no-auth --timeout=1 "$t/long" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=("$send")
   until_true proxy_did hold
   break_off $victim "$pid" TERM 143; [ ! -e "$t/ran" ] || fail "a part of the script was run"
 done
 # Without it a part is run: the fault is one that the option guards against.
-recv_pipe "sh" -q --plain --no-auth --block-size=1M -; start_proxy hold 20000000
-"$ZSEND" -q --plain --no-auth "$t/long" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=("$send")
+recv_pipe "sh" -q --plain --no-auth --block-size=1M --timeout=1 -; start_proxy hold 20000000
+"$ZSEND" -q --plain --no-auth --timeout=1 "$t/long" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=("$send")
 until_true proxy_did hold; until_true test -e "$t/ran"
 kill -9 "$send"; kill "$proxy"; wait_for "$recv"; expect_status 5; wait "$send" 2>/dev/null || true
 

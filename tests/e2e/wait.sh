@@ -20,11 +20,11 @@ expect_in "$t/r.err" "within 1 s"
 # A peer that stops in the middle.
 random_file "$t/f" 100000000
 start_recv -q --plain --no-auth "$t/d"; start_proxy hold 20000000
-"$ZSEND" -q --plain --no-auth --timeout 1 "$t/f" "zs://127.0.0.1:$port" 2>"$t/s.err" & send=$!; started+=($send)
+"$ZSEND" -q --plain --no-auth --timeout 2 "$t/f" "zs://127.0.0.1:$port" 2>"$t/s.err" & send=$!; started+=($send)
 stop_in_the_middle "$recv"
 wait_for "$send"; expect_status 10 "a sender with a stopped receiver"; expect_in "$t/s.err" "timed out"
 kill -9 "$recv"
-start_recv -q --plain --no-auth --timeout 1 "$t/d"; start_proxy hold 20000000
+start_recv -q --plain --no-auth --timeout 2 "$t/d"; start_proxy hold 20000000
 "$ZSEND" -q --plain --no-auth "$t/f" "zs://127.0.0.1:$port" 2>"$t/s.err" & send=$!; started+=($send)
 stop_in_the_middle "$send"
 wait_for "$recv"; expect_status 10 "a receiver with a stopped sender"

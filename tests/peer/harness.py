@@ -110,6 +110,15 @@ class Run:
         assert self.listening.wait(PATIENCE) and self.port, b"".join(self.lines)
         return self
 
+    def says(self, *words):
+        """Waits for a line on stderr that has all of these words."""
+        give_up = time.monotonic() + PATIENCE
+        while not any(all(word.encode() in line for word in words) for line in list(self.lines)):
+            assert time.monotonic() < give_up and self.process.poll() is None, \
+                f"does not say {words}: {self.describe()}"
+            time.sleep(0.01)
+        return self
+
     def finish(self):
         if self.status is None:
             try:
@@ -179,6 +188,7 @@ class Run:
 def zrecv(*options, key=None, existing=None, plain=True, dst=None):
     """A listening zrecv, ready."""
     run = Run()
+    run.plain, run.existing = plain, existing or {}
     for name, content in (existing or {}).items():
         run.write(f"parent/dst/{name}", content)
     security = (["--plain"] if plain else []) + (["--no-auth"] if plain and key is None else [])
@@ -193,12 +203,13 @@ def zrecv(*options, key=None, existing=None, plain=True, dst=None):
 def hostile_sender(script, status, *words, files=None, options=(), existing=None, terms=None,
                    told=True, more=None):
     """A zrecv, a good handshake, then whatever script(peer) sends. `told`: the program must say its
-    status to the peer, in an ERROR or a VERDICT. more(run, frames) judges further."""
+    status to the peer, in an ERROR or a VERDICT. more(run, frames) judges further. After the script the
+    connection is ended: a program that has not ended by then waits for another one, for --timeout."""
     with zrecv(*options, existing=existing) as run:
         peer = s.connect(run.port, s.SENDER)
         frames = []
         try:
-            peer.meet(**{"sources": 1, **(terms or {})})
+            peer.meet(**(terms or {}))
             script(peer)
         except s.Closed:
             pass
@@ -220,7 +231,7 @@ def said(frames):
         if frame.kind == s.ERROR:
             return s.read_error(frame.body)["status"]
         if frame.kind == s.VERDICT:
-            return s.read_totals(frame.body, True)["status"]
+            return s.read_verdict(frame.body)["status"]
     return None
 
 
@@ -248,13 +259,31 @@ def hostile_receiver(script, status, *words, content=b"x" * 1000, options=(), te
             pass
         # A program that has said why it ends waits a moment for the peer to have read it.
         if peer.socket.fileno() >= 0:
+            listener.close()  # it may try to connect again: to nobody
             peer.end_sending()
             peer.drain()
             peer.close()
+        listener.close()
         run.expect(status, *words, files={})
         if more:
             more(run)
-    listener.close()
+
+
+def turned_away(run, *words, key=None):
+    """The listening zrecv has said that it turned somebody away, and takes a good transfer all the same."""
+    run.says("turned away", *words)
+    assert run.process.poll() is None, run.describe()
+    if run.plain:
+        peer = s.connect(run.port, s.SENDER)
+        peer.meet(key)
+        s.send_files(peer, [("good", b"content")])
+        run.expect(0, files={**run.existing, "good": b"content"})
+        peer.close()
+        return
+    with Run() as send:
+        send.start(ZSEND, send.write("good", b"content"), f"zs://127.0.0.1:{run.port}", key=key)
+        send.expect(0)
+    run.expect(0, files={**run.existing, "good": b"content"})
 
 
 def within(seconds):

@@ -1,4 +1,4 @@
-"""The protocol once more, written from its formats alone: frames as bytes that a test can bend.
+"""The protocol once more, written from zsend-protocol(7) alone: frames as bytes that a test can bend.
 
 Nothing here is shared with the programs under test. Only --plain is spoken. Integers are big-endian.
 Encoders accept anything that fits the field, also what no honest peer would send; the two drivers
@@ -21,15 +21,20 @@ TLS_PSK, TLS_CERT, PLAIN = 1, 2, 3
 SENDER, RECEIVER = 1, 2
 ROLE_NAME = {SENDER: "sender", RECEIVER: "receiver"}
 
-HELLO, WELCOME, JOIN, SWITCH, STREAMS = 0x8001, 0x8002, 0x8003, 0x8004, 0x8005
+HELLO, WELCOME, JOIN, STREAMS = 0x8001, 0x8002, 0x8003, 0x8005
 ENTRY, DATA, DIGEST, HOLE, END, FIN, BYE = 0x8010, 0x8011, 0x8012, 0x8013, 0x8014, 0x8018, 0x8019
-ACK, RETRY, RESULT, VERDICT = 0x8020, 0x8021, 0x8022, 0x8023
+ACK, RETRY, RESULTS, VERDICT = 0x8020, 0x8021, 0x8022, 0x8023
 ERROR, HEARTBEAT = 0x8030, 0x0031
+# Kept until the other side has counted them, and said again over the connection that replaces a lost one.
+COUNTED = {STREAMS, ENTRY, HOLE, END, FIN, BYE, RESULTS, VERDICT}
 RESENT = 1
+BUSY = 6
+# Of HELLO and WELCOME.
+TO_PIPE, SEVERAL = 16, 32
 
 
 def attempt(count):
-    """The flags of a DATA for whose block so many streams were lost."""
+    """The flags of a DATA for whose block so many connections were lost."""
     return count << 8
 
 
@@ -126,11 +131,11 @@ VERSION = 2
 
 
 def preface(role, mode=PLAIN, no_auth=False, suites=None, code=0, lowest=VERSION, highest=VERSION, flags=None,
-            reserved=0, magic=MAGIC):
+            join=False, reserved=0, magic=MAGIC):
     if suites is None:
         suites = 0 if mode == PLAIN else 3
     if flags is None:
-        flags = 1 if no_auth else 0
+        flags = (1 if no_auth else 0) | (2 if join else 0)
     return magic + bytes([lowest, highest, mode, role, flags, suites, code, reserved]) + os.urandom(8)
 
 
@@ -149,18 +154,18 @@ def message(kind, body=b"", entry=0, offset=0, flags=0):
 
 
 def terms(prefaces, required=0, optional=0, session=b"", block=8 * MIB, durability=0, overwrite=0,
-          flags=0, sources=0, path=(), rate_limit=0, streams=0, build=b"speaker 1"):
+          flags=0, rate_limit=0, silence=15000, streams=0, path=(), build=b"speaker 1"):
     return (b"".join(prefaces) + struct.pack(">QQ", required, optional) + session.ljust(16, b"\0") +
-            struct.pack(">IBBBIQH", block, durability, overwrite, flags, sources, rate_limit, streams) +
+            struct.pack(">IBBBQIH", block, durability, overwrite, flags, rate_limit, silence, streams) +
             text_list(path) + text(build))
 
 
-def join(prefaces, session, index):
-    return message(JOIN, b"".join(prefaces) + session + struct.pack(">I", index))
+def join(prefaces, session, stream=0, generation=1, taken=0):
+    return message(JOIN, b"".join(prefaces) + session + struct.pack(">HIQ", stream, generation, taken))
 
 
-def switch(body=b""):
-    return message(SWITCH, body)
+def heartbeat(taken=0):
+    return message(HEARTBEAT, struct.pack(">Q", taken))
 
 
 def entry(entry_id, name, size, mtime=1_600_000_000, nsec=5, mode=0o644, sparse=False, kind=1,
@@ -207,25 +212,37 @@ def figures():
     return bytes(5 * 8 + 2 * 4)
 
 
-def fin(entries, size, root, path=None):
-    return message(FIN, struct.pack(">QQ", entries, size) + root + (path or path_report()) +
-                   figures())
+def fin(last_id, path=None):
+    return message(FIN, struct.pack(">Q", last_id) + (path or path_report()) + figures())
 
 
 def bye(status=0):
     return message(BYE, bytes([status]))
 
 
-def ack(entry_id, offset):
-    return message(ACK, b"", entry_id, offset)
+def ack(entry_id, offset, kept=None):
+    """kept: the content of an earlier copy, which the receiver keeps."""
+    body = b"" if kept is None else struct.pack(">I", len(kept)) + xxh128(kept)
+    return message(ACK, body, entry_id, offset)
 
 
 def retry(entry_id, offset, length):
     return message(RETRY, struct.pack(">I", length), entry_id, offset)
 
 
+def run(first, count=1, status=0, skipped=False, reason=b"", flags=None):
+    """What became of entries with ids in a row: a part of RESULTS."""
+    flags = (1 if skipped else 0) if flags is None else flags
+    return struct.pack(">QIBB", first, count, status, flags) + text(reason)
+
+
+def results(*runs, count=None):
+    return message(RESULTS, struct.pack(">H", len(runs) if count is None else count) + b"".join(runs))
+
+
 def result(entry_id, status=0, skipped=False, reason=b""):
-    return message(RESULT, bytes([status, 1 if skipped else 0]) + text(reason), entry_id)
+    """RESULTS for one entry."""
+    return results(run(entry_id, 1, status, skipped, reason))
 
 
 def verdict(entries, size, root, status=0, durable=True, retransmitted=0, path=None):
@@ -262,10 +279,18 @@ def read_terms(body):
     r = Reader(body)
     out = {"prefaces": [r.take(24), r.take(24)], "required": r.number(8), "optional": r.number(8),
            "session": r.take(16), "block": r.number(4), "durability": r.number(1),
-           "overwrite": r.number(1), "flags": r.number(1), "sources": r.number(4),
-           "rate_limit": r.number(8), "streams": r.number(2)}
+           "overwrite": r.number(1), "flags": r.number(1), "rate_limit": r.number(8),
+           "silence": r.number(4), "streams": r.number(2)}
     out["path"] = [r.text() for _ in range(r.number(2))]
     out["build"] = r.text()
+    r.done()
+    return out
+
+
+def read_join(body):
+    r = Reader(body)
+    out = {"prefaces": [r.take(24), r.take(24)], "session": r.take(16), "stream": r.number(2),
+           "generation": r.number(4), "taken": r.number(8)}
     r.done()
     return out
 
@@ -290,25 +315,47 @@ def read_end(body):
     return out
 
 
-def read_totals(body, is_verdict):
-    r = Reader(body)
-    out = {}
-    if is_verdict:
-        out["status"], out["durable"] = r.number(1), r.number(1) == 1
-    out.update(entries=r.number(8), bytes=r.number(8), root=r.take(16))
-    if is_verdict:
-        out["retransmitted"] = r.number(8)
-    out.update(engine=r.text(), tls=r.text(), why=r.text(), tls_why=r.text())
+def _read_report(r):
+    out = {"engine": r.text(), "tls": r.text(), "why": r.text(), "tls_why": r.text()}
     out["times"], out["looks"] = [r.number(8) for _ in range(5)], [r.number(4) for _ in range(2)]
     r.done()
     return out
 
 
-def read_result(body):
+def read_fin(body):
     r = Reader(body)
-    out = {"status": r.number(1), "skipped": r.number(1) == 1, "reason": r.text()}
+    return {"entries": r.number(8), **_read_report(r)}
+
+
+def read_verdict(body):
+    r = Reader(body)
+    status, flags = r.number(1), r.number(1)
+    assert flags <= 1
+    return {"status": status, "durable": flags == 1, "entries": r.number(8), "bytes": r.number(8),
+            "root": r.take(16), "retransmitted": r.number(8), **_read_report(r)}
+
+
+def read_results(body):
+    """One for each entry: id -> what became of it."""
+    r = Reader(body)
+    out = {}
+    count = r.number(2)
+    assert count > 0
+    for _ in range(count):
+        first, ids, status, flags = r.number(8), r.number(4), r.number(1), r.number(1)
+        assert first > 0 and ids > 0 and flags <= 1
+        one = {"status": status, "skipped": flags == 1, "reason": r.text()}
+        for entry_id in range(first, first + ids):
+            assert entry_id not in out
+            out[entry_id] = one
     r.done()
     return out
+
+
+def read_result(body):
+    """Of RESULTS that are about one entry."""
+    (one,) = read_results(body).values()
+    return one
 
 
 def read_error(body):
@@ -331,8 +378,18 @@ class Told(Exception):
     """The program sent an ERROR where an answer was expected; the frame is the argument."""
 
 
+def frames_of(raw):
+    """Whole frames, one by one."""
+    at = 0
+    while at < len(raw):
+        step = HEADER + int.from_bytes(raw[at + 4:at + 8], "big")
+        yield raw[at:at + step]
+        at += step
+
+
 class Peer:
-    """One connection to the program under test. `prefaces` are connector's, listener's."""
+    """One connection to the program under test. `prefaces` are connector's, listener's. What is counted belongs
+    to a session and goes from one connection to the next (again())."""
 
     def __init__(self, connection, role, connector, limit=20):
         self.socket, self.role, self.connector = connection, role, connector
@@ -340,7 +397,11 @@ class Peer:
         if connection.family != socket.AF_UNIX:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.prefaces = [b"", b""]
-        self.theirs = None
+        self.theirs, self.session, self.key, self.stream, self.generation = None, None, None, 0, 0
+        # counting: this side tells the other what it has taken.
+        self.first, self.counting = False, True
+        self.taken = self.told = self.they_took = 0
+        self.said = []  # counted frames
 
     # bytes
 
@@ -350,6 +411,12 @@ class Peer:
             self.socket.sendall(b"".join(pieces))
         except (BrokenPipeError, ConnectionResetError):
             pass
+
+    def say(self, *frames):
+        """Whole frames; those that are counted can be said again."""
+        for piece in frames:
+            self.said += [f for f in frames_of(piece) if int.from_bytes(f[:2], "big") in COUNTED]
+        self.send(*frames)
 
     def receive(self, count):
         out = bytearray()
@@ -399,8 +466,22 @@ class Peer:
             if kind != DATA:
                 assert len(body) >= 8 and xxh64(body[:-8]) == body[-8:], "seal"
                 body = body[:-8]
+            if kind == HEARTBEAT:
+                count = int.from_bytes(body, "big")
+                assert len(body) == 8 and count >= self.they_took, "a count that goes back"
+                assert self.first or count == 0, "a count on a further connection"
+                self.they_took = count
+            if self.first and kind in COUNTED:
+                self.taken += 1
+                if self.counting and self.taken - self.told >= 64:
+                    self.beat()
             if kind & 0x8000 or optional_too:
                 return Frame(kind, flags, length, entry_id, offset, body)
+
+    def beat(self):
+        """A sign of life, with the count of what was taken."""
+        self.told = self.taken
+        self.send(heartbeat(self.taken if self.first else 0))
 
     def expect(self, kind):
         frame = self.read()
@@ -420,8 +501,8 @@ class Peer:
 
     # handshake
 
-    def exchange_prefaces(self, mine=None, no_auth=True):
-        mine = mine or preface(self.role, no_auth=no_auth)
+    def exchange_prefaces(self, mine=None, no_auth=True, join=False):
+        mine = mine or preface(self.role, no_auth=no_auth, join=join)
         self.prefaces[0 if self.connector else 1] = mine
         if self.connector:
             self.send(mine)
@@ -449,6 +530,16 @@ class Peer:
             label = CONNECTOR_LABEL
         return mac == challenge_mac(key, connector_role, label, self.prefaces, nonces)
 
+    def prove(self, key=None, join=False):
+        """Preface and challenge."""
+        answer = self.exchange_prefaces(no_auth=key is None, join=join)
+        assert answer[:8] == MAGIC and answer[14] == 0, f"refused with code {answer[14]}"
+        assert answer[12] & 2 == (2 if join else 0), "the join flag"
+        if key is not None:
+            assert self.authenticate(key), "the program has another key"
+        self.key = key
+        return self
+
     def agree(self, **mine):
         """HELLO and WELCOME. The other side's terms are in self.theirs."""
         if self.connector:
@@ -457,62 +548,59 @@ class Peer:
             self.theirs = read_terms(self.expect(WELCOME).body)
             assert self.theirs["session"] == session
             self.session = session
+            self.send(heartbeat())  # the listener waits for the word that WELCOME has come
         else:
             self.theirs = read_terms(self.expect(HELLO).body)
             mine.setdefault("session", self.theirs["session"])
             self.session = mine["session"]
             self.send(message(WELCOME, terms(self.prefaces, **mine)))
         assert self.theirs["prefaces"] == self.prefaces
+        self.first = True
         return self.theirs
 
     def meet(self, key=None, **mine):
         """All up to the first ENTRY."""
-        answer = self.exchange_prefaces(no_auth=key is None)
-        assert answer[:8] == MAGIC and answer[14] == 0, f"refused with code {answer[14]}"
-        if key is not None:
-            assert self.authenticate(key), "the program has another key"
-        return self.agree(**mine)
+        return self.prove(key).agree(**mine)
 
+    # a connection that joins a session
 
-    # a connection that is replaced
-
-    def end_by_switch(self):
-        """SWITCH both ways and the end; returns what the program said before its own."""
-        self.send(switch())
-        self.end_sending()
-        late = []
-        while (frame := self.read()).kind != SWITCH:
-            late.append(frame)
-        assert frame.body == b"" and self.hear() == [], "something after SWITCH"
-        self.close()
-        return late
-
-    def join(self, session, index, key=None):
-        """The further connection, which this one is, up to JOIN both ways."""
-        answer = self.exchange_prefaces(no_auth=key is None)
-        assert answer[:8] == MAGIC and answer[14] == 0, f"refused with code {answer[14]}"
-        if key is not None:
-            assert self.authenticate(key), "the program has another key"
-        mine = join(self.prefaces, session, index << 16)  # of the first stream
+    def exchange_joins(self, session, stream=None, generation=None, taken=0):
+        """JOIN both ways; returns the program's. A listener answers with what it was asked."""
         if self.connector:
-            self.send(mine)
-        theirs = self.expect(JOIN)
-        assert message(JOIN, theirs.body) == mine, "JOIN differs"
-        if not self.connector:
-            self.send(mine)
+            self.send(join(self.prefaces, session, stream, generation, taken))
+        theirs = read_join(self.expect(JOIN).body)
+        assert theirs["prefaces"] == self.prefaces and theirs["session"] == session, theirs
+        if self.connector:
+            assert (theirs["stream"], theirs["generation"]) == (stream, generation), theirs
+        else:
+            assert stream in (None, theirs["stream"]), theirs
+            self.send(join(self.prefaces, session, theirs["stream"], theirs["generation"], taken))
+        self.session, self.stream, self.generation = session, theirs["stream"], theirs["generation"]
+        return theirs
+
+    def join_stream(self, first, stream=None, generation=1, session=None):
+        """Makes this connection a further one of the session of `first`."""
+        self.prove(first.key, join=True)
+        theirs = self.exchange_joins(session or first.session, stream, generation)
+        assert theirs["stream"] > 0 and theirs["taken"] == 0, theirs
         return self
 
-    def join_stream(self, first, index, session=None):
-        """Makes this connection a further one of the session of `first`; both without a key."""
-        self.exchange_prefaces()
-        if self.connector:
-            self.send(join(self.prefaces, session or first.session, index))
-        body = self.expect(JOIN).body
-        assert body[:64] == b"".join(self.prefaces) + first.session
-        if not self.connector:
-            index = int.from_bytes(body[64:], "big")
-            self.send(join(self.prefaces, first.session, index))
-        self.index = index
+    def again(self, lost, generation=None):
+        """Makes this connection the first one of the session, in place of one that is lost. What the program has
+        not counted is not said again by this: see replay()."""
+        self.prove(lost.key, join=True)
+        # What was taken before the loss stays taken, also if this one is lost again.
+        self.taken = self.told = lost.taken
+        self.said, self.counting = lost.said, lost.counting
+        theirs = self.exchange_joins(lost.session, 0, generation or lost.generation + 1, self.taken)
+        assert lost.they_took <= theirs["taken"] <= max(len(self.said), lost.they_took), theirs
+        assert theirs["generation"] > lost.generation, theirs
+        self.they_took, self.first = theirs["taken"], True
+        return self
+
+    def replay(self):
+        """Says again what the program has not counted. Only for what was said with say()."""
+        self.send(*self.said[self.they_took:])
         return self
 
 
@@ -542,107 +630,178 @@ class Sent:
     def __init__(self, entry_id, name, content, block_size=MIB, with_digest=False, **info):
         self.id, self.size = entry_id, len(content)
         self.announce = entry(entry_id, name, len(content), **info)
-        cuts = [(at, content[at:at + block_size]) for at in range(0, len(content), block_size)]
-        self.blocks = [block(entry_id, at, piece) for at, piece in cuts]
-        self.sum = digest_sum(block_part(at, len(piece), xxh128(piece)) for at, piece in cuts)
+        self.cuts = [(at, content[at:at + block_size]) for at in range(0, len(content), block_size)]
+        self.blocks = [block(entry_id, at, piece) for at, piece in self.cuts]
+        self.sum = digest_sum(block_part(at, len(piece), xxh128(piece)) for at, piece in self.cuts)
         self.end = end(entry_id, self.size, self.sum, xxh128(content) if with_digest else None)
         self.part = entry_part(entry_id, self.size, self.sum)
 
     def frames(self):
+        """In one go. An honest sender of several blocks waits for their ACKs before END."""
         return [self.announce, *self.blocks, self.end]
 
 
 def fin_of(sent):
-    return fin(len(sent), sum(s.size for s in sent), digest_sum(s.part for s in sent))
+    return fin(max((one.id for one in sent), default=0))
+
+
+def totals_of(sent):
+    """Entries, bytes, root: what the verdict has when all of them are good."""
+    return len(sent), sum(one.size for one in sent), digest_sum(one.part for one in sent)
+
+
+def collect_acks(peer, entry_id, offsets):
+    """Reads on until these blocks are acknowledged. Returns the other frames that came."""
+    missing, others = set(offsets), []
+    while missing:
+        frame = peer.read()
+        if frame.kind == ERROR:
+            raise Told(frame)
+        if frame.kind == ACK and frame.entry == entry_id and frame.offset in missing:
+            assert frame.body == b"", "an earlier copy, but there is none"
+            missing.remove(frame.offset)
+        else:
+            others.append(frame)
+    return others
+
+
+def up_to_verdict(peer, sent, results=None):
+    """From FIN on, or before: reads on up to the VERDICT. Every entry has got exactly one result by then, a good
+    one. ACKs are passed over."""
+    out = dict(results or {})
+    while True:
+        frame = peer.read()
+        if frame.kind == ERROR:
+            raise Told(frame)
+        if frame.kind == VERDICT:
+            break
+        if frame.kind == RESULTS:
+            for entry_id, one in read_results(frame.body).items():
+                assert entry_id not in out, f"a second result of {entry_id}"
+                out[entry_id] = one
+        else:
+            assert frame.kind == ACK, frame
+    assert sorted(out) == sorted(one.id for one in sent), out
+    verdict_ = read_verdict(frame.body)
+    if all(one["status"] == 0 and not one["skipped"] for one in out.values()):
+        entries, size, root = totals_of(sent)
+        assert (verdict_["entries"], verdict_["bytes"], verdict_["root"]) == (entries, size, root), verdict_
+    return verdict_
 
 
 def send_files(peer, files, **options):
     """Sends a list of (name, content) and returns the verdict."""
     sent = [Sent(i, name, content, **options) for i, (name, content) in enumerate(files, 1)]
+    results_ = {}
     for one in sent:
-        peer.send(*one.frames())
-    waiting = {one.id for one in sent}
-    while waiting:
-        frame = peer.read()
-        if frame.kind == ACK:
-            continue
-        assert frame.kind == RESULT and read_result(frame.body)["status"] == 0, frame
-        waiting.remove(frame.entry)
-    peer.send(fin_of(sent))
-    out = read_totals(peer.expect(VERDICT).body, True)
-    assert (out["entries"], out["bytes"]) == (len(sent), sum(s.size for s in sent))
-    assert out["root"] == digest_sum(s.part for s in sent)
-    peer.send(bye(out["status"]))
+        peer.say(one.announce, *one.blocks)
+        if len(one.blocks) > 1:
+            for frame in collect_acks(peer, one.id, [at for at, _ in one.cuts]):
+                if frame.kind == RESULTS:
+                    results_.update(read_results(frame.body))
+        peer.say(one.end)
+    peer.say(fin_of(sent))
+    out = up_to_verdict(peer, sent, results_)
+    peer.say(bye(out["status"]))
     return out
 
 
 class Received:
-    """What came for one entry."""
+    """What has come of one entry."""
 
     def __init__(self, frame):
         self.id, self.info, self.content = frame.entry, read_entry(frame.body), bytearray()
-        self.parts, self.end = {}, None
+        self.parts, self.wrong, self.end, self.pending = {}, set(), None, None
+
+    def complete(self):
+        return self.end is not None and not self.wrong and self.pending is None
 
     def part(self):
         return entry_part(self.id, self.end.offset, digest_sum(self.parts.values()))
 
-
-def receive_entry(peer, spoil=0, on_end=True):
-    """One entry up to its END, which is answered with a good RESULT if on_end; None and the frame at
-    FIN. The first `spoil` digests are called wrong, so that their blocks are asked for again."""
-    frame = peer.read()
-    if frame.kind == FIN:
-        return None, frame
-    assert frame.kind == ENTRY, frame
-    got = Received(frame)
-    wrong = set()
-    while True:
-        frame = peer.read()
-        assert frame.entry == got.id or frame.kind == ERROR, frame
+    def take(self, peer, frame, spoil):
+        """One frame. True when a digest was called wrong, so that the block is asked for again."""
         if frame.kind == DATA:
-            assert bool(frame.flags & RESENT) == (frame.offset in wrong)
-            got.content[frame.offset:frame.offset + frame.length] = frame.body
-            pending = frame
+            assert self.pending is None and bool(frame.flags & RESENT) == (frame.offset in self.wrong), frame.flags
+            self.content[frame.offset:frame.offset + frame.length] = frame.body
+            self.pending = frame
         elif frame.kind == HOLE:
             length = int.from_bytes(frame.body, "big")
-            assert frame.offset == len(got.content)
-            got.content += bytes(length)
+            assert frame.offset == len(self.content)
+            self.content += bytes(length)
         elif frame.kind == DIGEST:
+            data_, self.pending = self.pending, None
             length, value = int.from_bytes(frame.body[:4], "big"), frame.body[4:]
-            assert frame.offset == pending.offset and xxh128(pending.body[:length]) == value
-            if spoil > 0:
-                spoil -= 1
-                wrong.add(frame.offset)
-                peer.send(retry(got.id, frame.offset, length))
-                continue
-            wrong.discard(frame.offset)
-            got.parts[frame.offset] = block_part(frame.offset, length, value)
-        elif frame.kind == END:
-            if wrong:
-                continue  # another one follows the mended blocks
-            got.end = frame
-            info = read_end(frame.body)
-            assert info["failure"] == 0 and info["sum"] == digest_sum(got.parts.values())
-            assert not info["has_digest"] or info["digest"] == xxh128(bytes(got.content))
-            if on_end:
-                peer.send(result(got.id))
-            return got, frame
+            assert frame.offset == data_.offset and xxh128(data_.body[:length]) == value
+            if spoil:
+                self.wrong.add(frame.offset)
+                peer.send(retry(self.id, frame.offset, length))
+                return True
+            self.wrong.discard(frame.offset)
+            self.parts[frame.offset] = block_part(frame.offset, length, value)
+            peer.send(ack(self.id, frame.offset))
         else:
-            raise AssertionError(f"unexpected {frame}")
+            assert frame.kind == END and self.end is None, frame
+            self.end = frame
+        return False
+
+    def check(self):
+        info = read_end(self.end.body)
+        assert info["failure"] == 0 and info["sum"] == digest_sum(self.parts.values()), info
+        assert self.end.offset == len(self.content) or info["changed"], info
+        assert not info["has_digest"] or info["digest"] == xxh128(bytes(self.content))
+
+
+def receive_entries(peer, spoil=0, on_end=True, first=None):
+    """All entries up to FIN, each acknowledged by blocks, and answered with a good result if on_end, when it is
+    complete. The first `spoil` digests are called wrong. Returns them and FIN. `first`: frames read already."""
+    entries, waiting = {}, collections.deque(first or [])
+    while True:
+        frame = waiting.popleft() if waiting else peer.read()
+        if frame.kind == FIN:
+            assert all(e.complete() for e in entries.values()), "FIN before the end of an entry"
+            assert read_fin(frame.body)["entries"] == len(entries)
+            return [entries[i] for i in sorted(entries)], frame
+        if frame.kind == ENTRY:
+            assert frame.entry == len(entries) + 1, frame
+            entries[frame.entry] = Received(frame)
+            continue
+        if frame.kind == ERROR:
+            raise Told(frame)
+        got = entries[frame.entry]
+        if got.take(peer, frame, spoil > 0):
+            spoil -= 1
+        if got.complete():
+            got.check()
+            if on_end:
+                peer.say(result(got.id))
+
+
+def receive_entry(peer, spoil=0, on_end=True):
+    """The only entry of a session, up to its END and the last mended block."""
+    frame = peer.expect(ENTRY)
+    got = Received(frame)
+    while not got.complete():
+        frame = peer.read()
+        if frame.kind == ERROR:
+            raise Told(frame)
+        assert frame.entry == got.id, frame
+        if got.take(peer, frame, spoil > 0):
+            spoil -= 1
+    got.check()
+    if on_end:
+        peer.say(result(got.id))
+    return got
+
+
+def totals_received(entries):
+    return len(entries), sum(e.end.offset for e in entries), digest_sum(e.part() for e in entries)
 
 
 def receive_files(peer, spoil=0):
     """Receives everything, says the verdict, and returns [(name, content, info)]."""
-    entries = []
-    while True:
-        got, frame = receive_entry(peer, spoil if not entries else 0)
-        if got is None:
-            break
-        entries.append(got)
-    totals = read_totals(frame.body, False)
-    root = digest_sum(e.part() for e in entries)
-    size = sum(e.end.offset for e in entries)
-    assert (totals["entries"], totals["bytes"], totals["root"]) == (len(entries), size, root)
-    peer.send(verdict(len(entries), size, root, retransmitted=spoil))
+    entries, _ = receive_entries(peer, spoil)
+    peer.say(verdict(*totals_received(entries), retransmitted=spoil))
     assert peer.expect(BYE).body == b"\0"
+    peer.end_sending()
     return [(e.info["name"], bytes(e.content), e.info) for e in entries]

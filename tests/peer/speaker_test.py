@@ -19,8 +19,9 @@ def received(files):
 def speaker_connects_and_sends(key, files):
     with zrecv("-p", key=key) as run:
         peer = s.connect(run.port, s.SENDER)
-        theirs = peer.meet(key, sources=len(files))
-        assert theirs["build"].startswith(b"zrecv ") and theirs["sources"] == 0
+        theirs = peer.meet(key, flags=s.SEVERAL if len(files) > 1 else 0)
+        assert theirs["build"].startswith(b"zrecv ")
+        assert theirs["silence"] == 15000 and theirs["flags"] & s.SEVERAL == 0
         verdict = s.send_files(peer, files)
         assert verdict["status"] == 0 and verdict["durable"]
         run.expect(0, files=received(files))
@@ -37,7 +38,8 @@ def speaker_listens_and_receives(key, files):
     with zsend_to(listener, files, key=key) as run:
         peer = listener.accept(s.RECEIVER)
         theirs = peer.meet(key, block=s.MIB)
-        assert theirs["build"].startswith(b"zsend ") and theirs["sources"] == len(files)
+        assert theirs["build"].startswith(b"zsend ")
+        assert bool(theirs["flags"] & s.SEVERAL) == (len(files) > 1)
         got = s.receive_files(peer)
         assert [([name.encode()], content) for name, content in files] == [g[:2] for g in got]
         run.expect(0, files={})
@@ -65,7 +67,7 @@ def speaker_listens_and_sends(key):
         run.start(ZRECV, "--plain", *([] if key else ["--no-auth"]),
                   f"zs://127.0.0.1:{listener.port}/f", run.dst, key=key)
         peer = listener.accept(s.SENDER)
-        theirs = peer.meet(key, sources=1)
+        theirs = peer.meet(key)
         assert theirs["path"] == [b"f"]
         s.send_files(peer, [(b"f", b"content")])
         run.expect(0, files={"f": b"content"})
@@ -88,7 +90,7 @@ def file_digests_are_flat_xxh128():
     content = os.urandom(2 * s.MIB + 5)
     with zrecv("--digest") as run:
         peer = s.connect(run.port, s.SENDER)
-        assert peer.meet(sources=1)["flags"] & 1
+        assert peer.meet()["flags"] & 1
         s.send_files(peer, [("f", content)], with_digest=True)
         run.expect(0, files={"f": content})
         assert run.summary()["digest"] == s.xxh128(content).hex()
@@ -103,11 +105,14 @@ def a_file_with_a_hole_arrives():
                           s.block_part(4096 + s.MIB, 1, s.xxh128(b"z"))])
     with zrecv() as run:
         peer = s.connect(run.port, s.SENDER)
-        peer.meet(sources=1)
-        peer.send(s.entry(1, b"f", size, sparse=True), *parts, s.end(1, size, total))
-        peer.expect(s.RESULT)
-        peer.send(s.fin(1, size, s.digest_sum([s.entry_part(1, size, total)])))
-        assert s.read_totals(peer.expect(s.VERDICT).body, True)["status"] == 0
+        peer.meet()
+        peer.send(s.entry(1, b"f", size, sparse=True), *parts)
+        assert s.collect_acks(peer, 1, [0, 4096 + s.MIB]) == []
+        peer.send(s.end(1, size, total), s.fin(1))
+        assert s.read_result(peer.expect(s.RESULTS).body)["status"] == 0
+        verdict = s.read_verdict(peer.expect(s.VERDICT).body)
+        assert (verdict["status"], verdict["bytes"]) == (0, size)
+        assert verdict["root"] == s.digest_sum([s.entry_part(1, size, total)])
         peer.send(s.bye())
         run.expect(0, files={"f": b"a" * 4096 + bytes(s.MIB) + b"z"})
         peer.close()

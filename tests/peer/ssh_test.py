@@ -7,7 +7,7 @@ import subprocess
 from urllib.parse import quote
 
 import speaker as s
-from harness import Run, PATIENCE, ZRECV, ZSEND, cases, main, test
+from harness import Run, PATIENCE, ZRECV, ZSEND, cases, main, test, within
 
 CONTENT = b"hostile"
 R, P = s.REFUSED, s.PROTOCOL
@@ -37,7 +37,7 @@ exec cat >/dev/null
         assert [line for line in lines if line.startswith("operand ")] == [f"operand {a}" for a in ask], lines
         key = s.Key.parse(next(line for line in lines if line.startswith("key "))[4:])
         try:
-            theirs = peer.meet(key=key, **{"sources": len(names), **(terms or {})})
+            theirs = peer.meet(key=key, **{"flags": s.SEVERAL, **(terms or {})})
             assert theirs["path"] == [], theirs
             s.send_files(peer, [(name, CONTENT) for name in names])
         except (AssertionError, s.Closed, s.Told):
@@ -57,7 +57,7 @@ def pull_gets_what_it_asked_for():
         ("the other order", [b"b", b"a"], R, "it was not asked for"),
         ("the path", [[b"dir", b"b"], b"b"], R, "it was not asked for"),
         ("one more", [b"a", b"b", b"c"], R, "it was not asked for"),
-        ("one less", [b"a"], P, "announced 2 entries and sent 1")])
+        ("one less", [b"a"], P, "1 of 2 entries that were asked for")])
 def pull_gets_something_else(names, status, words):
     # What came before it was right, but nothing is committed without a verdict.
     pull(names, status, (words,))
@@ -129,7 +129,7 @@ def remote_through_its_standard_streams(pipes):
     with Run() as run:
         remote = Remote(run, ZRECV, pipes, operands=["new name"])
         assert remote.line() == f"zxfer-ready 2 {NONCE} 0 127.0.0.1"
-        peer = remote.through(s.SENDER, sources=1, streams=8)
+        peer = remote.through(s.SENDER, streams=8)
         assert peer.theirs["streams"] == 1
         verdict = s.send_files(peer, [(b"f", content)])
         assert verdict["status"] == 0, verdict
@@ -143,23 +143,40 @@ def remote_receiver_operands(operands, status):
     with Run() as run:
         remote = Remote(run, ZRECV, operands=operands)
         assert remote.line()
-        peer = remote.through(s.SENDER, sources=1)
+        peer = remote.through(s.SENDER)
         frames = peer.hear()
         assert s.read_error(frames[-1].body)["status"] == status, frames
         assert remote.finish() == (status, b"")
         assert run.tree() == {"dst": None}
 
 
-@cases([("a further connection", s.streams(2)), ("SWITCH", s.message(s.SWITCH))])
+@cases([("a further connection", s.streams(2)), ("JOIN", s.join([bytes(24)] * 2, bytes(16)))])
 def remote_has_one_connection_through_ssh(frame):
     with Run() as run:
         remote = Remote(run, ZRECV)
         assert remote.line()
-        peer = remote.through(s.SENDER, sources=1)
+        peer = remote.through(s.SENDER)
         peer.send(frame)
         assert s.read_error(peer.hear()[-1].body)["status"] == P
         assert remote.finish() == (P, b"")
         assert run.tree() == {"dst": None}
+
+
+@cases([("closed", lambda peer: peer.close()), ("half closed", lambda peer: (peer.end_sending(), peer.drain()))])
+def remote_ends_with_the_connection_through_ssh(end):
+    """There is no other one: it is not waited for."""
+    soon = within(10)
+    with Run() as run:
+        remote = Remote(run, ZRECV)
+        assert remote.line()
+        peer = remote.through(s.SENDER)
+        content = os.urandom(2 * s.MIB)
+        peer.send(s.entry(1, "f", len(content)), s.block(1, 0, content[:s.MIB]))
+        s.collect_acks(peer, 1, [0])
+        end(peer)
+        assert remote.finish() == (s.NETWORK, b"")
+        assert run.tree() == {"dst": None}
+    soon()
 
 
 @test
@@ -167,7 +184,7 @@ def remote_sender_says_what_it_cannot_read():
     with Run() as run:
         remote = Remote(run, ZSEND, operands=["missing"])
         assert remote.line()
-        peer = remote.through(s.RECEIVER, sources=1)
+        peer = remote.through(s.RECEIVER)
         error = s.read_error(peer.hear()[-1].body)
         assert error["status"] == s.FILE_IO and b"missing" in error["text"], error
         assert remote.finish() == (s.FILE_IO, b"")
@@ -204,7 +221,7 @@ def remote_listener_is_found_by_strangers():
         keyless = s.connect(port, s.SENDER)
         assert keyless.exchange_prefaces(no_auth=True)[14] == 5
         peer = s.connect(port, s.SENDER)
-        peer.meet(key=remote.key, sources=1)
+        peer.meet(key=remote.key)
         assert s.send_files(peer, [(b"f", CONTENT)])["status"] == 0
         peer.end_sending()
         assert remote.finish() == (0, b"")
@@ -222,7 +239,7 @@ def changed_on_its_way(status, hello, entry):
         port = int(remote.line().split()[3])
         peer = s.connect(port, s.SENDER)
         try:
-            peer.meet(key=remote.key, sources=1, **hello)
+            peer.meet(key=remote.key, **hello)
             s.send_files(peer, [(entry, CONTENT)])
         except (AssertionError, s.Closed, s.Told):
             pass
@@ -247,7 +264,7 @@ def operands_in_hello_are_no_terms():
         peer = s.connect(int(remote.line().split()[3]), s.SENDER)
         peer.exchange_prefaces(no_auth=False)
         assert peer.authenticate(remote.key)
-        hello = s.terms(peer.prefaces, session=os.urandom(16), sources=1)
+        hello = s.terms(peer.prefaces, session=os.urandom(16))
         end = hello.rindex(s.text(b"speaker 1"))
         peer.send(s.message(s.HELLO, hello[:end] + s.text_list([b".ssh/authorized_keys"]) + hello[end:]))
         assert s.read_error(peer.hear()[-1].body)["status"] == P
@@ -279,7 +296,7 @@ def remote_goes_through_after_all_else_failed():
         assert remote.line() == f"zxfer-failed 2 {NONCE} 127.0.0.1:{port}: connect: Connection refused"
         remote.send("through\n")
         assert remote.line() == f"zxfer-through 2 {NONCE}"
-        peer = remote.through(s.SENDER, sources=1)
+        peer = remote.through(s.SENDER)
         assert s.send_files(peer, [(b"f", CONTENT)])["status"] == 0
         peer.end_sending()
         assert remote.finish() == (0, b"")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "zrecv/destination.h"
+#include "zrecv/file_destination.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>

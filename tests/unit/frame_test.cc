@@ -12,11 +12,11 @@ namespace zx {
 namespace {
 
 constexpr FrameType kAllTypes[] = {
-    FrameType::Hello,     FrameType::Welcome, FrameType::Join,       FrameType::Switch,
+    FrameType::Hello,     FrameType::Welcome, FrameType::Join,       FrameType::Streams,
     FrameType::Entry,     FrameType::Data,    FrameType::DataDigest, FrameType::Hole,
     FrameType::End,       FrameType::Fin,     FrameType::Bye,        FrameType::Ack,
-    FrameType::Retry,     FrameType::Result,  FrameType::Verdict,    FrameType::ErrorReport,
-    FrameType::Heartbeat, FrameType::Streams,
+    FrameType::Retry,     FrameType::Results, FrameType::Verdict,    FrameType::ErrorReport,
+    FrameType::Heartbeat,
 };
 
 std::string outcome_of_length(FrameType type, uint32_t length) {
@@ -87,6 +87,26 @@ TEST_CASE("frame types: known and named once each") {
   for (uint32_t number = 0; number <= UINT16_MAX; ++number)
     if (is_known(static_cast<FrameType>(number))) ++known;
   CHECK(known == std::size(kAllTypes));
+}
+
+TEST_CASE("frame types: those that decide something are counted") {
+  const std::set<std::string> counted{"STREAMS", "ENTRY", "HOLE",    "END",
+                                      "FIN",     "BYE",   "RESULTS", "VERDICT"};
+  for (FrameType type : kAllTypes) {
+    INFO(frame_name(type));
+    CHECK(is_counted(type) == counted.contains(frame_name(type)));
+  }
+  CHECK_FALSE(is_counted(static_cast<FrameType>(0x8077)));
+  CHECK_FALSE(is_counted(static_cast<FrameType>(0x0077)));
+}
+
+TEST_CASE("frame header: the attempt of a block has the upper half of the flags") {
+  for (int attempt = 0; attempt <= kMaxAttempt; ++attempt) {
+    const uint16_t flags = attempt_flags(static_cast<uint16_t>(attempt));
+    CHECK(attempt_of(flags) == attempt);
+    CHECK((flags & ~kAttemptMask) == 0);
+    CHECK(attempt_of(flags | kFlagResent) == attempt);
+  }
 }
 
 TEST_CASE("frame types: all but the heartbeat must be understood") {

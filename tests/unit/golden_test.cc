@@ -78,9 +78,20 @@ TEST_CASE("golden: preface of a request") {
   CHECK(p.mode == Mode::TlsPsk);
   CHECK(p.role == Role::Sender);
   CHECK_FALSE(p.no_auth);
+  CHECK_FALSE(p.join);
   CHECK(p.suites == 3);
   CHECK(p.code == PrefaceCode::Accepted);
   CHECK(to_hex(p.random) == "0102030405060708");
+}
+
+TEST_CASE("golden: preface of a connector that joins") {
+  const Bytes bytes = golden("preface_join");
+  Preface m = request();
+  m.join = true;
+  CHECK(to_hex(encode_preface(m)) == to_hex(bytes));
+  const Preface p = decode_preface(fixed<kPrefaceBytes>(bytes));
+  CHECK(p.join);
+  CHECK_FALSE(p.no_auth);
 }
 
 TEST_CASE("golden: preface of an answer") {
@@ -117,9 +128,9 @@ TEST_CASE("golden: HELLO") {
   m.max_block_bytes = 4 << 20;
   m.durability = Durability::File;
   m.overwrite = Overwrite::Older;
-  m.file_digest = m.preserve = true;
-  m.sources = 2;
+  m.file_digest = m.preserve = m.several = true;
   m.rate_limit = 10'000'000;
+  m.silence_ms = 2500;
   m.streams = 4;
   m.path = {"dir", "name"};
   m.build = "zsend 0.1.0";
@@ -135,11 +146,12 @@ TEST_CASE("golden: HELLO") {
   CHECK(n.overwrite == Overwrite::Older);
   CHECK(n.file_digest);
   CHECK(n.preserve);
-  CHECK_FALSE(n.to_stream);
+  CHECK(n.several);
+  CHECK_FALSE(n.to_pipe);
   CHECK_FALSE(n.no_target_directory);
   CHECK_FALSE(n.path_is_directory);
-  CHECK(n.sources == 2);
   CHECK(n.rate_limit == 10'000'000);
+  CHECK(n.silence_ms == 2500);
   CHECK(n.streams == 4);
   CHECK(n.path == m.path);
   CHECK(n.build == m.build);
@@ -151,16 +163,18 @@ TEST_CASE("golden: WELCOME") {
   m.session = counting<16>(0xa0);
   m.max_block_bytes = 8 << 20;
   m.overwrite = Overwrite::Never;
-  m.no_target_directory = m.path_is_directory = m.to_stream = true;
+  m.no_target_directory = m.path_is_directory = m.to_pipe = true;
   m.build = "zrecv 0.1.0";
   CHECK(to_hex(encode(m)) == to_hex(bytes));
   const Terms n = decode_terms(bytes);
   CHECK(n.durability == Durability::Unset);
   CHECK(n.overwrite == Overwrite::Never);
   CHECK(n.rate_limit == 0);
+  CHECK(n.silence_ms == 15000);
   CHECK(n.no_target_directory);
   CHECK(n.path_is_directory);
-  CHECK(n.to_stream);
+  CHECK(n.to_pipe);
+  CHECK_FALSE(n.several);
   CHECK_FALSE(n.file_digest);
   CHECK_FALSE(n.preserve);
   CHECK(n.path.empty());
@@ -225,27 +239,28 @@ TEST_CASE("golden: END") {
 
 TEST_CASE("golden: JOIN") {
   const Bytes bytes = golden("join");
-  const Join m{encode_preface(request()), encode_preface(answer()), counting<16>(0xa0), 258};
+  Preface connector = request();
+  connector.join = true;
+  const Join m{encode_preface(connector), encode_preface(answer()), counting<16>(0xa0), 3, 258,
+               (uint64_t{1} << 32) + 2};
   CHECK(to_hex(encode(m)) == to_hex(bytes));
   const Join n = decode_join(bytes);
   CHECK(to_hex(n.connector_preface) == to_hex(m.connector_preface));
   CHECK(to_hex(n.listener_preface) == to_hex(m.listener_preface));
   CHECK(to_hex(n.session) == to_hex(m.session));
-  CHECK(n.index == 258);
+  CHECK(n.stream == 3);
+  CHECK(n.generation == 258);
+  CHECK(n.taken == (uint64_t{1} << 32) + 2);
 }
 
 TEST_CASE("golden: FIN") {
   const Bytes bytes = golden("fin");
   const Fin m{2,
-              5368709121,
-              counting<16>(0x40),
               {"sendfile", "none", "asked for", "--ktls=off"},
               {3'000'000, 5000, 0, 700'000, 2'900'000, 12, 11}};
   CHECK(to_hex(encode(m)) == to_hex(bytes));
   const Fin n = decode_fin(bytes);
   CHECK(n.entries == 2);
-  CHECK(n.bytes == 5368709121);
-  CHECK(to_hex(n.root) == to_hex(counting<16>(0x40)));
   CHECK(n.path.engine == "sendfile");
   CHECK(n.path.tls == "none");
   CHECK(n.path.why == "asked for");
@@ -285,13 +300,28 @@ TEST_CASE("golden: VERDICT") {
   CHECK(n.figures.backlogs == 1);
 }
 
-TEST_CASE("golden: RESULT") {
-  const Bytes bytes = golden("result");
-  CHECK(to_hex(encode(EntryResult{ExitStatus::Ok, true, "exists"})) == to_hex(bytes));
-  const EntryResult n = decode_entry_result(bytes);
-  CHECK(n.status == ExitStatus::Ok);
-  CHECK(n.skipped);
-  CHECK(n.reason == "exists");
+TEST_CASE("golden: RESULTS") {
+  const Bytes bytes = golden("results");
+  const Result m[] = {{1, 100'000, ExitStatus::Ok, false, ""},
+                      {100'001, 1, ExitStatus::Ok, true, "exists"},
+                      {uint64_t{1} << 32, 2, ExitStatus::NoSpace, false, "disk full"}};
+  CHECK(to_hex(encode_results(m)) == to_hex(bytes));
+  const std::vector<Result> n = decode_results(bytes);
+  REQUIRE(n.size() == std::size(m));
+  for (size_t i = 0; i < n.size(); ++i) {
+    INFO(i);
+    CHECK(n[i].first == m[i].first);
+    CHECK(n[i].count == m[i].count);
+    CHECK(n[i].status == m[i].status);
+    CHECK(n[i].skipped == m[i].skipped);
+    CHECK(n[i].reason == m[i].reason);
+  }
+}
+
+TEST_CASE("golden: HEARTBEAT") {
+  const Bytes bytes = golden("heartbeat");
+  CHECK(to_hex(encode_heartbeat((uint64_t{1} << 32) + 2)) == to_hex(bytes));
+  CHECK(decode_heartbeat(bytes) == (uint64_t{1} << 32) + 2);
 }
 
 TEST_CASE("golden: ERROR and its seal") {
@@ -319,10 +349,27 @@ TEST_CASE("golden: HOLE and RETRY and BYE and STREAMS") {
 }
 
 TEST_CASE("golden: no file that no test reads") {
-  const std::set<std::string> read{
-      "preface_request",  "preface_answer", "frame_header", "hello", "welcome", "join",   "entry",
-      "entry_open_ended", "digest",         "end",          "fin",   "verdict", "result", "error",
-      "sealed",           "hole",           "retry",        "bye",   "streams"};
+  const std::set<std::string> read{"preface_request",
+                                   "preface_join",
+                                   "preface_answer",
+                                   "frame_header",
+                                   "hello",
+                                   "welcome",
+                                   "join",
+                                   "entry",
+                                   "digest",
+                                   "end",
+                                   "fin",
+                                   "verdict",
+                                   "results",
+                                   "heartbeat",
+                                   "error",
+                                   "sealed",
+                                   "hole",
+                                   "retry",
+                                   "bye",
+                                   "streams",
+                                   "entry_open_ended"};
   std::set<std::string> there;
   for (const auto& file : std::filesystem::directory_iterator(ZX_SOURCE_DIR "/tests/golden"))
     there.insert(file.path().stem().string());

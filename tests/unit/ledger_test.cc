@@ -68,7 +68,8 @@ TEST_CASE("Ledger: the status that follows from the entries") {
 TEST_CASE("Ledger: an empty one is ok with nothing in it") {
   const Ledger ledger;
   CHECK(ledger.status() == ExitStatus::Ok);
-  CHECK(ledger.outcomes().empty());
+  CHECK(ledger.entries() == 0);
+  CHECK(ledger.only() == nullptr);
   CHECK(ledger.totals().entries == 0);
   CHECK(ledger.totals().bytes == 0);
   CHECK(to_hex(ledger.totals().root) == std::string(32, '0'));
@@ -93,7 +94,10 @@ TEST_CASE("Ledger: totals are of what was committed") {
     outcome.block_sum = number(7);
     ledger.add(outcome);
   }
-  CHECK(ledger.outcomes().size() == 4);
+  CHECK(ledger.entries() == 4);
+  CHECK(ledger.failed() == 1);
+  REQUIRE(ledger.failures().size() == 1);
+  CHECK(ledger.failures()[0].id == 4);
   CHECK(ledger.totals().entries == 2);
   CHECK(ledger.totals().bytes == 130);
   CHECK(ledger.totals().retransmitted_blocks == 2);
@@ -102,6 +106,20 @@ TEST_CASE("Ledger: totals are of what was committed") {
   root.add(entry_part(1, 100, number(7)));
   root.add(entry_part(2, 30, number(7)));
   CHECK(to_hex(ledger.totals().root) == to_hex(root.value()));
+}
+
+TEST_CASE("Ledger: of many failures only the first ones are kept") {
+  Ledger ledger;
+  EntryOutcome outcome = entry(ExitStatus::NoSpace);
+  for (uint64_t id = 1; id <= 5 * Ledger::kMaxFailures; ++id) {
+    outcome.id = id;
+    ledger.add(outcome);
+    CHECK((ledger.only() != nullptr) == (id == 1));
+  }
+  CHECK(ledger.failed() == 5 * Ledger::kMaxFailures);
+  REQUIRE(ledger.failures().size() == Ledger::kMaxFailures);
+  CHECK(ledger.failures().back().id == Ledger::kMaxFailures);
+  CHECK((ledger.status() == ExitStatus::NoSpace));
 }
 
 TEST_CASE("Ledger: the root does not depend on the order of the entries but on all they are") {

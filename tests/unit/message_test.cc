@@ -31,9 +31,9 @@ Terms some_terms() {
   m.durability = Durability::File;
   m.overwrite = Overwrite::Never;
   m.file_digest = m.no_target_directory = m.preserve = m.path_is_directory = true;
-  m.to_stream = true;
-  m.sources = 0xfedcba98;
+  m.to_pipe = m.several = true;
   m.rate_limit = 0xa1b2c3d4e5f60718;
+  m.silence_ms = 0x1234;
   m.streams = 13;
   m.path = {"dir", "name with space"};
   m.build = "zsend 0.1.0";
@@ -60,12 +60,22 @@ PathReport some_path() {
 }
 
 Fin some_fin() {
-  return {3, 0x1234567890, counting<16>(7), some_path(), {1, 2, 3, 4, 5, 6, 7}};
+  return {0x1234567890, some_path(), {1, 2, 3, 4, 5, 6, 7}};
 }
 
 Verdict some_verdict() {
   return {ExitStatus::Partial, true, 2,           0x9876543210,
           counting<16>(9),     5,    some_path(), {8, 7, 6, 5, 4, 3, 2}};
+}
+
+Join some_join() {
+  return {counting<24>(1), counting<24>(50), counting<16>(100), 0x1234, 0x89abcdef, UINT64_MAX};
+}
+
+std::vector<Result> some_results() {
+  return {{1, 7, ExitStatus::Ok, false, ""},
+          {8, 1, ExitStatus::Ok, true, "exists"},
+          {uint64_t{1} << 40, UINT32_MAX, ExitStatus::Integrity, false, "why"}};
 }
 
 struct Case {
@@ -77,16 +87,15 @@ struct Case {
 std::vector<Case> all_messages() {
   return {
       {"HELLO", encode(some_terms()), [](ByteView b) { decode_terms(b); }},
-      {"JOIN", encode(Join{counting<24>(1), counting<24>(50), counting<16>(100), 3}),
-       [](ByteView b) { decode_join(b); }},
+      {"JOIN", encode(some_join()), [](ByteView b) { decode_join(b); }},
       {"ENTRY", encode(some_entry()), [](ByteView b) { decode_entry(b); }},
       {"DIGEST", encode(BlockDigest{77, counting<16>(3)}),
        [](ByteView b) { decode_block_digest(b); }},
       {"END", encode(some_end()), [](ByteView b) { decode_entry_end(b); }},
       {"FIN", encode(some_fin()), [](ByteView b) { decode_fin(b); }},
       {"VERDICT", encode(some_verdict()), [](ByteView b) { decode_verdict(b); }},
-      {"RESULT", encode(EntryResult{ExitStatus::Ok, true, "exists"}),
-       [](ByteView b) { decode_entry_result(b); }},
+      {"RESULTS", encode_results(some_results()), [](ByteView b) { decode_results(b); }},
+      {"HEARTBEAT", encode_heartbeat(77), [](ByteView b) { decode_heartbeat(b); }},
       {"ERROR", encode(ErrorMessage{ExitStatus::NoSpace, "disk full"}),
        [](ByteView b) { decode_error(b); }},
       {"HOLE", encode_hole(kMaxFileBytes), [](ByteView b) { decode_hole(b); }},
@@ -150,28 +159,30 @@ TEST_CASE("HELLO: every field survives a round trip") {
   CHECK(n.max_block_bytes == m.max_block_bytes);
   CHECK(n.durability == m.durability);
   CHECK(n.overwrite == m.overwrite);
-  CHECK(n.sources == m.sources);
   CHECK(n.rate_limit == m.rate_limit);
+  CHECK(n.silence_ms == m.silence_ms);
   CHECK(n.streams == m.streams);
   CHECK(n.path == m.path);
   CHECK(n.build == m.build);
 }
 
 TEST_CASE("HELLO: each of its flags is a bit of its own") {
-  for (int i = 0; i < 32; ++i) {
+  for (int i = 0; i < 64; ++i) {
     Terms m;
     m.file_digest = (i & 1) != 0;
     m.no_target_directory = (i & 2) != 0;
     m.preserve = (i & 4) != 0;
     m.path_is_directory = (i & 8) != 0;
-    m.to_stream = (i & 16) != 0;
+    m.to_pipe = (i & 16) != 0;
+    m.several = (i & 32) != 0;
     const Terms n = decode_terms(encode(m));
     INFO(i);
     CHECK(n.file_digest == m.file_digest);
     CHECK(n.no_target_directory == m.no_target_directory);
     CHECK(n.preserve == m.preserve);
     CHECK(n.path_is_directory == m.path_is_directory);
-    CHECK(n.to_stream == m.to_stream);
+    CHECK(n.to_pipe == m.to_pipe);
+    CHECK(n.several == m.several);
   }
 }
 
@@ -207,7 +218,7 @@ TEST_CASE("HELLO: every durability and overwrite rule survives and no other numb
       CHECK(outcome([&] { decode_terms(changed); }) == "protocol");
     changed = bytes;
     changed[kDurabilityAt + 2] = static_cast<std::byte>(value);
-    CHECK(outcome([&] { decode_terms(changed); }) == (value <= 31 ? "no error" : "protocol"));
+    CHECK(outcome([&] { decode_terms(changed); }) == (value <= 63 ? "no error" : "protocol"));
   }
 }
 
@@ -223,6 +234,36 @@ TEST_CASE("HELLO: the block limit is from 1 to 16 MiB") {
   CHECK(with(kMaxBlockBytes) == "no error");
   CHECK(with(kMaxBlockBytes + 1) == "protocol");
   CHECK(with(UINT32_MAX) == "protocol");
+}
+
+TEST_CASE("HELLO: the silence is from 250 ms to 15 s") {
+  const auto with = [](uint32_t ms) {
+    Terms m;
+    m.silence_ms = ms;
+    return outcome([&] { decode_terms(encode(m)); });
+  };
+  CHECK(with(0) == "protocol");
+  CHECK(with(kMinSilenceMs - 1) == "protocol");
+  CHECK(with(kMinSilenceMs) == "no error");
+  CHECK(with(kMaxSilenceMs) == "no error");
+  CHECK(with(kMaxSilenceMs + 1) == "protocol");
+  CHECK(with(UINT32_MAX) == "protocol");
+}
+
+TEST_CASE("JOIN: every field survives a round trip") {
+  const Join m = some_join();
+  const Join n = decode_join(encode(m));
+  CHECK(to_hex(n.connector_preface) == to_hex(m.connector_preface));
+  CHECK(to_hex(n.listener_preface) == to_hex(m.listener_preface));
+  CHECK(to_hex(n.session) == to_hex(m.session));
+  CHECK(n.stream == m.stream);
+  CHECK(n.generation == m.generation);
+  CHECK(n.taken == m.taken);
+}
+
+TEST_CASE("HEARTBEAT: any count survives a round trip") {
+  for (const uint64_t taken : {uint64_t{0}, uint64_t{1}, UINT64_MAX})
+    CHECK(decode_heartbeat(encode_heartbeat(taken)) == taken);
 }
 
 TEST_CASE("HELLO: at most 16 streams, and 0 is no wish") {
@@ -345,8 +386,6 @@ TEST_CASE("FIN: every field survives a round trip") {
   const Fin m = some_fin();
   const Fin n = decode_fin(encode(m));
   CHECK(n.entries == m.entries);
-  CHECK(n.bytes == m.bytes);
-  CHECK(to_hex(n.root) == to_hex(m.root));
   CHECK(n.path.engine == m.path.engine);
   CHECK(n.path.tls == m.path.tls);
   CHECK(n.path.why == m.path.why);
@@ -370,14 +409,13 @@ TEST_CASE("VERDICT: every field survives a round trip") {
   }
 }
 
-TEST_CASE("FIN and VERDICT: the number of entries and the path report are limited") {
+TEST_CASE("FIN and VERDICT: any number of entries is taken, and the path report is limited") {
   const auto fin = [](auto&& change) {
     Fin m = some_fin();
     change(m);
     return outcome([&] { decode_fin(encode(m)); });
   };
-  CHECK(fin([](Fin& m) { m.entries = kMaxEntries; }) == "no error");
-  CHECK(fin([](Fin& m) { m.entries = kMaxEntries + 1; }) == "protocol");
+  CHECK(fin([](Fin& m) { m.entries = UINT64_MAX; }) == "no error");
   CHECK(fin([](Fin& m) { m.path.engine.assign(kMaxEngineBytes, 'e'); }) == "no error");
   CHECK(fin([](Fin& m) { m.path.engine.assign(kMaxEngineBytes + 1, 'e'); }) == "protocol");
   CHECK(fin([](Fin& m) { m.path.tls.assign(kMaxEngineBytes + 1, 'e'); }) == "protocol");
@@ -386,22 +424,51 @@ TEST_CASE("FIN and VERDICT: the number of entries and the path report are limite
     change(m);
     return outcome([&] { decode_verdict(encode(m)); });
   };
-  CHECK(verdict([](Verdict& m) { m.entries = kMaxEntries; }) == "no error");
-  CHECK(verdict([](Verdict& m) { m.entries = kMaxEntries + 1; }) == "protocol");
+  CHECK(verdict([](Verdict& m) { m.entries = UINT64_MAX; }) == "no error");
   CHECK(verdict([](Verdict& m) { m.path.engine.assign(kMaxEngineBytes + 1, 'e'); }) == "protocol");
 }
 
-TEST_CASE("RESULT and ERROR: every field survives a round trip") {
-  for (bool skipped : {false, true}) {
-    const EntryResult n =
-        decode_entry_result(encode(EntryResult{ExitStatus::Integrity, skipped, "why"}));
-    CHECK(n.status == ExitStatus::Integrity);
-    CHECK(n.skipped == skipped);
-    CHECK(n.reason == "why");
+TEST_CASE("RESULTS and ERROR: every field survives a round trip") {
+  const std::vector<Result> m = some_results();
+  const std::vector<Result> n = decode_results(encode_results(m));
+  REQUIRE(n.size() == m.size());
+  for (size_t i = 0; i < m.size(); ++i) {
+    INFO(i);
+    CHECK(n[i].first == m[i].first);
+    CHECK(n[i].count == m[i].count);
+    CHECK(n[i].status == m[i].status);
+    CHECK(n[i].skipped == m[i].skipped);
+    CHECK(n[i].reason == m[i].reason);
   }
   const ErrorMessage e = decode_error(encode(ErrorMessage{ExitStatus::NoSpace, "disk full"}));
   CHECK(e.status == ExitStatus::NoSpace);
   CHECK(e.text == "disk full");
+}
+
+TEST_CASE("RESULTS: a run has a first entry, at least one, and ends below 2^64") {
+  const auto with = [](uint64_t first, uint32_t count) {
+    const Result one[] = {{first, count, ExitStatus::Ok, false, ""}};
+    return outcome([&] { decode_results(encode_results(one)); });
+  };
+  CHECK(with(1, 1) == "no error");
+  CHECK(with(1, UINT32_MAX) == "no error");
+  CHECK(with(UINT64_MAX - 1, 1) == "no error");
+  CHECK(with(0, 1) == "protocol");
+  CHECK(with(1, 0) == "protocol");
+  CHECK(with(UINT64_MAX, 1) == "protocol");
+  CHECK(with(UINT64_MAX - 1, 2) == "protocol");
+}
+
+TEST_CASE("RESULTS: from 1 to kMaxResults runs, and so many fit with the longest reasons") {
+  std::vector<Result> runs;
+  CHECK(outcome([&] { decode_results(encode_results(runs)); }) == "protocol");
+  for (uint64_t id = 1; id <= kMaxResults; ++id)
+    runs.push_back({id, 1, ExitStatus::FileIo, false, std::string(kMaxTextBytes, 'r')});
+  const Bytes payload = seal(encode_results(runs));
+  CHECK(payload.size() <= kMaxMessageBytes);
+  CHECK(decode_results(unseal(payload)).size() == kMaxResults);
+  runs.push_back({kMaxResults + 1, 1, ExitStatus::Ok, false, ""});
+  CHECK(outcome([&] { decode_results(encode_results(runs)); }) == "protocol");
 }
 
 TEST_CASE("flags: an unknown bit is a protocol error in every message that has flags") {
@@ -414,7 +481,7 @@ TEST_CASE("flags: an unknown bit is a protocol error in every message that has f
   } const cases[] = {
       {"END", encode(some_end()), 0, 3, [](ByteView b) { decode_entry_end(b); }},
       {"VERDICT", encode(some_verdict()), 1, 1, [](ByteView b) { decode_verdict(b); }},
-      {"RESULT", encode(EntryResult{}), 1, 1, [](ByteView b) { decode_entry_result(b); }},
+      {"RESULTS", encode_results(some_results()), 15, 1, [](ByteView b) { decode_results(b); }},
   };
   for (const auto& c : cases)
     for (int value = 0; value < 256; ++value) {
@@ -434,7 +501,7 @@ TEST_CASE("status: a number that the table does not have is a protocol error in 
   } const cases[] = {
       {"END", encode(some_end()), 1, [](ByteView b) { decode_entry_end(b); }},
       {"VERDICT", encode(some_verdict()), 0, [](ByteView b) { decode_verdict(b); }},
-      {"RESULT", encode(EntryResult{}), 0, [](ByteView b) { decode_entry_result(b); }},
+      {"RESULTS", encode_results(some_results()), 14, [](ByteView b) { decode_results(b); }},
       {"ERROR", encode(ErrorMessage{ExitStatus::Network, ""}), 0,
        [](ByteView b) { decode_error(b); }},
       {"BYE", encode_bye(ExitStatus::Ok), 0, [](ByteView b) { decode_bye(b); }},
@@ -453,8 +520,8 @@ TEST_CASE("status: a number that the table does not have is a protocol error in 
 TEST_CASE("text: ours is cut to the limit and a longer one of the peer is a protocol error") {
   const std::string at_limit(kMaxTextBytes, 't'), too_long(kMaxTextBytes + 1, 't');
   CHECK(decode_error(encode(ErrorMessage{ExitStatus::Network, too_long})).text == at_limit);
-  CHECK(decode_entry_result(encode(EntryResult{ExitStatus::Ok, false, too_long})).reason ==
-        at_limit);
+  const Result failed[] = {{1, 1, ExitStatus::FileIo, false, too_long}};
+  CHECK(decode_results(encode_results(failed)).front().reason == at_limit);
   EntryEnd end = some_end();
   end.reason = too_long;
   CHECK(decode_entry_end(encode(end)).reason == at_limit);
@@ -464,8 +531,8 @@ TEST_CASE("text: ours is cut to the limit and a longer one of the peer is a prot
 
   const Bytes status_and_text = Encoder().u8(5).text(too_long).take();
   CHECK(outcome([&] { decode_error(status_and_text); }) == "protocol");
-  const Bytes result = Encoder().u8(5).u8(0).text(too_long).take();
-  CHECK(outcome([&] { decode_entry_result(result); }) == "protocol");
+  const Bytes results = Encoder().u16(1).u64(1).u32(1).u8(5).u8(0).text(too_long).take();
+  CHECK(outcome([&] { decode_results(results); }) == "protocol");
 }
 
 TEST_CASE("HOLE and RETRY: lengths are limited") {

@@ -24,18 +24,18 @@ void check_usage_for_both(const Words& words) {
 TEST_CASE("zsend options: sources and where they go") {
   const SendOptions o = send({"a", "dir/b", "./x:y", "zs://host:1/p/"});
   CHECK(o.sources == Words{"a", "dir/b", "./x:y"});
-  REQUIRE(o.remote);
-  CHECK(o.remote->address.host == "host");
-  CHECK(o.remote->address.port == 1);
-  CHECK(o.remote->path == Words{"p"});
-  CHECK(o.remote->path_is_directory);
+  REQUIRE(o.direct);
+  CHECK(o.direct->address.host == "host");
+  CHECK(o.direct->address.port == 1);
+  CHECK(o.direct->path == Words{"p"});
+  CHECK(o.direct->path_is_directory);
   CHECK_FALSE(o.common.listen);
 }
 
 TEST_CASE("zsend options: listening needs no destination") {
   const SendOptions o = send({"--listen", "127.0.0.1:0", "a", "b"});
   CHECK(o.sources == Words{"a", "b"});
-  CHECK_FALSE(o.remote);
+  CHECK_FALSE(o.direct);
   REQUIRE(o.common.listen);
   CHECK(o.common.listen->host == "127.0.0.1");
   CHECK(o.common.listen->port == 0);
@@ -43,9 +43,9 @@ TEST_CASE("zsend options: listening needs no destination") {
 
 TEST_CASE("zrecv options: source and destination") {
   const RecvOptions o = recv({"zs://[::1]:9/x", "dir"});
-  REQUIRE(o.remote);
-  CHECK(o.remote->address.host == "::1");
-  CHECK(o.remote->address.port == 9);
+  REQUIRE(o.direct);
+  CHECK(o.direct->address.host == "::1");
+  CHECK(o.direct->address.port == 9);
   CHECK(o.destination == "dir");
   CHECK_FALSE(o.common.listen);
 }
@@ -53,7 +53,7 @@ TEST_CASE("zrecv options: source and destination") {
 TEST_CASE("zrecv options: listening has the current directory as its default") {
   const RecvOptions here = recv({"--listen", "7717"});
   CHECK(here.destination == ".");
-  CHECK_FALSE(here.remote);
+  CHECK_FALSE(here.direct);
   REQUIRE(here.common.listen);
   CHECK(here.common.listen->port == 7717);
   CHECK(recv({"--listen=7717", "dir"}).destination == "dir");

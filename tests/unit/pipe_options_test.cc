@@ -23,9 +23,9 @@ TEST_CASE("zsend options: a command is the only source") {
   const SendOptions push = send({"--exec", "tar c .", "zs://host/x"});
   CHECK(push.exec == std::optional<std::string>("tar c ."));
   CHECK(push.sources.empty());
-  CHECK(push.remote->path == Words{"x"});
+  CHECK(push.direct->path == Words{"x"});
   CHECK(send({"--exec=-", "zs://host"}).exec == std::optional<std::string>("-"));
-  CHECK_FALSE(send({"--listen", "0", "--exec=true"}).remote);
+  CHECK_FALSE(send({"--listen", "0", "--exec=true"}).direct);
   CHECK_FALSE(send({"a", "zs://host"}).exec);
   for (const Words& words :
        {Words{"--exec", "true"}, Words{"--exec=true", "a", "zs://host"},

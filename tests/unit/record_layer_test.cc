@@ -275,7 +275,7 @@ TEST_CASE("record layer: control records in the way of a splice") {
                        &got),
                    ExitStatus::Protocol, "KeyUpdate"));
     CHECK(is_error(spliced([](Pair& p) { p.peer->finish_sending(); }, &got), ExitStatus::Network,
-                   "ended"));
+                   "broken the transfer off"));
     CHECK(is_error(spliced([](Pair& p) { p.peer->socket().shutdown_send(); }, &got),
                    ExitStatus::Network, "ended"));
   }

@@ -48,6 +48,31 @@ TEST_CASE("agree: the smaller rate limit wins, and none is no limit") {
   }
 }
 
+TEST_CASE("agree: who bears less silence decides") {
+  Terms a, b;
+  CHECK(agree(a, b).silence == std::chrono::seconds(15));
+  a.silence_ms = 4000;
+  const auto [x, y] = both(a, b);
+  CHECK(x.silence == std::chrono::milliseconds(4000));
+  CHECK(y.silence == std::chrono::milliseconds(4000));
+}
+
+TEST_CASE("the silence that is allowed is a quarter of the time-out within its limits") {
+  CHECK(silence_limit(std::chrono::seconds(1)) == std::chrono::milliseconds(250));
+  CHECK(silence_limit(std::chrono::seconds(2)) == std::chrono::milliseconds(500));
+  CHECK(silence_limit(std::chrono::seconds(60)) == std::chrono::seconds(15));
+  CHECK(silence_limit(std::chrono::seconds(1'000'000)) == std::chrono::seconds(15));
+}
+
+TEST_CASE("a lost connection is what this side finds, not what the peer says") {
+  for (const ExitStatus status : {ExitStatus::Network, ExitStatus::Timeout}) {
+    CHECK(is_lost_connection(Error(status, "x")));
+    CHECK_FALSE(is_lost_connection(Error(status, "x", Origin::Peer)));
+  }
+  for (const ExitStatus status : {ExitStatus::Protocol, ExitStatus::Auth, ExitStatus::Refused})
+    CHECK_FALSE(is_lost_connection(Error(status, "x")));
+}
+
 TEST_CASE("agree: the smaller wish for streams wins, and no wish is none") {
   struct {
     uint16_t a, b, result;
@@ -88,11 +113,12 @@ TEST_CASE("agree: the stronger durability wins and no wish is batch") {
 }
 
 TEST_CASE("agree: what either side wishes holds for both") {
-  bool Terms::*const wishes[] = {&Terms::file_digest, &Terms::no_target_directory, &Terms::preserve,
-                                 &Terms::path_is_directory, &Terms::to_stream};
+  bool Terms::*const wishes[] = {&Terms::file_digest, &Terms::no_target_directory,
+                                 &Terms::preserve,    &Terms::path_is_directory,
+                                 &Terms::to_pipe,     &Terms::several};
   bool Negotiated::*const results[] = {&Negotiated::file_digest, &Negotiated::no_target_directory,
-                                       &Negotiated::preserve, &Negotiated::path_is_directory,
-                                       &Negotiated::to_stream};
+                                       &Negotiated::preserve,    &Negotiated::path_is_directory,
+                                       &Negotiated::to_pipe,     &Negotiated::several};
   for (size_t i = 0; i < std::size(wishes); ++i)
     for (bool here : {false, true})
       for (bool there : {false, true}) {
@@ -108,14 +134,14 @@ TEST_CASE("agree: what either side wishes holds for both") {
       }
 }
 
-TEST_CASE("agree: a stream is not durable unless a side insists on it") {
-  Terms file, stream;
-  stream.to_stream = true;
-  CHECK(both(file, stream).first.durability == Durability::None);
-  CHECK(both(file, stream).second.durability == Durability::None);
+TEST_CASE("agree: a pipe is not durable unless a side insists on it") {
+  Terms file, pipe;
+  pipe.to_pipe = true;
+  CHECK(both(file, pipe).first.durability == Durability::None);
+  CHECK(both(file, pipe).second.durability == Durability::None);
   file.durability = Durability::Batch;
-  CHECK(both(file, stream).first.durability == Durability::Batch);
-  CHECK(both(file, stream).second.durability == Durability::Batch);
+  CHECK(both(file, pipe).first.durability == Durability::Batch);
+  CHECK(both(file, pipe).second.durability == Durability::Batch);
 }
 
 TEST_CASE("agree: both overwrite rules are kept apart") {
@@ -129,17 +155,14 @@ TEST_CASE("agree: both overwrite rules are kept apart") {
   CHECK(y.overwrite_peer == Overwrite::Older);
 }
 
-TEST_CASE("agree: path and number of sources come from the side that has them") {
+TEST_CASE("agree: the path comes from the side that has it") {
   Terms connector, listener;
   connector.path = {"dir", "name"};
-  connector.sources = 3;
   connector.build = "zsend 1";
   listener.build = "zrecv 2";
   const auto [x, y] = both(connector, listener);
   CHECK(x.path == connector.path);
   CHECK(y.path == connector.path);
-  CHECK(x.sources == 3);
-  CHECK(y.sources == 3);
   CHECK(x.peer_build == "zrecv 2");
   CHECK(y.peer_build == "zsend 1");
 }

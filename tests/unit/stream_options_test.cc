@@ -12,7 +12,7 @@ TEST_CASE("zrecv options: standard output and commands as destination") {
     INFO(joined(words));
     const RecvOptions o = recv(words);
     CHECK(o.to_stdout);
-    CHECK(o.to_stream());
+    CHECK(o.to_pipe());
     CHECK_FALSE(o.exec);
     CHECK_FALSE(o.verify_first);
   }
@@ -21,12 +21,12 @@ TEST_CASE("zrecv options: standard output and commands as destination") {
     INFO(joined(words));
     const RecvOptions o = recv(words);
     CHECK_FALSE(o.to_stdout);
-    CHECK(o.to_stream());
+    CHECK(o.to_pipe());
     CHECK(o.exec == std::optional<std::string>("tar x"));
   }
   CHECK(recv({"--verify-first", "zs://host", "-"}).verify_first);
   CHECK(recv({"--verify-first", "--exec=sh", "zs://host"}).verify_first);
-  CHECK_FALSE(recv({"--listen", "0", "./-"}).to_stream());
+  CHECK_FALSE(recv({"--listen", "0", "./-"}).to_pipe());
   CHECK(recv({"--listen", "0", "./-"}).destination == "./-");
 }
 

@@ -128,14 +128,6 @@ TEST_CASE("Socket: has its peer's address, and one of IPv4 as such on a socket f
   CHECK(accepted->peer() == to_text(accepted->peer_address()));
 }
 
-TEST_CASE("Listener: while it pauses nobody else listens on its port") {
-  Listener listener({"127.0.0.1", 0}, Family::V4);
-  listener.pause();
-  CHECK(outcome([&] { Listener({"127.0.0.1", listener.port()}, Family::V4); }) == "network");
-  listener.resume();
-  (void)connect_to({"127.0.0.1", listener.port()}, Family::V4, seconds(0), seconds(20));
-}
-
 TEST_CASE("Listener: takes the first port of a range that is free") {
   const Listener first({"", 0}, Family::Any);
   const uint16_t port = first.port();

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// A link whose first connection is lost: what was counted comes again, what was not is dropped.
+#include <sys/socket.h>
+
+#include <catch2/catch.hpp>
+
+#include "common/session/link.h"
+#include "tests/unit/outcome.h"
+
+namespace zx {
+namespace {
+
+// Two links over one pair of sockets.
+struct Pair {
+  std::unique_ptr<Channel> a, b;
+  Pair() {
+    int fds[2];
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+    a = make_plain_channel(Socket(UniqueFd(fds[0]), "b", std::chrono::seconds(5)));
+    b = make_plain_channel(Socket(UniqueFd(fds[1]), "a", std::chrono::seconds(5)));
+  }
+};
+
+void send_end(Link& link, uint64_t entry) {
+  link.send(FrameType::End, entry, 0, encode(EntryEnd{}));
+}
+
+TEST_CASE("link: messages that the peer has not taken come again, in order and once") {
+  Pair first;
+  Link sender(std::move(first.a)), receiver(std::move(first.b));
+  sender.count_messages();
+  receiver.count_messages();
+  for (uint64_t id = 1; id <= 5; ++id) send_end(sender, id);
+  for (uint64_t id = 1; id <= 3; ++id) CHECK(receiver.read().header.entry == id);
+  CHECK(receiver.taken() == 3);
+  sender.queue(FrameType::Ack, 9, 0, {});  // not counted, and not sent yet
+
+  Pair second;
+  sender.replace_channel(std::move(second.a), receiver.taken());
+  receiver.replace_channel(std::move(second.b), sender.taken());
+  sender.flush();
+  send_end(sender, 6);
+  for (uint64_t id = 4; id <= 6; ++id) {
+    const Frame frame = receiver.read();
+    CHECK(frame.header.type == FrameType::End);
+    CHECK(frame.header.entry == id);
+  }
+  CHECK(receiver.taken() == 6);
+  CHECK_FALSE(receiver.read_if_any());
+}
+
+TEST_CASE("link: what a HEARTBEAT counts is forgotten, and cannot be counted again") {
+  Pair first;
+  Link sender(std::move(first.a)), receiver(std::move(first.b));
+  sender.count_messages();
+  receiver.count_messages();
+  send_end(sender, 1);
+  send_end(sender, 2);
+  (void)receiver.read();
+  (void)receiver.read();
+  receiver.send_heartbeat();
+  CHECK_FALSE(sender.read_if_any());
+  Pair second;
+  CHECK(outcome([&] { sender.replace_channel(std::move(second.a), 1); }) == "protocol");
+  CHECK(outcome([&] { sender.replace_channel(std::move(second.a), 3); }) == "protocol");
+}
+
+TEST_CASE("link: messages that nobody counts end the session, before they fill the memory") {
+  Replay replay;
+  CHECK(outcome([&] {
+          for (size_t i = 0; i <= kMaxUncounted; ++i) replay.keep(Bytes(1));
+        }) == "protocol");
+  Replay large;
+  CHECK(outcome([&] {
+          for (size_t i = 0; i < 3; ++i) large.keep(Bytes(kMaxUncountedBytes / 2));
+        }) == "protocol");
+}
+
+TEST_CASE("link: the end of the stream between two frames is told from one within a frame") {
+  Pair pair;
+  Link reader(std::move(pair.a));
+  CHECK_FALSE(reader.ended());
+  SECTION("between") {
+    pair.b->finish_sending();
+    CHECK(outcome([&] { (void)reader.read(); }) == "network");
+    CHECK(reader.ended());
+  }
+  SECTION("within") {
+    const Bytes half(10);
+    pair.b->send(half, More::No);
+    pair.b->finish_sending();
+    CHECK(outcome([&] { (void)reader.read(); }) == "network");
+    CHECK_FALSE(reader.ended());
+  }
+}
+
+}  // namespace
+}  // namespace zx

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+#include "zrecv/batch.h"
+
+#include <unistd.h>
+
+#include <map>
+#include <optional>
+#include <set>
+
+#include "common/base/error.h"
+#include "common/base/stop.h"
+
+namespace zx {
+namespace {
+
+// A file below this size is closed when it is complete, and its file system synced for it...
+constexpr uint64_t kSmallBytes = 1 << 20;
+// ... but for the first ones of a batch, so that few files do not wait for what others write.
+constexpr size_t kSmallOpen = 8;
+// Files of a batch that have a descriptor at most, together with those.
+constexpr size_t kLargeOpen = 8;
+// Between two looks for a stop signal.
+constexpr std::chrono::milliseconds kLookForStop{100};
+
+// Runs a step of one entry; a failure becomes its outcome.
+template <typename Step>
+void attempt(Verified& entry, Step&& step) {
+  EntryOutcome& outcome = entry.outcome;
+  if (outcome.status != ExitStatus::Ok) return;
+  try {
+    step();
+  } catch (const Error& error) {
+    outcome.status = error.status();
+    outcome.reason = error.what() + entry.sink->remark();
+    outcome.has_digest = false;
+  }
+}
+
+// Runs a step that is the same for many entries, for the first of them; all get what came of it.
+class Once {
+ public:
+  template <typename Step>
+  void run(const HeldDir* dir, Step&& step) {
+    const auto [at, first] = results_.try_emplace(dir);
+    if (first) {
+      try {
+        step();
+      } catch (const Error& error) {
+        at->second = error;
+      }
+    }
+    if (at->second) throw Error(*at->second);
+  }
+
+ private:
+  std::map<const HeldDir*, std::optional<Error>> results_;
+};
+
+void sync_file_system(const HeldDir& dir) {
+  if (syncfs(dir.fd()) != 0) throw_file_errno(dir.describe(".") + ": sync the file system", errno);
+}
+
+}  // namespace
+
+Committer::Committer(const CommitPolicy& policy, WakeFd& event)
+    : policy_(policy),
+      sync_(policy.durability != Durability::None),
+      event_(event),
+      thread_([this] { run(); }) {}
+
+Committer::~Committer() {
+  stop();
+}
+
+void Committer::stop() noexcept {
+  ending_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    changed_.notify_all();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+// --- the receiving thread
+
+void Committer::add(Verified entry) {
+  Item item{std::move(entry)};
+  const uint64_t size = item.entry.outcome.bytes;
+  const bool small = size < kSmallBytes && item.entry.sink->directory() != nullptr;
+  attempt(item.entry, [&] { item.entry.sink->prepare(policy_); });
+  std::unique_lock lock(mutex_);
+  const bool full = small && waiting_.small_open >= (sync_ ? kSmallOpen : 0);
+  if (full && policy_.durability != Durability::File) {
+    lock.unlock();
+    attempt(item.entry, [&] { item.entry.sink->close(); });
+    item.open = false;
+    lock.lock();
+  }
+  if (waiting_.items.empty()) waiting_.begun = std::chrono::steady_clock::now();
+  waiting_.bytes += size;
+  if (item.open) ++(small ? waiting_.small_open : waiting_.large);
+  waiting_.items.push_back(std::move(item));
+  if (is_due_locked() || waiting_.items.size() == 1) changed_.notify_all();
+}
+
+bool Committer::is_due_locked() const {
+  return !waiting_.items.empty() &&
+         (flush_ || policy_.durability == Durability::File ||
+          waiting_.items.size() >= kBatchEntries || waiting_.bytes >= kBatchBytes ||
+          waiting_.large >= kLargeOpen ||
+          std::chrono::steady_clock::now() - waiting_.begun >= kBatchAge);
+}
+
+bool Committer::is_behind() const {
+  const std::lock_guard lock(mutex_);
+  return committing_ && waiting_.items.size() > 0 &&
+         (policy_.durability != Durability::File || waiting_.items.size() >= kLargeOpen) &&
+         is_due_locked();
+}
+
+void Committer::await_room() const {
+  while (is_behind()) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, kLookForStop);
+    check_stop();
+    if (fault_) return;
+  }
+}
+
+void Committer::flush() {
+  const std::lock_guard lock(mutex_);
+  flush_ = true;
+  changed_.notify_all();
+}
+
+std::vector<EntryOutcome> Committer::take() {
+  const std::lock_guard lock(mutex_);
+  if (done_.empty() && fault_) std::rethrow_exception(fault_);
+  return std::exchange(done_, {});
+}
+
+bool Committer::is_idle() const {
+  const std::lock_guard lock(mutex_);
+  return waiting_.items.empty() && !committing_ && done_.empty() && !fault_;
+}
+
+// --- the committing thread
+
+void Committer::run() {
+  const CancelScope scope(ending_);
+  try {
+    std::unique_lock lock(mutex_);
+    while (!ending_) {
+      if (!is_due_locked()) {
+        if (waiting_.items.empty())
+          changed_.wait(lock);
+        else
+          changed_.wait_until(lock, waiting_.begun + kBatchAge);
+        continue;
+      }
+      Batch batch = std::exchange(waiting_, {});
+      committing_ = true;
+      flush_ = false;
+      changed_.notify_all();
+      lock.unlock();
+      commit(batch);
+      batch.items.clear();  // what failed is removed here
+      lock.lock();
+      committing_ = false;
+      changed_.notify_all();
+      event_.set();
+    }
+  } catch (const Cancelled&) {
+  } catch (...) {
+    const std::lock_guard lock(mutex_);
+    fault_ = std::current_exception();
+    changed_.notify_all();
+    event_.set();
+  }
+}
+
+void Committer::commit(Batch& batch) {
+  // Every file before any name: nothing was promised yet when a sync fails.
+  if (sync_) sync_files(batch);
+  for (Item& item : batch.items) attempt(item.entry, [&] { item.entry.sink->close(); });
+  // The last moment for a stop signal: from the first name on the batch is brought to its end. Only
+  // a pipe, which waits for its reader or its command without limit, goes on looking.
+  check_stop();
+  for (Item& item : batch.items)
+    attempt(item.entry, [&] { item.entry.sink->publish(policy_, item.entry.outcome.bytes); });
+  if (sync_) sync_directories(batch);
+  for (Item& item : batch.items) deliver(std::move(item.entry.outcome));
+}
+
+void Committer::sync_files(Batch& batch) {
+  Once once;
+  bool whole = false;
+  for (const Item& item : batch.items) whole = whole || !item.open;
+  for (Item& item : batch.items)
+    attempt(item.entry, [&] {
+      const HeldDir* dir = item.entry.sink->directory();
+      // What is closed cannot be synced alone; what is small need not be then.
+      if (whole && dir != nullptr && item.entry.outcome.bytes < kSmallBytes)
+        once.run(dir, [&] { sync_file_system(*dir); });
+      else
+        item.entry.sink->sync();
+      check_stop();
+    });
+}
+
+// When it fails, no name in that directory is certain.
+void Committer::sync_directories(Batch& batch) {
+  Once once;
+  for (Item& item : batch.items)
+    if (const HeldDir* dir = item.entry.sink->directory())
+      attempt(item.entry, [&] { once.run(dir, [&] { dir->sync(); }); });
+}
+
+void Committer::deliver(EntryOutcome outcome) {
+  const std::lock_guard lock(mutex_);
+  done_.push_back(std::move(outcome));
+}
+
+}  // namespace zx

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: MIT
+#include "zrecv/entry_receiver.h"
+
+#include <algorithm>
+
+#include "common/base/error.h"
+
+namespace zx {
+namespace {
+
+// The peer says something in a shorter time, or is lost.
+constexpr std::chrono::hours kNoLimit{1};
+
+// Frames that are handled before the threads are looked at again.
+constexpr int kFramesAtOnce = 32;
+
+[[noreturn]] void protocol(const std::string& what) {
+  throw Error(ExitStatus::Protocol, "peer sent " + what);
+}
+
+// What the next entry of a run must have in common with it to be part of it.
+bool continues(const Result& run, const EntryOutcome& next) {
+  return run.first + run.count == next.id && run.status == next.status &&
+         run.skipped == next.skipped &&
+         (next.status == ExitStatus::Ok || run.reason == next.reason);
+}
+
+}  // namespace
+
+EntryReceiver::EntryReceiver(Session& session, Destination& destination,
+                             const EngineOptions& engines, RequestedNames requested,
+                             const CommitPolicy& policy, Console& console, Ledger& ledger)
+    : session_(session),
+      link_(session.link()),
+      agreed_(session.agreed()),
+      destination_(destination),
+      names_(std::move(requested)),
+      policy_(policy),
+      console_(console),
+      ledger_(ledger),
+      engines_(link_.channel(), engines),
+      entries_(event_),
+      lane_(
+          0, link_, engines_, entries_,
+          [this](uint16_t rival) { session_.connections().evict(rival); }, session.timeout(),
+          console),
+      committer_(policy, event_) {
+  destination_.set_event(event_);
+}
+
+void EntryReceiver::run() {
+  try {
+    while (!done_) {
+      try {
+        step();
+      } catch (const Error& error) {
+        if (!is_lost_connection(error)) throw;
+        recover(error);
+      }
+    }
+  } catch (...) {
+    // What has its name by now counts, and is told; nothing else will get one.
+    committer_.stop();
+    try {
+      for (const EntryOutcome& outcome : committer_.take()) {
+        ledger_.add(outcome);
+        console_.entry(outcome);
+      }
+    } catch (...) {  // why the run ends is known already
+    }
+    throw;
+  }
+}
+
+void EntryReceiver::recover(const Error& lost) {
+  entries_.release(0);
+  try {  // what has come whole is committed meanwhile
+    conclude_ready();
+    if (fin_ && entries_.size() == 0) committer_.flush();
+  } catch (const Error& error) {
+    if (!is_lost_connection(error)) throw;
+  }
+  session_.recover(lost);
+  engines_.use(link_.channel());
+  lane_.use_new_channel();
+}
+
+// What is to be done, and then what the peer says next. Whatever is thrown here has left the state
+// so that another step goes on from it.
+void EntryReceiver::step() {
+  if (further_) further_->check();
+  event_.clear();
+  if (hole_) make_hole();
+  conclude_ready();
+  take_outcomes();
+  if (fin_) go_on_to_verdict();
+  if (committer_.is_behind()) link_.with_heartbeats([&] { committer_.await_room(); });
+  for (int i = 0; i < kFramesAtOnce && !done_ && !hole_; ++i) {
+    if (const auto frame = link_.read_if_any()) {
+      handle(*frame);
+      continue;
+    }
+    link_.flush();
+    if (i == 0) link_.wait(kNoLimit, event_.fd(), further_ ? further_->event_fd() : -1);
+    return;
+  }
+}
+
+void EntryReceiver::handle(const Frame& frame) {
+  const FrameType type = frame.header.type;
+  if (fin_ && type != FrameType::Data && type != FrameType::Bye)
+    unexpected_frame(frame.header, "after FIN");
+  switch (type) {
+    case FrameType::Streams:
+      return on_streams(frame);
+    case FrameType::Entry:
+      return on_entry(frame);
+    case FrameType::Data:
+      return lane_.take(frame.header);
+    case FrameType::Hole:
+      return on_hole(frame);
+    case FrameType::End:
+      return on_end(frame);
+    case FrameType::Fin:
+      return on_fin(frame);
+    case FrameType::Bye:
+      return on_bye(frame);
+    case FrameType::DataDigest:
+      protocol("a DIGEST without its DATA");
+    default:
+      unexpected_frame(frame.header, "while entries are received");
+  }
+}
+
+// The sender wants further connections. From the answer on they can be made.
+void EntryReceiver::on_streams(const Frame& frame) {
+  if (entries_.last_id() > 0 || further_)
+    unexpected_frame(frame.header, "after the first ENTRY or twice");
+  const uint16_t count = decode_streams(frame.body);
+  if (agreed_.streams > 0 && count > agreed_.streams)
+    throw Error(ExitStatus::Protocol, "peer wants more streams than were agreed");
+  further_ =
+      std::make_unique<IncomingLanes>(session_, count, entries_, engines_.options(), console_);
+  link_.queue(FrameType::Streams, 0, 0, encode_streams(count));
+}
+
+// --- entries
+
+void EntryReceiver::on_entry(const Frame& frame) {
+  const uint64_t id = frame.header.entry;
+  if (id != entries_.last_id() + 1) protocol("an ENTRY with an id out of order");
+  if (entries_.size() >= kMaxOpenEntries) protocol("more entries than may be open");
+  const EntryInfo info = decode_entry(frame.body);
+  if (id > 1 && !agreed_.several) protocol("more entries than it announced");
+  names_.check_requested(id, info);
+  std::optional<EntryOutcome> outcome;
+  entries_.announce(open_entry(id, info, &outcome));
+  if (outcome) return settle({std::move(*outcome)});
+  if (info.open_ended && info.size == 0)
+    console_.no_total();
+  else
+    console_.add_total(info.size);
+}
+
+// Null, and *outcome is set, when nothing of it is to be received: it fails or is skipped.
+OpenEntries::Entry EntryReceiver::open_entry(uint64_t id, const EntryInfo& info,
+                                             std::optional<EntryOutcome>* outcome) {
+  auto sink = destination_.sink_for(info);
+  EntryOutcome done;
+  done.id = id;
+  done.name = sink->name();
+  try {
+    if (!names_.take(sink->name()))
+      throw Error(ExitStatus::Refused, sink->describe() + ": a second entry of this name");
+    if (sink->look(agreed_)) {
+      const auto order = further_ && !info.open_ended ? BlockOrder::Any : BlockOrder::InTurn;
+      return std::make_shared<IncomingEntry>(id, info, std::move(sink), agreed_, order);
+    }
+    done.bytes = info.size;
+    done.skipped = true;
+    done.reason = "--overwrite leaves the existing file as it is";
+  } catch (const Error& error) {
+    // A fault of this file only: its outcome, not the end of the session (base/error.h).
+    done.status = error.status();
+    done.reason = error.what();
+  }
+  *outcome = std::move(done);
+  return nullptr;
+}
+
+void EntryReceiver::on_hole(const Frame& frame) {
+  const auto entry = entries_.find(frame.header);
+  const uint64_t length = decode_hole(frame.body);
+  if (!entry) return;
+  entry->hole(frame.header.offset, length);
+  hole_ = Hole{entry, frame.header.offset, length};
+}
+
+// Zeros have to be written, or hashed: when the connection is lost meanwhile it begins anew.
+void EntryReceiver::make_hole() {
+  const auto make = [&] { hole_->entry->zero(hole_->offset, hole_->length); };
+  if (hole_->length > kLongHashBytes)
+    link_.with_heartbeats(make);
+  else
+    make();
+  (void)entries_.settled(hole_->entry, /*damaged=*/false);
+  hole_.reset();
+}
+
+void EntryReceiver::on_end(const Frame& frame) {
+  const auto entry = entries_.find(frame.header);
+  const EntryEnd end = decode_entry_end(frame.body);
+  if (!entry) return;
+  entry->end(frame.header.offset, end);
+  (void)entries_.settled(entry, /*damaged=*/false);
+}
+
+// An entry stays until it is concluded: a lost connection may interrupt that.
+void EntryReceiver::conclude_ready() {
+  while (!committer_.is_behind()) {
+    const auto entry = entries_.next_ready();
+    if (!entry) return;
+    const auto conclude = [&] { entry->conclude(lane_.buffer()); };
+    // The digest of the whole may have to be made again, or to wait for who reads it.
+    if (agreed_.file_digest && (entry->is_pipe() || entry->info().size > kLongHashBytes))
+      link_.with_heartbeats(conclude);
+    else
+      conclude();
+    // Every connection makes the same choice for an entry: that of the first one is in the report.
+    if (const auto facts = entry->facts(); facts && further_) (void)engines_.pick(*facts);
+    Verified verified = entry->take();
+    entries_.remove(entry);
+    if (verified.sink)
+      committer_.add(std::move(verified));
+    else
+      settle({std::move(verified.outcome)});
+  }
+  event_.set();  // there may be more
+}
+
+// --- outcomes
+
+void EntryReceiver::take_outcomes() {
+  settle(committer_.take());
+}
+
+// They are final: into the ledger, to the operator, and to the sender.
+void EntryReceiver::settle(std::vector<EntryOutcome> outcomes) {
+  std::vector<Result> results;
+  for (const EntryOutcome& outcome : outcomes) {
+    ledger_.add(outcome);
+    console_.entry(outcome);
+    if (!results.empty() && continues(results.back(), outcome)) {
+      ++results.back().count;
+      continue;
+    }
+    const bool good = outcome.status == ExitStatus::Ok;
+    results.push_back({outcome.id, 1, outcome.status, outcome.skipped, good ? "" : outcome.reason});
+  }
+  for (size_t i = 0; i < results.size(); i += kMaxResults)
+    link_.queue(
+        FrameType::Results, 0, 0,
+        encode_results(std::span(results).subspan(i, std::min(kMaxResults, results.size() - i))));
+}
+
+// --- the end
+
+void EntryReceiver::on_fin(const Frame& frame) {
+  Fin fin = decode_fin(frame.body);
+  const uint64_t count = entries_.last_id();
+  if (fin.entries != count)
+    protocol("FIN for " + std::to_string(fin.entries) + " entries after " + std::to_string(count));
+  names_.check_all_came(count);
+  if (!entries_.all_have_end()) unexpected_frame(frame.header, "before the END of every entry");
+  figures_.moving_us = watch_.wall_us();
+  figures_.cpu_us = watch_.cpu_us();
+  figures_.looks = link_.queue_looks().looks;
+  figures_.backlogs = link_.queue_looks().backlogs;
+  fin_ = std::move(fin);
+}
+
+// As far as it goes; what is still missing sets the event when it has come.
+void EntryReceiver::go_on_to_verdict() {
+  if (verdict_sent_ || entries_.size() > 0) return;
+  if (!std::exchange(flushed_, true)) {
+    committer_.flush();
+    if (further_) link_.with_heartbeats([&] { further_->finish(); });
+  }
+  if (!committer_.is_idle()) return;
+  figures_.syncing_us = watch_.wall_us() - figures_.moving_us;
+  path_ = engines_.report();
+  const Totals totals = ledger_.totals();
+  verdict_sent_ = true;
+  link_.queue(FrameType::Verdict, 0, 0,
+              encode(Verdict{ledger_.status(), durable(), totals.entries, totals.bytes, totals.root,
+                             totals.retransmitted_blocks, path_, figures_}));
+}
+
+bool EntryReceiver::durable() const {
+  return ledger_.totals().entries > 0 && agreed_.durability != Durability::None;
+}
+
+void EntryReceiver::on_bye(const Frame& frame) {
+  if (!verdict_sent_) unexpected_frame(frame.header, "instead of more entries");
+  if (decode_bye(frame.body) != ledger_.status())
+    throw Error(ExitStatus::Protocol, "the sender ends with another status than this side");
+  done_ = true;
+}
+
+}  // namespace zx

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+// EntryReceiver: the receiver's half of a session, from the first ENTRY to the sender's BYE. Here
+// is the state machine: what is not expected ends the session. The frames of the first connection
+// are handled on the main thread; blocks come over further connections too (further_lanes.h), and
+// verified entries are committed on a thread of their own (batch.h).
+//
+// A lost connection is made again and changes nothing: every handler has changed all state before
+// anything is sent, and none calls another.
+//
+//   receiving -> FIN -> every open entry is concluded -> all is committed -> VERDICT -> BYE
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/wake_fd.h"
+#include "common/engine/engine_set.h"
+#include "common/session/ledger.h"
+#include "common/session/limit.h"
+#include "common/session/link.h"
+#include "common/session/session.h"
+#include "common/ui/console.h"
+#include "zrecv/batch.h"
+#include "zrecv/destination.h"
+#include "zrecv/further_lanes.h"
+#include "zrecv/lane.h"
+#include "zrecv/name_filter.h"
+#include "zrecv/open_entries.h"
+
+namespace zx {
+
+class EntryReceiver {
+ public:
+  /// All references must outlive it.
+  EntryReceiver(Session& session, Destination& destination, const EngineOptions& engines,
+                RequestedNames requested, const CommitPolicy& policy, Console& console,
+                Ledger& ledger);
+
+  /// Receives and commits everything, up to the sender's BYE. Every outcome that has become final
+  /// is in the ledger and printed when it returns or throws. Blocking. Throws what ends the
+  /// session.
+  void run();
+
+  // After run().
+
+  const Fin& fin() const { return *fin_; }
+  const PathReport& path() const { return path_; }
+  const SideFigures& figures() const { return figures_; }
+  /// Whether what was committed is durable.
+  bool durable() const;
+  /// The connections beside the first; null when there were none.
+  const FurtherConnections* further() const {
+    return further_ ? &further_->connections() : nullptr;
+  }
+
+ private:
+  void step();
+  void recover(const Error& lost);
+  void handle(const Frame& frame);
+  void on_streams(const Frame& frame);
+  void on_entry(const Frame& frame);
+  OpenEntries::Entry open_entry(uint64_t id, const EntryInfo& info,
+                                std::optional<EntryOutcome>* outcome);
+  void on_hole(const Frame& frame);
+  void make_hole();
+  void on_end(const Frame& frame);
+  void on_fin(const Frame& frame);
+  void on_bye(const Frame& frame);
+  void conclude_ready();
+  void take_outcomes();
+  void settle(std::vector<EntryOutcome> outcomes);
+  void go_on_to_verdict();
+
+  Session& session_;
+  Link& link_;
+  const Negotiated& agreed_;
+  Destination& destination_;
+  NameFilter names_;
+  const CommitPolicy policy_;
+  Console& console_;
+  Ledger& ledger_;
+
+  WakeFd event_;  // an entry is ready, outcomes are final, or a sink has failed
+  RecvEngines engines_;
+  OpenEntries entries_;
+  IncomingLane lane_;
+
+  struct Hole {
+    OpenEntries::Entry entry;
+    uint64_t offset = 0, length = 0;
+  };
+  std::optional<Hole> hole_;  // told, not made yet
+  std::optional<Fin> fin_;
+  bool flushed_ = false, verdict_sent_ = false, done_ = false;
+
+  const Stopwatch watch_;
+  SideFigures figures_;
+  PathReport path_;
+
+  Committer committer_;
+  std::unique_ptr<IncomingLanes> further_;  // last: its threads use the entries
+};
+
+}  // namespace zx

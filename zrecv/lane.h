@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// IncomingLane: the blocks that one connection brings. DATA and its DIGEST are taken in one go:
+// into the file, hashed from what the file then holds (or, past the page cache, from the memory it
+// was written from), and answered over the same connection: ACK, or RETRY when it is not what was
+// sent. One thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "common/base/page_buffer.h"
+#include "common/engine/engine_set.h"
+#include "common/session/link.h"
+#include "common/ui/console.h"
+#include "zrecv/open_entries.h"
+
+namespace zx {
+
+class IncomingLane {
+ public:
+  /// number: of this connection, 0 for the first. evict(number) ends the connection of another
+  /// lane. patience: longest wait for what another connection is to bring. All references must
+  /// outlive it.
+  IncomingLane(uint16_t number, Link& link, RecvEngines& engines, OpenEntries& entries,
+               std::function<void(uint16_t)> evict, std::chrono::milliseconds patience,
+               Console& console);
+
+  /// Goes on over the link's new connection, to which `engines` has been switched.
+  void use_new_channel();
+
+  /// A DATA frame was read. Takes its payload and its DIGEST, and queues the answer; that leaves
+  /// with the next flush() of the link, or at once when nothing more has come. Blocking, for as
+  /// long as the reader of a pipe takes. When it throws, what this lane has claimed is to be
+  /// released.
+  void take(const FrameHeader& header);
+
+  /// Scratch memory, free between blocks.
+  PageBuffer& buffer() { return buffer_; }
+
+ private:
+  std::optional<Arrived::Claim> claim(const FrameHeader& header, IncomingEntry& entry);
+  void take_unwanted(const FrameHeader& header);
+  void take_known(const FrameHeader& header, const BlockDigest& known);
+  void take_wanted(const FrameHeader& header, const OpenEntries::Entry& entry);
+  std::optional<Digest> write(const FrameHeader& header, IncomingEntry& entry);
+  void hash_fresh(IncomingEntry& entry, bool uncached, int* error);
+  BlockDigest read_digest(const FrameHeader& header);
+  void answer(FrameType type, const FrameHeader& header, Bytes body);
+
+  const uint16_t number_;
+  Link& link_;
+  RecvEngines& engines_;
+  OpenEntries& entries_;
+  const std::function<void(uint16_t)> evict_;
+  const std::chrono::milliseconds patience_;
+  Console& console_;
+  std::unique_ptr<BlockReceiver> resend_engine_;
+  PageBuffer buffer_;
+  // Of the block that is being written.
+  Hasher hasher_;
+  uint64_t unhashed_offset_ = 0, unhashed_bytes_ = 0;
+};
+
+}  // namespace zx

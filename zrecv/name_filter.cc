@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+#include "zrecv/name_filter.h"
+
+#include "common/base/error.h"
+#include "common/base/quote.h"
+#include "common/base/random.h"
+#include "common/file/name.h"
+#include "common/integrity/digest.h"
+
+namespace zx {
+
+NameFilter::NameFilter(RequestedNames requested) : requested_(std::move(requested)) {
+  fill_random(key_);
+}
+
+void NameFilter::check_requested(uint64_t id, const EntryInfo& info) const {
+  const auto& names = requested_.names;
+  if (names.empty()) return;
+  const size_t index = requested_.every_one ? id - 1 : 0;
+  if (index < names.size() && info.name == names[index]) return;
+  throw Error(ExitStatus::Refused,
+              "unsafe name " + quote(join_path(info.name)) + ": it was not asked for");
+}
+
+bool NameFilter::take(const std::string& name) {
+  Bytes text(key_.begin(), key_.end());
+  const ByteView bytes = as_bytes(name);
+  text.insert(text.end(), bytes.begin(), bytes.end());
+  const Digest digest = digest_of(text);
+  uint64_t hash = 0;
+  for (size_t i = 0; i < sizeof hash; ++i) hash = hash << 8 | std::to_integer<uint64_t>(digest[i]);
+  return taken_.insert(hash).second;
+}
+
+void NameFilter::check_all_came(uint64_t count) const {
+  if (count == 0) throw Error(ExitStatus::Protocol, "peer sent FIN before any entry");
+  if (requested_.every_one && count < requested_.names.size())
+    throw Error(ExitStatus::Protocol, "peer sent " + std::to_string(count) + " of " +
+                                          std::to_string(requested_.names.size()) +
+                                          " entries that were asked for");
+}
+
+}  // namespace zx

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// NameFilter: which entries are welcome by their names: those that were asked for, and each name
+// once.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "common/wire/message.h"
+
+namespace zx {
+
+/// The names that a pull has asked for.
+struct RequestedNames {
+  std::vector<std::vector<std::string>> names;  // none: everything is welcome
+  // Each must come, in this order. Else there is one name, and what is offered under it is welcome.
+  bool every_one = false;
+};
+
+class NameFilter {
+ public:
+  explicit NameFilter(RequestedNames requested);
+
+  /// Throws Error{Refused} for an entry that was not asked for.
+  void check_requested(uint64_t id, const EntryInfo& info) const;
+  /// False when an entry of this session has taken the name before. Of each name only 64 bits of a
+  /// keyed hash are kept: nobody can choose two that collide.
+  bool take(const std::string& name);
+  /// `count` entries have come, and no more will. Throws Error{Protocol} when some are missing.
+  void check_all_came(uint64_t count) const;
+
+ private:
+  const RequestedNames requested_;
+  std::array<std::byte, 16> key_{};
+  std::unordered_set<uint64_t> taken_;
+};
+
+}  // namespace zx

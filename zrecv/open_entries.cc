@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#include "zrecv/open_entries.h"
+
+#include <algorithm>
+
+#include "common/base/error.h"
+#include "common/base/stop.h"
+
+namespace zx {
+namespace {
+
+// Between two looks for a stop signal.
+constexpr std::chrono::milliseconds kLookForStop{100};
+
+}  // namespace
+
+void OpenEntries::announce(Entry entry) {
+  const std::lock_guard lock(mutex_);
+  ++last_id_;
+  if (entry && entry->is_pipe()) pipe_ = entry;
+  if (entry) open_.emplace(last_id_, std::move(entry));
+  announced_.notify_all();
+}
+
+OpenEntries::Entry OpenEntries::find(const FrameHeader& header) const {
+  const std::lock_guard lock(mutex_);
+  if (header.entry == 0 || header.entry > last_id_)
+    throw Error(ExitStatus::Protocol, std::string("peer sent ") + frame_name(header.type) +
+                                          " for an entry that is not open");
+  const auto found = open_.find(header.entry);
+  return found == open_.end() ? nullptr : found->second;
+}
+
+bool OpenEntries::is_announced(const FrameHeader& header) const {
+  const std::lock_guard lock(mutex_);
+  return header.entry <= last_id_;
+}
+
+void OpenEntries::await(const FrameHeader& header, std::chrono::milliseconds limit) const {
+  const auto give_up = std::chrono::steady_clock::now() + limit;
+  std::unique_lock lock(mutex_);
+  while (header.entry > last_id_) {
+    if (std::chrono::steady_clock::now() >= give_up)
+      throw Error(ExitStatus::Timeout, "a block came, but not the ENTRY it belongs to");
+    announced_.wait_for(lock, kLookForStop);
+    check_stop();
+  }
+}
+
+bool OpenEntries::settled(const Entry& entry, bool damaged) {
+  const bool several = entry->has_several_blocks();
+  bool ready = entry->ready();
+  if (!ready && (damaged || several) && is_one_too_many(entry)) {
+    if (several)
+      throw Error(ExitStatus::Protocol, "peer sent blocks of more than " +
+                                            std::to_string(kMaxOpenFiles) + " entries at a time");
+    entry->fail(ExitStatus::Integrity,
+                entry->describe() + ": arrived damaged, as too many others did");
+    ready = true;
+  }
+  if (!ready) return true;
+  const std::lock_guard lock(mutex_);
+  ready_.push_back(entry);
+  event_.set();
+  return false;
+}
+
+bool OpenEntries::is_one_too_many(const Entry& entry) {
+  const std::lock_guard lock(mutex_);
+  if (!open_.contains(entry->id())) return false;
+  holding_.insert(entry->id());
+  return holding_.size() > kMaxOpenFiles;
+}
+
+void OpenEntries::release(uint16_t lane) {
+  std::vector<Entry> all;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, entry] : open_) all.push_back(entry);
+  }
+  for (const Entry& entry : all) entry->release(lane);
+}
+
+uint64_t OpenEntries::last_id() const {
+  const std::lock_guard lock(mutex_);
+  return last_id_;
+}
+
+size_t OpenEntries::size() const {
+  const std::lock_guard lock(mutex_);
+  return open_.size();
+}
+
+bool OpenEntries::all_have_end() const {
+  const std::lock_guard lock(mutex_);
+  return std::ranges::all_of(open_, [](const auto& item) { return item.second->has_end(); });
+}
+
+OpenEntries::Entry OpenEntries::next_ready() {
+  const std::lock_guard lock(mutex_);
+  while (!ready_.empty() && !open_.contains(ready_.front()->id())) ready_.pop_front();
+  if (!ready_.empty()) return ready_.front();
+  return pipe_ && pipe_->ready() ? pipe_ : nullptr;
+}
+
+void OpenEntries::remove(const Entry& entry) {
+  const std::lock_guard lock(mutex_);
+  open_.erase(entry->id());
+  holding_.erase(entry->id());
+  if (pipe_ == entry) pipe_ = nullptr;
+}
+
+}  // namespace zx

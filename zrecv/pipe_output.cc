@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+#include "zrecv/pipe_output.h"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "common/base/io.h"
+#include "common/net/key.h"
+
+namespace zx {
+namespace {
+
+constexpr size_t kCopyBytes = 256 << 10;
+// The most an unprivileged process may have (/proc/sys/fs/pipe-max-size).
+constexpr int kPipeBytes = 1 << 20;
+// A command that has closed its input has this long to say by its status why.
+constexpr std::chrono::milliseconds kLastWords{2000};
+
+// Bytes in the pipe that nobody has read; 0 when that cannot be told.
+uint64_t unread(const UniqueFd& read_end) {
+  int bytes = 0;
+  if (!read_end.valid() || ioctl(read_end.get(), FIONREAD, &bytes) != 0) return 0;
+  return static_cast<uint64_t>(bytes);
+}
+
+}  // namespace
+
+PipeOutput::PipeOutput(std::optional<std::string> command) : command_text_(std::move(command)) {
+  if (command_text_) return;
+  const int flags = fcntl(STDOUT_FILENO, F_GETFL);
+  if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY)
+    throw Error(ExitStatus::Usage, "'-': standard output is closed");
+  // Content may be anything, and a terminal would act on it.
+  if (isatty(STDOUT_FILENO) == 1)
+    throw Error(ExitStatus::Usage,
+                "'-': standard output is a terminal; redirect it, or add a pipe to 'cat'");
+  find_kind();
+}
+
+std::string PipeOutput::describe() const {
+  return command_text_ ? "the --exec command" : "standard output";
+}
+
+std::string PipeOutput::path() const {
+  switch (kind_) {
+    case Kind::Pipe:
+      return describe() + " is a pipe: it gets the pages themselves (splice)";
+    case Kind::File:
+      return describe() + " is a file: sendfile";
+    case Kind::Other:
+      break;
+  }
+  return describe() + " is neither a pipe nor a file: through a buffer (readwrite)";
+}
+
+void PipeOutput::start() {
+  if (!command_text_) return;
+  command_ = std::make_unique<Command>(*command_text_, Command::Use::Consumer, kKeyVariable);
+  find_kind();
+}
+
+int PipeOutput::fd() const {
+  return command_ ? command_->fd() : STDOUT_FILENO;
+}
+
+void PipeOutput::find_kind() {
+  struct stat st {};
+  if (fstat(fd(), &st) != 0) throw_file_errno(describe(), errno);
+  kind_ = S_ISFIFO(st.st_mode) ? Kind::Pipe : S_ISREG(st.st_mode) ? Kind::File : Kind::Other;
+  socket_ = S_ISSOCK(st.st_mode);
+  // Fewer and larger calls; where it is refused it stays as it is.
+  if (kind_ == Kind::Pipe && fcntl(fd(), F_GETPIPE_SZ) < kPipeBytes)
+    (void)fcntl(fd(), F_SETPIPE_SZ, kPipeBytes);
+}
+
+ssize_t PipeOutput::hand_over(int file, uint64_t offset, size_t bytes) {
+  off_t at = to_off(offset);
+  ssize_t n = 0;
+  switch (kind_) {
+    case Kind::Pipe:
+      n = retry_eintr([&] {
+        return splice(file, &at, fd(), nullptr, bytes, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+      });
+      break;
+    case Kind::File:
+      n = retry_eintr([&] { return sendfile(fd(), file, &at, bytes); });
+      break;
+    case Kind::Other:
+      return copy(file, offset, bytes);
+  }
+  if (n > 0) return n;
+  if (n == 0) return -EIO;  // the file is shorter than what was verified of it
+  if (errno == EAGAIN) return 0;
+  // Opened for appending, or a file system of its own ways.
+  if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) return -errno;
+  kind_ = Kind::Other;
+  return copy(file, offset, bytes);
+}
+
+ssize_t PipeOutput::copy(int file, uint64_t offset, size_t bytes) {
+  buffer_.resize(kCopyBytes);
+  const auto piece = std::span(buffer_).first(std::min(bytes, buffer_.size()));
+  const ssize_t got = pread_full(file, piece, offset);
+  if (got <= 0) return got == 0 ? -EIO : got;
+  const auto length = static_cast<size_t>(got);
+  const ssize_t n = retry_eintr([&] {
+    return socket_ ? send(fd(), piece.data(), length, MSG_DONTWAIT | MSG_NOSIGNAL)
+                   : write(fd(), piece.data(), length);
+  });
+  if (n >= 0) return n;
+  return errno == EAGAIN ? 0 : -errno;
+}
+
+Error PipeOutput::failed(int error) {
+  if (!command_) {
+    if (error == EPIPE) return {ExitStatus::FileIo, describe() + ": the reader has closed it"};
+    return {file_status_of_errno(error), describe() + ": write: " + errno_text(error)};
+  }
+  std::string words = "closed its input before it had taken everything";
+  if (error != EPIPE) {
+    words = "could not be given its input: " + errno_text(error);
+  } else if (wait_any({{command_->process_fd()}}, Clock::now() + kLastWords)) {
+    words = command_->wait();
+    if (words.empty()) words = "ended before it had taken everything";
+  }
+  command_->end();
+  return {ExitStatus::CommandFailed, describe() + " " + words};
+}
+
+int PipeOutput::process_fd() const {
+  return command_ ? command_->process_fd() : -1;
+}
+
+std::optional<Error> PipeOutput::command_failure() {
+  const std::string words = command_ ? command_->failure() : "";
+  if (words.empty()) return std::nullopt;
+  return Error(ExitStatus::CommandFailed, describe() + " " + words);
+}
+
+void PipeOutput::finish() {
+  if (!command_) {
+    // A file system in the network may tell only when a descriptor is closed that there is no room.
+    const int other = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (other >= 0 && close(other) != 0 && errno != EINTR)
+      throw_file_errno(describe() + ": close", errno);
+    return;
+  }
+  // What is left in the pipe when the command has ended is what it has not taken.
+  const std::string self = "/proc/self/fd/" + std::to_string(command_->fd());
+  const UniqueFd left(open(self.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  if (!left.valid())
+    throw_errno(ExitStatus::FileIo, describe() + ": whether it takes all cannot be seen: " + self,
+                errno);
+  command_->close_pipe();
+  std::string words = command_->wait();
+  if (words.empty() && unread(left) > 0) words = "ended before it had taken everything";
+  if (!words.empty()) throw Error(ExitStatus::CommandFailed, describe() + " " + words);
+}
+
+void PipeOutput::abandon() noexcept {
+  if (command_) command_->end();
+}
+
+}  // namespace zx

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+#include "zsend/cursor.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "common/base/quote.h"
+#include "common/file/name.h"
+
+namespace zx {
+
+SourceCursor::SourceCursor(const SendOptions& options) {
+  const PipeSource::Label label{options.name.value_or("stdin"), options.expected_bytes};
+  if (options.exec)
+    sources_.push_back({label.name, "", label.expected_bytes, false,
+                        std::make_unique<PipeSource>(label, *options.exec)});
+  for (const std::string& path : options.sources) {
+    if (path == kStandardInput)
+      add_standard_input(label);
+    else
+      add_file(path);
+  }
+  require_one();
+}
+
+SourceCursor::SourceCursor(const std::vector<std::string>& paths) {
+  if (paths.empty()) throw Error(ExitStatus::Protocol, "the receiver named nothing to send");
+  for (const std::string& path : paths) add_file(path);
+  require_one();
+}
+
+void SourceCursor::add_file(const std::string& path) {
+  Source source{base_name(path), path};
+  try {
+    source.bytes = SourceFile(path).size();
+  } catch (const Error& error) {
+    source.failure = error;
+  }
+  sources_.push_back(std::move(source));
+}
+
+void SourceCursor::add_standard_input(const PipeSource::Label& label) {
+  if (isatty(STDIN_FILENO) == 1)
+    throw Error(
+        ExitStatus::Usage,
+        "standard input is a terminal: let a pipe or a file be it (a file named '-' is ./-)");
+  if (const auto file = standard_input_file(label.name))
+    sources_.push_back({label.name, label.name, file->size(), true});
+  else
+    sources_.push_back(
+        {label.name, "", label.expected_bytes, false, std::make_unique<PipeSource>(label)});
+}
+
+void SourceCursor::require_one() const {
+  if (std::ranges::any_of(sources_, [](const Source& s) { return !s.failure; })) return;
+  std::string others;
+  for (size_t i = 1; i < sources_.size() && i < 10; ++i)
+    others += std::string("; ") + sources_[i].failure->what();
+  throw Error(sources_[0].failure->status(), sources_[0].failure->what() + others);
+}
+
+void SourceCursor::keep_only(const std::vector<std::string>& name) {
+  std::erase_if(sources_, [&](const Source& s) { return name.size() != 1 || s.name != name[0]; });
+  if (sources_.empty())
+    throw Error(ExitStatus::Refused, quote(join_path(name)) + ": not offered by this sender");
+}
+
+std::vector<std::string> SourceCursor::names() const {
+  std::vector<std::string> out;
+  for (const Source& source : sources_) out.push_back(source.name);
+  return out;
+}
+
+std::optional<uint64_t> SourceCursor::total_bytes() const {
+  uint64_t total = 0;
+  for (const Source& source : sources_) {
+    if (source.pipe && source.bytes == 0) return std::nullopt;
+    total += source.bytes;
+  }
+  return total;
+}
+
+uint64_t SourceCursor::file_bytes() const {
+  uint64_t total = 0;
+  for (const Source& source : sources_)
+    if (!source.pipe) total += source.bytes;
+  return total;
+}
+
+std::optional<SourceEntry> SourceCursor::next() {
+  if (next_ == sources_.size()) return std::nullopt;
+  Source& source = sources_[next_++];
+  SourceEntry out{source.name, source.path};
+  out.pipe = source.pipe.get();
+  out.failure = source.failure;
+  if (out.pipe != nullptr || out.failure) return out;
+  try {
+    if (source.standard_input) out.file = standard_input_file(source.name);
+    if (!out.file) out.file.emplace(source.path);
+  } catch (const Error& error) {
+    out.failure = error;
+  }
+  return out;
+}
+
+}  // namespace zx

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// SourceCursor: what is to be sent, one source after another. Each is opened when its turn comes,
+// so that the number of operands does not count against the limit on open files.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/error.h"
+#include "common/file/source_file.h"
+#include "zsend/options.h"
+#include "zsend/pipe_source.h"
+
+namespace zx {
+
+/// One of them, open: a file, or a pipe (not owned); or why it cannot be sent.
+struct SourceEntry {
+  std::string name;  // what it becomes where it arrives, if nothing is said there
+  std::string path;  // for messages
+  std::optional<SourceFile> file = {};
+  PipeSource* pipe = nullptr;
+  std::optional<Error> failure = {};
+};
+
+class SourceCursor {
+ public:
+  /// The sources of the command line. Looks at each of them: what cannot be read is found before
+  /// anyone is bothered. Throws Error when none can be.
+  explicit SourceCursor(const SendOptions& options);
+  /// Files of this machine that the operator named over ssh.
+  explicit SourceCursor(const std::vector<std::string>& paths);
+
+  /// Only the one of this name. Throws Error{Refused} when there is none.
+  void keep_only(const std::vector<std::string>& name);
+  /// In order; what each will be called. Empty once next() has been called.
+  std::vector<std::string> names() const;
+  size_t count() const { return sources_.size(); }
+  /// All that will be sent, as far as somebody knows; nothing when nobody does.
+  std::optional<uint64_t> total_bytes() const;
+  /// Of these, what several connections can share.
+  uint64_t file_bytes() const;
+
+  /// The next one, opened now; nothing after the last. The cursor keeps the pipe.
+  std::optional<SourceEntry> next();
+
+ private:
+  struct Source {
+    std::string name, path;
+    uint64_t bytes = 0;  // when it was looked at
+    bool standard_input = false;
+    std::unique_ptr<PipeSource> pipe = nullptr;
+    std::optional<Error> failure = {};
+  };
+
+  void add_file(const std::string& path);
+  void add_standard_input(const PipeSource::Label& label);
+  void require_one() const;
+
+  std::vector<Source> sources_;
+  size_t next_ = 0;
+};
+
+}  // namespace zx
