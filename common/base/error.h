@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // How things fail. Three kinds, three mechanisms:
-//   the session cannot go on      -> Error is thrown; Link::guard() tells the peer,
+//   the session cannot go on      -> Error is thrown; Session::guard() tells the peer,
 //                                    run_program() prints it and makes it the exit status;
 //   one entry failed              -> a value in the ledger (session/ledger.h). An Error thrown
 //                                    while one entry is opened or committed becomes its outcome

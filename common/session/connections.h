@@ -35,7 +35,6 @@ class Connections {
   bool await_join(Clock::time_point give_up, std::optional<Handshaken>* again);
   /// Nothing for a connector.
   std::unique_ptr<Arrivals> take_arrivals() { return std::move(arrivals_); }
-  bool listens() const { return arrivals_ != nullptr; }
   /// How many connections there may be, the first one included.
   void allow(uint16_t streams);
 
