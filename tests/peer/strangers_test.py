@@ -250,7 +250,9 @@ def a_flood_of_wrong_keys_is_one_line_a_second():
 def strangers_at_a_listening_sender():
     """Before its session and during it."""
     with Run() as run:
-        run.start(ZSEND, "--listen", "127.0.0.1:0", "--plain", run.write("f", b"content"), key=KEY).wait_listening()
+        # -v: each has a line, also of two within a second.
+        run.start(ZSEND, "-v", "--listen", "127.0.0.1:0", "--plain", run.write("f", b"content"), key=KEY)
+        run.wait_listening()
 
         def intrude(join, code):
             one = s.connect(run.port, s.RECEIVER)
@@ -267,6 +269,7 @@ def strangers_at_a_listening_sender():
         intrude(True, 5)
         assert [g[:2] for g in s.receive_files(peer)] == [([b"f"], b"content")]
         run.expect(0, "turned away", "wrong magic", files={})
+        assert sum(b"turned away" in line for line in run.lines) == 6, run.lines
         peer.close()
 
 

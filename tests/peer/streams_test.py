@@ -377,6 +377,7 @@ def listen_for(script, status, *words):
         assert (one.stream, one.generation) == (1, 1)
         thread = read_slowly(first)
         script(one)
+        one.drain()  # nothing that it still sends holds it up
         run.expect(status, *words, files={})
         thread.join()
         first.close()
