@@ -51,4 +51,9 @@ bool BlockQueue::closed() const {
   return closed_;
 }
 
+bool BlockQueue::empty() const {
+  const std::lock_guard lock(mutex_);
+  return blocks_.empty();
+}
+
 }  // namespace zx

@@ -3,15 +3,32 @@
 // waits polls its descriptor.
 #pragma once
 
+#include <cstdint>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <vector>
 
 #include "common/base/wake_fd.h"
-#include "zsend/block.h"
+#include "common/engine/policy.h"
+#include "common/file/source_file.h"
+#include "common/wire/message.h"
 
 namespace zx {
+
+/// A part of an entry that goes over one connection at a time, until the receiver has acknowledged
+/// it.
+struct Block {
+  uint64_t entry = 0, offset = 0;
+  uint32_t length = 0;
+  uint16_t attempt = 0;                // connections that were lost with it
+  std::vector<BlockDigest> sent = {};  // what was sent as its content; the last one counts
+  // Where its content is: in a file, or in memory.
+  std::shared_ptr<const SourceFile> file = {};
+  SourceFacts facts = {};
+  std::shared_ptr<const Bytes> bytes = {};
+};
 
 class BlockQueue {
  public:
@@ -27,6 +44,7 @@ class BlockQueue {
   /// No more blocks will be offered.
   void close();
   bool closed() const;
+  bool empty() const;
   /// Readable while take() has something to give, or the queue is closed.
   int event_fd() const { return event_.fd(); }
 

@@ -21,7 +21,7 @@ constexpr std::chrono::seconds kByeLimit{5};
 }  // namespace
 
 EntrySender::EntrySender(Session& session, SourceCursor& cursor, const EngineOptions& engines,
-                         Console& console, Ledger& ledger)
+                         uint16_t streams, Console& console, Ledger& ledger)
     : session_(session),
       link_(session.link()),
       agreed_(session.agreed()),
@@ -30,19 +30,17 @@ EntrySender::EntrySender(Session& session, SourceCursor& cursor, const EngineOpt
       engines_(link_.channel(), engines),
       console_(console),
       ledger_(ledger),
-      lane_(link_, engines_, console) {}
-
-EntrySender::~EntrySender() = default;
+      lane_(link_, engines_, console),
+      queue_(streams - 1U) {
+  if (streams == 1) return;
+  further_ = std::make_unique<FurtherConnections>(session, streams - 1U, console);
+  link_.queue(FrameType::Streams, 0, 0, encode_streams(streams));
+}
 
 void EntrySender::Entry::fail(ExitStatus status, const std::string& text) {
   if (failure != ExitStatus::Ok) return;  // the first cause counts
   failure = status;
   reason = text;
-}
-
-void EntrySender::use_streams(uint16_t count) {
-  further_ = std::make_unique<FurtherLanes>(session_, count, engine_options_, console_);
-  link_.queue(FrameType::Streams, 0, 0, encode_streams(count));
 }
 
 Verdict EntrySender::run() {
@@ -60,12 +58,7 @@ Verdict EntrySender::run() {
 
 // Blocks that were on their way go over any other connection, at once where there is one.
 void EntrySender::recover(const Error& lost) {
-  std::vector<Block> blocks = lane_.give_back();
-  if (further_ && further_->alive())
-    further_->give_back(std::move(blocks));
-  else
-    returned_.insert(returned_.begin(), std::make_move_iterator(blocks.begin()),
-                     std::make_move_iterator(blocks.end()));
+  queue_.give_back(lane_.give_back());
   session_.recover(lost);
   engines_.use(link_.channel());
 }
@@ -85,7 +78,7 @@ void EntrySender::step() {
     if (current_ == 0 && may_begin()) return begin_next();
     if (current_ != 0 && send_more()) return;
   }
-  if (all_begun_ && reading_.empty() && lane_.empty() && returned_.empty() && !fin_sent_)
+  if (all_begun_ && reading_.empty() && lane_.empty() && queue_.empty() && !fin_sent_)
     return send_fin();
   wait();
 }
@@ -93,17 +86,22 @@ void EntrySender::step() {
 // True when something has come.
 bool EntrySender::serve() {
   bool any = false;
-  if (further_) {
-    for (Delivered& delivered : further_->delivered()) {
-      take_delivered(std::move(delivered));
-      any = true;
-    }
+  for (Delivered& delivered : delivered_elsewhere()) {
+    take_delivered(std::move(delivered));
+    any = true;
   }
   while (const auto frame = link_.read_if_any()) {
     handle(*frame);
     any = true;
   }
   return any;
+}
+
+// Throws the first failure of a further connection.
+std::vector<Delivered> EntrySender::delivered_elsewhere() {
+  if (further_) further_->check();
+  const std::lock_guard lock(mutex_);
+  return std::exchange(delivered_, {});
 }
 
 void EntrySender::wait() {
@@ -124,7 +122,13 @@ void EntrySender::handle(const Frame& frame) {
   switch (frame.header.type) {
     case FrameType::Streams:
       if (!further_ || further_->started()) unexpected_frame(frame.header, "without being asked");
-      return further_->start();
+      return further_->start([this](uint16_t, Link& link) {
+        return serve_lane(link, session_, engine_options_, console_, queue_, [this](Delivered d) {
+          const std::lock_guard lock(mutex_);
+          delivered_.push_back(std::move(d));
+          further_->wake();
+        });
+      });
     case FrameType::Ack:
     case FrameType::Retry:
       if (auto delivered = lane_.take_answer(frame)) take_delivered(std::move(*delivered));
@@ -205,21 +209,19 @@ void EntrySender::settle(uint64_t id, const Result& result) {
   entries_.erase(found);
   reading_.erase(id);
   if (current_ == id) current_ = 0;
-  if (further_) further_->drop(id);
-  std::erase_if(returned_, [&](const Block& b) { return b.entry == id; });
+  queue_.drop(id);
 }
 
 // --- what is sent
 
-// Blocks of lost connections. True when there was one.
+bool EntrySender::others_alive() const {
+  return further_ && further_->alive() > 0;
+}
+
+// Blocks that no other connection has taken. True when there was one.
 bool EntrySender::send_returned() {
-  std::optional<Block> block;
-  if (!returned_.empty()) {
-    block = std::move(returned_.front());
-    returned_.pop_front();
-  } else if (further_ && (current_ == 0 || !further_->alive())) {
-    block = further_->take();
-  }
+  if (current_ != 0 && others_alive()) return false;
+  auto block = queue_.take();
   if (!block) return false;
   if (entries_.contains(block->entry)) (void)lane_.send(std::move(*block), nullptr);
   return true;
@@ -295,7 +297,10 @@ void EntrySender::send_fin() {
   figures_.busy_us = link_.tcp_figures().busy_us;
   figures_.looks = link_.queue_looks().looks;
   figures_.backlogs = link_.queue_looks().backlogs;
-  if (further_) link_.with_heartbeats([&] { further_->finish(); });
+  if (further_) {
+    queue_.close();
+    link_.with_heartbeats([&] { further_->finish(); });
+  }
   path_ = engines_.report();
   fin_sent_ = true;
   link_.send(FrameType::Fin, 0, 0, encode(Fin{last_id_, path_, figures_}));
@@ -330,7 +335,7 @@ void EntrySender::conclude() {
 
 TcpFigures EntrySender::tcp_figures() const {
   TcpFigures all = link_.tcp_figures();
-  if (further_) all.add(further_->connections().tcp_figures());
+  if (further_) all.add(further_->tcp_figures());
   return all;
 }
 

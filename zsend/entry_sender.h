@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // EntrySender: all that a session sends, from the first entry to the end. Owns the state of every
 // entry, from its announcement until the receiver has said what became of it for good, and is the
-// only place that changes it. Blocks are on their way in lanes (lane.h, further_lanes.h). One
+// only place that changes it. Blocks are on their way in lanes (lane.h), one a connection. One
 // thread; no handler calls another: what comes is recorded, and step() decides what is next. A
 // connection that is lost is made again between two steps.
 //
@@ -9,32 +9,29 @@
 // others END follows when all blocks are acknowledged: nothing is sent again after it.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 
 #include "common/engine/engine_set.h"
+#include "common/session/further_connections.h"
 #include "common/session/ledger.h"
 #include "common/session/link.h"
 #include "common/session/session.h"
 #include "common/ui/console.h"
 #include "zsend/cursor.h"
-#include "zsend/further_lanes.h"
 #include "zsend/lane.h"
 
 namespace zx {
 
 class EntrySender {
  public:
-  /// All must outlive it.
+  /// streams: connections that blocks go over, the first one included. All must outlive it.
   EntrySender(Session& session, SourceCursor& cursor, const EngineOptions& engines,
-              Console& console, Ledger& ledger);
-  ~EntrySender();
+              uint16_t streams, Console& console, Ledger& ledger);
 
-  /// From here on blocks go over `count` connections, the first one included. Before run().
-  void use_streams(uint16_t count);
   /// Sends everything, over as many connections as it takes, up to the verdict, which says the same
   /// as the ledger, and the end of the receiver. Blocking. Throws what ends the session.
   Verdict run();
@@ -45,9 +42,7 @@ class EntrySender {
   const PathReport& path() const { return path_; }
   /// Of all connections.
   TcpFigures tcp_figures() const;
-  const FurtherConnections* further() const {
-    return further_ ? &further_->connections() : nullptr;
-  }
+  const FurtherConnections* further() const { return further_.get(); }
 
  private:
   // What is still read, or has blocks without an ACK.
@@ -84,10 +79,12 @@ class EntrySender {
   void step();
   void recover(const Error& lost);
   bool serve();
+  std::vector<Delivered> delivered_elsewhere();
   void handle(const Frame& frame);
   void take_delivered(Delivered delivered);
   void take_results(const std::vector<Result>& results);
   void settle(uint64_t id, const Result& result);
+  bool others_alive() const;
   bool send_returned();
   bool may_begin() const;
   void begin_next();
@@ -117,8 +114,7 @@ class EntrySender {
   Console& console_;
   Ledger& ledger_;
   Lane lane_;
-  std::unique_ptr<FurtherLanes> further_;
-  std::deque<Block> returned_;  // of lost connections, to be sent over this one
+  BlockQueue queue_;  // for the further connections, and of lost ones
 
   std::map<uint64_t, Entry> entries_;
   std::set<uint64_t> reading_;  // ids of those that have a Reading
@@ -130,6 +126,10 @@ class EntrySender {
   const Stopwatch watch_;
   SideFigures figures_;
   PathReport path_;
+
+  std::mutex mutex_;
+  std::vector<Delivered> delivered_;             // over further connections; guarded by mutex_
+  std::unique_ptr<FurtherConnections> further_;  // last: its threads use the queue
 };
 
 }  // namespace zx

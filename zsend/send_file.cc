@@ -103,7 +103,7 @@ void EntrySender::send_block(uint64_t id, Entry& entry, uint32_t length) {
   entry.size += length;
   if (reading.parallel) {
     link_.flush();  // the receiver must know the entry before its blocks come elsewhere
-    if (further_->offer(block)) {
+    if (others_alive() && queue_.offer(block)) {
       // Every connection makes the same choice for an entry: this one is in the report.
       (void)engines_.pick(reading.facts);
       return;

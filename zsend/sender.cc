@@ -103,9 +103,8 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
     if (options.common.listen && !session->agreed().path.empty())
       cursor->keep_only(session->agreed().path);
     console.begin_transfer(cursor->total_bytes().value_or(0));
-    EntrySender sender(*session, *cursor, options.common.engine, console, ledger);
-    const uint16_t streams = streams_for(*session, *cursor);
-    if (streams > 1) sender.use_streams(streams);
+    EntrySender sender(*session, *cursor, options.common.engine, streams_for(*session, *cursor),
+                       console, ledger);
     const Verdict verdict = sender.run();
     fill_summary(console.summary(), *session, sender, verdict);
   });
