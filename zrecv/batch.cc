@@ -9,6 +9,7 @@
 
 #include "common/base/error.h"
 #include "common/base/stop.h"
+#include "common/base/wait.h"
 
 namespace zx {
 namespace {
@@ -19,8 +20,6 @@ constexpr uint64_t kSmallBytes = 1 << 20;
 constexpr size_t kSmallOpen = 8;
 // Files of a batch that have a descriptor at most, together with those.
 constexpr size_t kLargeOpen = 8;
-// Between two looks for a stop signal.
-constexpr std::chrono::milliseconds kLookForStop{100};
 
 // Runs a step of one entry; a failure becomes its outcome.
 template <typename Step>
@@ -113,18 +112,19 @@ bool Committer::is_due_locked() const {
 
 bool Committer::is_behind() const {
   const std::lock_guard lock(mutex_);
+  return is_behind_locked();
+}
+
+bool Committer::is_behind_locked() const {
   return committing_ && waiting_.items.size() > 0 &&
          (policy_.durability != Durability::File || waiting_.items.size() >= kLargeOpen) &&
          is_due_locked();
 }
 
 void Committer::await_room() const {
-  while (is_behind()) {
-    std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, kLookForStop);
-    check_stop();
-    if (fault_) return;
-  }
+  std::unique_lock lock(mutex_);
+  (void)wait_for_change(changed_, lock, Clock::time_point::max(),
+                        [&] { return fault_ || !is_behind_locked(); });
 }
 
 void Committer::flush() {

@@ -71,6 +71,7 @@ class Committer {
   };
 
   bool is_due_locked() const;
+  bool is_behind_locked() const;
   void run();
   void commit(Batch& batch);
   void sync_files(Batch& batch);

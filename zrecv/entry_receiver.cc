@@ -8,9 +8,6 @@
 namespace zx {
 namespace {
 
-// The peer says something in a shorter time, or is lost.
-constexpr std::chrono::hours kNoLimit{1};
-
 // Frames that are handled before the threads are looked at again.
 constexpr int kFramesAtOnce = 32;
 
@@ -40,10 +37,7 @@ EntryReceiver::EntryReceiver(Session& session, Destination& destination,
       ledger_(ledger),
       engines_(link_.channel(), engines),
       entries_(event_),
-      lane_(
-          0, link_, engines_, entries_,
-          [this](uint16_t rival) { session_.connections().evict(rival); }, session.timeout(),
-          console),
+      lane_(0, link_, engines_, entries_, session, console),
       committer_(policy, event_) {
   destination_.set_event(event_);
 }
@@ -82,7 +76,6 @@ void EntryReceiver::recover(const Error& lost) {
   }
   session_.recover(lost);
   engines_.use(link_.channel());
-  lane_.use_new_channel();
 }
 
 // What is to be done, and then what the peer says next. Whatever is thrown here has left the state
@@ -139,8 +132,11 @@ void EntryReceiver::on_streams(const Frame& frame) {
   const uint16_t count = decode_streams(frame.body);
   if (agreed_.streams > 0 && count > agreed_.streams)
     throw Error(ExitStatus::Protocol, "peer wants more streams than were agreed");
-  further_ =
-      std::make_unique<IncomingLanes>(session_, count, entries_, engines_.options(), console_);
+  further_ = std::make_unique<FurtherConnections>(session_, count - 1U, console_);
+  further_->start([this](uint16_t number, Link& link) {
+    serve_lane(number, link, engines_.options(), entries_, session_, console_);
+    return true;
+  });
   link_.queue(FrameType::Streams, 0, 0, encode_streams(count));
 }
 

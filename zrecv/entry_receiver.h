@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // EntryReceiver: the receiver's half of a session, from the first ENTRY to the sender's BYE. Here
 // is the state machine: what is not expected ends the session. The frames of the first connection
-// are handled on the main thread; blocks come over further connections too (further_lanes.h), and
-// verified entries are committed on a thread of their own (batch.h).
+// are handled on the main thread; blocks come over further connections too, each with a thread and
+// a lane (lane.h), and verified entries are committed on a thread of their own (batch.h).
 //
 // A lost connection is made again and changes nothing: every handler has changed all state before
 // anything is sent, and none calls another.
@@ -17,6 +17,7 @@
 
 #include "common/base/wake_fd.h"
 #include "common/engine/engine_set.h"
+#include "common/session/further_connections.h"
 #include "common/session/ledger.h"
 #include "common/session/limit.h"
 #include "common/session/link.h"
@@ -24,7 +25,6 @@
 #include "common/ui/console.h"
 #include "zrecv/batch.h"
 #include "zrecv/destination.h"
-#include "zrecv/further_lanes.h"
 #include "zrecv/lane.h"
 #include "zrecv/name_filter.h"
 #include "zrecv/open_entries.h"
@@ -51,9 +51,7 @@ class EntryReceiver {
   /// Whether what was committed is durable.
   bool durable() const;
   /// The connections beside the first; null when there were none.
-  const FurtherConnections* further() const {
-    return further_ ? &further_->connections() : nullptr;
-  }
+  const FurtherConnections* further() const { return further_.get(); }
 
  private:
   void step();
@@ -100,7 +98,7 @@ class EntryReceiver {
   PathReport path_;
 
   Committer committer_;
-  std::unique_ptr<IncomingLanes> further_;  // last: its threads use the entries
+  std::unique_ptr<FurtherConnections> further_;  // last: its threads use the entries
 };
 
 }  // namespace zx
