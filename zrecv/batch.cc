@@ -31,7 +31,7 @@ void attempt(Verified& entry, Step&& step) {
   } catch (const Error& error) {
     outcome.status = error.status();
     outcome.reason = error.what() + entry.sink->remark();
-    outcome.has_digest = false;
+    outcome.digest.reset();
   }
 }
 

@@ -42,7 +42,7 @@ EntryReceiver::EntryReceiver(Session& session, Destination& destination,
   destination_.set_event(event_);
 }
 
-void EntryReceiver::run() {
+RunReport EntryReceiver::run() {
   try {
     while (!done_) {
       try {
@@ -52,14 +52,12 @@ void EntryReceiver::run() {
         recover(error);
       }
     }
+    return report();
   } catch (...) {
     // What has its name by now counts, and is told; nothing else will get one.
     committer_.stop();
     try {
-      for (const EntryOutcome& outcome : committer_.take()) {
-        ledger_.add(outcome);
-        console_.entry(outcome);
-      }
+      for (const EntryOutcome& outcome : committer_.take()) record(outcome);
     } catch (...) {  // why the run ends is known already
     }
     throw;
@@ -85,7 +83,7 @@ void EntryReceiver::step() {
   event_.clear();
   if (hole_) make_hole();
   conclude_ready();
-  take_outcomes();
+  settle(committer_.take());
   if (fin_) go_on_to_verdict();
   if (committer_.is_behind()) link_.with_heartbeats([&] { committer_.await_room(); });
   for (int i = 0; i < kFramesAtOnce && !done_ && !hole_; ++i) {
@@ -236,16 +234,17 @@ void EntryReceiver::conclude_ready() {
 
 // --- outcomes
 
-void EntryReceiver::take_outcomes() {
-  settle(committer_.take());
+// It is final: into the ledger, and to the operator.
+void EntryReceiver::record(const EntryOutcome& outcome) {
+  ledger_.add(outcome);
+  console_.entry(outcome);
 }
 
-// They are final: into the ledger, to the operator, and to the sender.
+// They are final: also to the sender.
 void EntryReceiver::settle(std::vector<EntryOutcome> outcomes) {
   std::vector<Result> results;
   for (const EntryOutcome& outcome : outcomes) {
-    ledger_.add(outcome);
-    console_.entry(outcome);
+    record(outcome);
     if (!results.empty() && continues(results.back(), outcome)) {
       ++results.back().count;
       continue;
@@ -294,6 +293,23 @@ void EntryReceiver::go_on_to_verdict() {
 
 bool EntryReceiver::durable() const {
   return ledger_.totals().entries > 0 && agreed_.durability != Durability::None;
+}
+
+RunReport EntryReceiver::report() const {
+  RunReport out{.role = Role::Receiver,
+                .mine = path_,
+                .peers = fin_->path,
+                .sender = fin_->figures,
+                .receiver = figures_,
+                .tcp = link_.tcp_figures(),
+                .frame_bytes = link_.received_bytes(),
+                .durable = durable()};
+  if (further_) {
+    out.further = further_->opened();
+    out.lost = further_->lost();
+    out.tcp.add(further_->tcp_figures());
+  }
+  return out;
 }
 
 void EntryReceiver::on_bye(const Frame& frame) {

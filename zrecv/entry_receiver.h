@@ -41,17 +41,7 @@ class EntryReceiver {
   /// Receives and commits everything, up to the sender's BYE. Every outcome that has become final
   /// is in the ledger and printed when it returns or throws. Blocking. Throws what ends the
   /// session.
-  void run();
-
-  // After run().
-
-  const Fin& fin() const { return *fin_; }
-  const PathReport& path() const { return path_; }
-  const SideFigures& figures() const { return figures_; }
-  /// Whether what was committed is durable.
-  bool durable() const;
-  /// The connections beside the first; null when there were none.
-  const FurtherConnections* further() const { return further_.get(); }
+  RunReport run();
 
  private:
   void step();
@@ -67,9 +57,11 @@ class EntryReceiver {
   void on_fin(const Frame& frame);
   void on_bye(const Frame& frame);
   void conclude_ready();
-  void take_outcomes();
+  void record(const EntryOutcome& outcome);
   void settle(std::vector<EntryOutcome> outcomes);
   void go_on_to_verdict();
+  bool durable() const;
+  RunReport report() const;
 
   Session& session_;
   Link& link_;

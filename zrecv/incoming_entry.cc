@@ -258,7 +258,6 @@ void IncomingEntry::settle_file_digest(PageBuffer& buffer) {
   const std::lock_guard lock(mutex_);
   if (outcome_.status != ExitStatus::Ok) return;
   outcome_.digest = digest;
-  outcome_.has_digest = true;
   if (end_->has_file_digest && end_->file_digest != digest)
     fail_locked(ExitStatus::Integrity,
                 sink_->describe() + ": the digest of the file differs though its blocks agree");

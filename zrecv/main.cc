@@ -5,7 +5,6 @@
 #include "common/base/error.h"
 #include "common/base/quote.h"
 #include "common/file/name.h"
-#include "common/session/limit.h"
 #include "common/session/session.h"
 #include "common/ui/meeting.h"
 #include "common/ui/program.h"
@@ -77,20 +76,6 @@ CommitPolicy policy_of(const RecvOptions& options, const Negotiated& agreed) {
           agreed.overwrite_peer};
 }
 
-// What is said about the connections of a run and the way of its data.
-void fill_summary(Summary& summary, Session& session, const EntryReceiver& receiver) {
-  TcpFigures tcp = session.link().tcp_figures();
-  if (const FurtherConnections* further = receiver.further()) {
-    summary.streams += further->opened();
-    summary.streams_lost = further->lost();
-    tcp.add(further->tcp_figures());
-  }
-  summary.durable = receiver.durable();
-  summary.set_path(Role::Receiver, receiver.path(), receiver.fin().path);
-  summary.set_tcp(Role::Receiver, tcp, session.link().received_bytes());
-  summary.limit = find_limit(receiver.fin().figures, receiver.figures());
-}
-
 // The whole run. Fills the ledger and prints what became of the entries; an Error that ends the
 // session is thrown after the peer was told.
 ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger) {
@@ -124,8 +109,7 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     EntryReceiver receiver(*session, *destination, options.common.engine,
                            requested_names(options, agreed), policy_of(options, agreed), console,
                            ledger);
-    receiver.run();
-    fill_summary(console.summary(), *session, receiver);
+    console.summary().add(receiver.run());
     if (const std::string way = destination->path(); !way.empty()) console.detail(way);
   });
 

@@ -38,12 +38,12 @@ EntrySender::EntrySender(Session& session, SourceCursor& cursor, const EngineOpt
 }
 
 void EntrySender::Entry::fail(ExitStatus status, const std::string& text) {
-  if (failure != ExitStatus::Ok) return;  // the first cause counts
-  failure = status;
-  reason = text;
+  if (failed()) return;  // the first cause counts
+  outcome.status = status;
+  outcome.reason = text;
 }
 
-Verdict EntrySender::run() {
+RunReport EntrySender::run() {
   while (!verdict_) {
     try {
       step();
@@ -53,7 +53,7 @@ Verdict EntrySender::run() {
     }
   }
   conclude();
-  return *verdict_;
+  return report();
 }
 
 // Blocks that were on their way go over any other connection, at once where there is one.
@@ -149,7 +149,7 @@ void EntrySender::take_delivered(Delivered d) {
   const auto found = entries_.find(d.block.entry);
   if (found == entries_.end()) return;  // it has its result already
   Entry& entry = found->second;
-  entry.retransmitted += d.resent;
+  entry.outcome.retransmitted_blocks += d.resent;
   if (!entry.reading) return;  // a small one, whose content cannot have changed
   Reading& reading = *entry.reading;
   const uint64_t offset = d.block.offset;
@@ -161,7 +161,8 @@ void EntrySender::take_delivered(Delivered d) {
   // The flat digest was of other bytes; it cannot be mended without reading all of them again.
   if (d.changed) reading.flat.reset();
   if (d.read_error != 0)
-    entry.fail(ExitStatus::FileIo, quote(entry.name) + ": read: " + errno_text(d.read_error));
+    entry.fail(ExitStatus::FileIo,
+               quote(entry.outcome.name) + ": read: " + errno_text(d.read_error));
   if (d.kept.length < d.block.length) reading.note_cut(offset + d.kept.length);
   if (reading.pipe != nullptr)
     reading.pipe->release_to(reading.unacknowledged.empty() ? entry.size
@@ -180,24 +181,16 @@ void EntrySender::settle(uint64_t id, const Result& result) {
     throw Error(ExitStatus::Protocol, "peer sent RESULTS for an entry that has none to come");
   Entry& entry = found->second;
   const bool good = result.status == ExitStatus::Ok;
-  if (good && !result.skipped && (!entry.end_sent || entry.failure != ExitStatus::Ok))
+  if (good && !result.skipped && (!entry.end_sent || entry.failed()))
     throw Error(ExitStatus::Protocol, "peer calls an entry committed that was not sent whole");
-  EntryOutcome outcome;
-  outcome.id = id;
-  outcome.name = entry.name;
-  outcome.bytes = entry.size;
-  outcome.changed = entry.changed && !result.skipped;
-  outcome.skipped = result.skipped;
-  outcome.retransmitted_blocks = entry.retransmitted;
-  // Our own failure comes back as the receiver's result: keep our words for it.
-  outcome.status = entry.failure != ExitStatus::Ok ? entry.failure : result.status;
-  outcome.reason = entry.failure != ExitStatus::Ok ? entry.reason
-                   : result.reason.empty()         ? ""
-                                                   : "peer: " + quote_peer_text(result.reason);
-  if (entry.digest) {
-    outcome.has_digest = true;
-    outcome.digest = *entry.digest;
+  EntryOutcome& outcome = entry.outcome;
+  if (!entry.failed()) {  // our own failure comes back as the receiver's: our words for it stay
+    outcome.status = result.status;
+    if (!result.reason.empty()) outcome.reason = "peer: " + quote_peer_text(result.reason);
   }
+  outcome.bytes = entry.size;
+  outcome.skipped = result.skipped;
+  outcome.changed = outcome.changed && !result.skipped;
   outcome.block_sum = entry.sum.value();
   ledger_.add(outcome);
   console_.entry(outcome);
@@ -239,7 +232,8 @@ void EntrySender::begin_next() {
   }
   const uint64_t id = ++last_id_;
   Entry& entry = entries_[id];
-  entry.name = source->path.empty() ? source->name : source->path;
+  entry.outcome.id = id;
+  entry.outcome.name = source->path.empty() ? source->name : source->path;
   if (source->pipe != nullptr) return begin_pipe(id, entry, *source->pipe);
   if (source->file) {
     begin_file(id, entry, source->name, std::move(*source->file));
@@ -276,15 +270,14 @@ void EntrySender::end_complete() {
 }
 
 void EntrySender::send_end(uint64_t id, Entry& entry) {
+  const EntryOutcome& outcome = entry.outcome;
   EntryEnd end;
-  end.changed = entry.changed;
-  end.failure = entry.failure;
-  end.reason = entry.reason;
+  end.changed = outcome.changed;
+  end.failure = outcome.status;
+  end.reason = outcome.reason;
   end.block_sum = entry.sum.value();
-  if (entry.digest && entry.failure == ExitStatus::Ok) {
-    end.has_file_digest = true;
-    end.file_digest = *entry.digest;
-  }
+  end.has_file_digest = outcome.digest && !entry.failed();
+  if (end.has_file_digest) end.file_digest = *outcome.digest;
   entry.end_sent = true;
   link_.queue(FrameType::End, id, entry.size, encode(end));
 }
@@ -333,10 +326,21 @@ void EntrySender::conclude() {
   }
 }
 
-TcpFigures EntrySender::tcp_figures() const {
-  TcpFigures all = link_.tcp_figures();
-  if (further_) all.add(further_->tcp_figures());
-  return all;
+RunReport EntrySender::report() const {
+  RunReport out{.role = Role::Sender,
+                .mine = path_,
+                .peers = verdict_->path,
+                .sender = figures_,
+                .receiver = verdict_->figures,
+                .tcp = link_.tcp_figures(),
+                .frame_bytes = link_.sent_bytes(),
+                .durable = verdict_->durable};
+  if (further_) {
+    out.further = further_->opened();
+    out.lost = further_->lost();
+    out.tcp.add(further_->tcp_figures());
+  }
+  return out;
 }
 
 }  // namespace zx

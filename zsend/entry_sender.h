@@ -34,15 +34,7 @@ class EntrySender {
 
   /// Sends everything, over as many connections as it takes, up to the verdict, which says the same
   /// as the ledger, and the end of the receiver. Blocking. Throws what ends the session.
-  Verdict run();
-
-  // After run().
-
-  const SideFigures& figures() const { return figures_; }
-  const PathReport& path() const { return path_; }
-  /// Of all connections.
-  TcpFigures tcp_figures() const;
-  const FurtherConnections* further() const { return further_.get(); }
+  RunReport run();
 
  private:
   // What is still read, or has blocks without an ACK.
@@ -63,15 +55,13 @@ class EntrySender {
   };
   // One that has no result yet.
   struct Entry {
-    std::string name;
-    uint64_t size = 0;  // what was sent of it so far, in the end its actual size
+    EntryOutcome outcome;  // as far as it is known
+    uint64_t size = 0;     // what was sent of it so far, in the end its actual size
     DigestSum sum;
-    std::optional<Digest> digest;
-    bool changed = false, end_sent = false;
-    uint64_t retransmitted = 0;
-    ExitStatus failure = ExitStatus::Ok;
-    std::string reason;
+    bool end_sent = false;
     std::unique_ptr<Reading> reading;
+
+    bool failed() const { return outcome.status != ExitStatus::Ok; }
 
     void fail(ExitStatus status, const std::string& text);
   };
@@ -103,6 +93,7 @@ class EntrySender {
   void digest_again(Entry& entry);
   void send_fin();
   void conclude();
+  RunReport report() const;
   void wait();
 
   Session& session_;

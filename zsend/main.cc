@@ -5,7 +5,6 @@
 
 #include "common/base/error.h"
 #include "common/base/quote.h"
-#include "common/session/limit.h"
 #include "common/session/session.h"
 #include "common/session/stream_count.h"
 #include "common/ui/meeting.h"
@@ -60,19 +59,6 @@ uint16_t streams_for(Session& session, const SourceCursor& cursor) {
                          session.agreed().rate_limit});
 }
 
-// What is said about the connections of a run and the way of its data.
-void fill_summary(Summary& summary, Session& session, const EntrySender& sender,
-                  const Verdict& verdict) {
-  if (const FurtherConnections* further = sender.further()) {
-    summary.streams += further->opened();
-    summary.streams_lost = further->lost();
-  }
-  summary.set_path(Role::Sender, sender.path(), verdict.path);
-  summary.set_tcp(Role::Sender, sender.tcp_figures(), session.link().sent_bytes());
-  summary.limit = find_limit(sender.figures(), verdict.figures);
-  summary.durable = verdict.durable;
-}
-
 // The whole run. Fills the ledger and prints what became of the entries; an Error that ends the
 // session is thrown after the peer was told.
 ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger) {
@@ -105,8 +91,7 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
     console.begin_transfer(cursor->total_bytes().value_or(0));
     EntrySender sender(*session, *cursor, options.common.engine, streams_for(*session, *cursor),
                        console, ledger);
-    const Verdict verdict = sender.run();
-    fill_summary(console.summary(), *session, sender, verdict);
+    console.summary().add(sender.run());
   });
 
   // 4. Report. Both sides have said the same.

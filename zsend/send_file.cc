@@ -55,9 +55,9 @@ bool EntrySender::send_small(uint64_t id, Entry& entry, const SourceFile& file) 
   if (n < 0) return false;
   bytes.resize(static_cast<size_t>(n));
   entry.size = bytes.size();
-  entry.changed = file.changed() || entry.size != file.size();
+  entry.outcome.changed = file.changed() || entry.size != file.size();
   const Digest digest = digest_of(bytes);
-  if (agreed_.file_digest) entry.digest = digest;
+  if (agreed_.file_digest) entry.outcome.digest = digest;
   if (!bytes.empty()) {
     entry.sum.add(block_part(0, bytes.size(), digest));
     engines_.note_gathered();
@@ -73,7 +73,7 @@ bool EntrySender::send_small(uint64_t id, Entry& entry, const SourceFile& file) 
 bool EntrySender::send_more_of_file(uint64_t id, Entry& entry) {
   Reading& reading = *entry.reading;
   const uint64_t end = reading.file->size();
-  if (entry.size >= end || entry.failure != ExitStatus::Ok || reading.cut_at) {
+  if (entry.size >= end || entry.failed() || reading.cut_at) {
     reading.read_to_end = true;
     current_ = 0;
     return true;
@@ -111,7 +111,8 @@ void EntrySender::send_block(uint64_t id, Entry& entry, uint32_t length) {
   }
   const SentBlock sent = lane_.send(std::move(block), reading.flat ? &*reading.flat : nullptr);
   if (sent.read_error != 0)
-    entry.fail(ExitStatus::FileIo, quote(entry.name) + ": read: " + errno_text(sent.read_error));
+    entry.fail(ExitStatus::FileIo,
+               quote(entry.outcome.name) + ": read: " + errno_text(sent.read_error));
   if (sent.length < length) reading.note_cut(offset + sent.length);
 }
 
@@ -143,15 +144,15 @@ void EntrySender::finish_reading(Entry& entry) {
   if (reading.cut_at) {
     entry.size = *reading.cut_at;
     if (reading.content_end > entry.size)
-      entry.fail(ExitStatus::FileIo, quote(entry.name) + ": was cut while it was sent");
+      entry.fail(ExitStatus::FileIo, quote(entry.outcome.name) + ": was cut while it was sent");
   }
-  if (reading.flat && !reading.cut_at) entry.digest = reading.flat->value();
+  if (reading.flat && !reading.cut_at) entry.outcome.digest = reading.flat->value();
   if (reading.pipe != nullptr) {
     reading.pipe->forget();
   } else {
     if (agreed_.file_digest && reading.parallel && !reading.cut_at) digest_again(entry);
     // What comes out of a pipe is what there was.
-    entry.changed = reading.file->changed() || entry.size != reading.file->size();
+    entry.outcome.changed = reading.file->changed() || entry.size != reading.file->size();
   }
   entry.reading.reset();
 }
@@ -171,7 +172,7 @@ void EntrySender::digest_again(Entry& entry) {
       hasher.update(piece);
       at += piece.size();
     }
-    if (!file.changed()) entry.digest = hasher.value();
+    if (!file.changed()) entry.outcome.digest = hasher.value();
   });
 }
 

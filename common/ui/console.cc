@@ -278,8 +278,8 @@ void Console::note(const std::string& text) {
 void Console::write_digest(const EntryOutcome& o) {
   const std::string& name = o.output_name.empty() ? o.name : o.output_name;
   // For a program the exact bytes; for a person nothing that the terminal would act on.
-  if (!write_all(digest_fd_, isatty(digest_fd_) == 1 ? to_hex(o.digest) + "  " + escape(name) + "\n"
-                                                     : digest_line(o.digest, name)))
+  if (!write_all(digest_fd_, isatty(digest_fd_) == 1 ? to_hex(*o.digest) + "  " + escape(name) + "\n"
+                                                     : digest_line(*o.digest, name)))
     digest_lost_ = true;
 }
 
