@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -28,6 +29,8 @@ struct Block {
   std::shared_ptr<const SourceFile> file = {};
   SourceFacts facts = {};
   std::shared_ptr<const Bytes> bytes = {};
+  // Only the first connection takes it: the blocks of its entry go in their order.
+  bool in_order = false;
 };
 
 class BlockQueue {
@@ -38,7 +41,10 @@ class BlockQueue {
   bool offer(Block block);
   /// Blocks whose connection was lost: to the front, also of a full queue.
   void give_back(std::vector<Block> blocks);
+  /// For a further connection: one that is not in_order, nor lost with too many of them.
   std::optional<Block> take();
+  /// For the first connection: one that take() leaves out; with `any`, whatever comes first.
+  std::optional<Block> take_for_first(bool any);
   /// Forgets what is left of an entry.
   void drop(uint64_t entry);
   /// No more blocks will be offered.
@@ -49,6 +55,8 @@ class BlockQueue {
   int event_fd() const { return event_.fd(); }
 
  private:
+  static bool is_shared(const Block& block);
+  std::optional<Block> take_if(const std::function<bool(const Block&)>& wanted);
   void update();
 
   const size_t capacity_;

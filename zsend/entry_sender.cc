@@ -7,6 +7,7 @@
 
 #include "common/base/error.h"
 #include "common/base/quote.h"
+#include "common/base/stop.h"
 
 namespace zx {
 namespace {
@@ -211,13 +212,46 @@ bool EntrySender::others_alive() const {
   return further_ && further_->alive() > 0;
 }
 
-// Blocks that no other connection has taken. True when there was one.
+// Blocks that no other connection takes. True when there was one.
 bool EntrySender::send_returned() {
-  if (current_ != 0 && others_alive()) return false;
-  auto block = queue_.take();
+  auto block = queue_.take_for_first(current_ == 0 || !others_alive());
   if (!block) return false;
-  if (entries_.contains(block->entry)) (void)lane_.send(std::move(*block), nullptr);
+  if (entries_.contains(block->entry)) send_on_first(std::move(*block));
   return true;
+}
+
+// When the connection is lost on the way nothing of it has counted, and the block comes again.
+void EntrySender::send_on_first(Block block) {
+  const uint64_t offset = block.offset;
+  const uint32_t length = block.length;
+  Entry& entry = entries_.at(block.entry);
+  Reading* const reading = entry.reading.get();
+  if (reading == nullptr) return void(lane_.send(std::move(block), nullptr));
+  std::optional<Hasher> flat;
+  if (reading->flat && offset >= reading->flat_end) {
+    feed_hole(*reading, offset);
+    flat = reading->flat;
+  }
+  const SentBlock sent = lane_.send(std::move(block), flat ? &*flat : nullptr);
+  if (flat) {
+    reading->flat = flat;
+    reading->flat_end = offset + sent.length;
+  }
+  if (sent.read_error != 0)
+    entry.fail(ExitStatus::FileIo,
+               quote(entry.outcome.name) + ": read: " + errno_text(sent.read_error));
+  if (sent.length < length) reading->note_cut(offset + sent.length);
+}
+
+// Up to `end` the flat digest sees zeros.
+void EntrySender::feed_hole(Reading& reading, uint64_t end) {
+  while (reading.flat && reading.flat_end < end) {
+    const uint64_t piece = std::min(end - reading.flat_end, kLongHashBytes);
+    reading.flat->update_zeros(piece);
+    reading.flat_end += piece;
+    check_stop();
+    link_.heartbeat_if_due();
+  }
 }
 
 bool EntrySender::may_begin() const {
@@ -319,7 +353,10 @@ void EntrySender::conclude() {
   for (bool told = false; !told && Clock::now() < give_up;) {
     try {
       link_.flush();
-      while (!link_.ended()) (void)link_.read();
+      while (!link_.ended() && Clock::now() < give_up) {
+        link_.wait(std::chrono::milliseconds(kByeLimit));
+        (void)link_.read_if_any();
+      }
     } catch (const Error& error) {
       told = link_.ended() || !is_lost_connection(error) || !session_.try_again(give_up);
     }

@@ -47,7 +47,8 @@ class EntrySender {
     std::set<uint64_t> unacknowledged;  // offsets of blocks
     std::optional<uint64_t> cut_at;     // where the first block ends that was short
     uint64_t content_end = 0;           // of the last block that is not empty
-    std::optional<Hasher> flat;         // while content is read in its order
+    std::optional<Hasher> flat;         // of what is before flat_end, read in its order
+    uint64_t flat_end = 0;
     Clock::time_point first_waiting;    // of a pipe: since when there is something to send
     bool read_to_end = false;
 
@@ -76,6 +77,8 @@ class EntrySender {
   void settle(uint64_t id, const Result& result);
   bool others_alive() const;
   bool send_returned();
+  void send_on_first(Block block);
+  void feed_hole(Reading& reading, uint64_t end);
   bool may_begin() const;
   void begin_next();
   void begin_file(uint64_t id, Entry& entry, const std::string& name, SourceFile file);

@@ -59,8 +59,14 @@ Hasher::Hasher() : state_(XXH3_createState()) {
   reset();
 }
 Hasher::~Hasher() = default;
-Hasher::Hasher(Hasher&&) noexcept = default;
-Hasher& Hasher::operator=(Hasher&&) noexcept = default;
+Hasher::Hasher(const Hasher& other) : Hasher() {
+  *this = other;
+}
+
+Hasher& Hasher::operator=(const Hasher& other) {
+  XXH3_copyState(state_.get(), other.state_.get());
+  return *this;
+}
 
 void Hasher::reset() {
   XXH3_128bits_reset(state_.get());

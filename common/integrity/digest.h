@@ -24,8 +24,8 @@ class Hasher {
  public:
   Hasher();
   ~Hasher();
-  Hasher(Hasher&&) noexcept;
-  Hasher& operator=(Hasher&&) noexcept;
+  Hasher(const Hasher& other);
+  Hasher& operator=(const Hasher& other);
   void reset();
   void update(std::span<const std::byte> bytes);
   /// Feeds `count` zero bytes: what a hole reads as.

@@ -82,6 +82,8 @@ class Link {
   void count_messages();
   /// Between two HEARTBEATs of a side that has nothing to say.
   void set_heartbeat(std::chrono::milliseconds interval) { heartbeat_ = interval; }
+  /// Counted messages that were sent, and that the peer has not said it has taken.
+  size_t uncounted() const { return replay_->size(); }
   /// Counted messages that were read.
   uint64_t taken() const { return taken_; }
   /// Goes on over another connection, whose peer has taken so many: what is queued is dropped, and
