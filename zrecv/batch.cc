@@ -61,9 +61,9 @@ void sync_file_system(const HeldDir& dir) {
 
 }  // namespace
 
-Committer::Committer(const CommitPolicy& policy, WakeFd& event)
-    : policy_(policy),
-      sync_(policy.durability != Durability::None),
+Committer::Committer(Durability durability, WakeFd& event)
+    : durability_(durability),
+      sync_(durability != Durability::None),
       event_(event),
       thread_([this] { run(); }) {}
 
@@ -86,10 +86,9 @@ void Committer::add(Verified entry) {
   Item item{std::move(entry)};
   const uint64_t size = item.entry.outcome.bytes;
   const bool small = size < kSmallBytes && item.entry.sink->directory() != nullptr;
-  attempt(item.entry, [&] { item.entry.sink->prepare(policy_); });
   std::unique_lock lock(mutex_);
   const bool full = small && waiting_.small_open >= (sync_ ? kSmallOpen : 0);
-  if (full && policy_.durability != Durability::File) {
+  if (full && durability_ != Durability::File) {
     lock.unlock();
     attempt(item.entry, [&] { item.entry.sink->close(); });
     item.open = false;
@@ -104,9 +103,8 @@ void Committer::add(Verified entry) {
 
 bool Committer::is_due_locked() const {
   return !waiting_.items.empty() &&
-         (flush_ || policy_.durability == Durability::File ||
-          waiting_.items.size() >= kBatchEntries || waiting_.bytes >= kBatchBytes ||
-          waiting_.large >= kLargeOpen ||
+         (flush_ || durability_ == Durability::File || waiting_.items.size() >= kBatchEntries ||
+          waiting_.bytes >= kBatchBytes || waiting_.large >= kLargeOpen ||
           std::chrono::steady_clock::now() - waiting_.begun >= kBatchAge);
 }
 
@@ -117,7 +115,7 @@ bool Committer::is_behind() const {
 
 bool Committer::is_behind_locked() const {
   return committing_ && waiting_.items.size() > 0 &&
-         (policy_.durability != Durability::File || waiting_.items.size() >= kLargeOpen) &&
+         (durability_ != Durability::File || waiting_.items.size() >= kLargeOpen) &&
          is_due_locked();
 }
 
@@ -187,7 +185,7 @@ void Committer::commit(Batch& batch) {
   // a pipe, which waits for its reader or its command without limit, goes on looking.
   check_stop();
   for (Item& item : batch.items)
-    attempt(item.entry, [&] { item.entry.sink->publish(policy_, item.entry.outcome.bytes); });
+    attempt(item.entry, [&] { item.entry.sink->publish(item.entry.outcome.bytes); });
   if (sync_) sync_directories(batch);
   for (Item& item : batch.items) deliver(std::move(item.entry.outcome));
 }

@@ -26,21 +26,18 @@ bool continues(const Result& run, const EntryOutcome& next) {
 
 EntryReceiver::EntryReceiver(Session& session, Destination& destination,
                              const EngineOptions& engines, RequestedNames requested,
-                             const CommitPolicy& policy, Console& console, Ledger& ledger)
+                             Console& console, Ledger& ledger)
     : session_(session),
       link_(session.link()),
       agreed_(session.agreed()),
       destination_(destination),
       names_(std::move(requested)),
-      policy_(policy),
       console_(console),
       ledger_(ledger),
       engines_(link_.channel(), engines),
       entries_(event_),
       lane_(0, link_, engines_, entries_, session, console),
-      committer_(policy, event_) {
-  destination_.set_event(event_);
-}
+      committer_(agreed_.durability, event_) {}
 
 RunReport EntryReceiver::run() {
   try {
@@ -159,7 +156,7 @@ void EntryReceiver::on_entry(const Frame& frame) {
 // Null, and *outcome is set, when nothing of it is to be received: it fails or is skipped.
 OpenEntries::Entry EntryReceiver::open_entry(uint64_t id, const EntryInfo& info,
                                              std::optional<EntryOutcome>* outcome) {
-  auto sink = destination_.sink_for(info);
+  auto sink = destination_.sink_for(info, event_);
   EntryOutcome done;
   done.id = id;
   done.name = sink->name();

@@ -35,8 +35,7 @@ class EntryReceiver {
  public:
   /// All references must outlive it.
   EntryReceiver(Session& session, Destination& destination, const EngineOptions& engines,
-                RequestedNames requested, const CommitPolicy& policy, Console& console,
-                Ledger& ledger);
+                RequestedNames requested, Console& console, Ledger& ledger);
 
   /// Receives and commits everything, up to the sender's BYE. Every outcome that has become final
   /// is in the ledger and printed when it returns or throws. Blocking. Throws what ends the
@@ -68,7 +67,6 @@ class EntryReceiver {
   const Negotiated& agreed_;
   Destination& destination_;
   NameFilter names_;
-  const CommitPolicy policy_;
   Console& console_;
   Ledger& ledger_;
 

@@ -24,7 +24,7 @@ IncomingEntry::IncomingEntry(uint64_t id, const EntryInfo& info, std::unique_ptr
       info_(info),
       agreed_(agreed),
       sink_(std::move(sink)),
-      pipe_(sink_->backpressure()),
+      pipe_(sink_->pipe()),
       arrived_(info.open_ended ? kMaxFileBytes : info.size, agreed.block_bytes, order) {
   outcome_.id = id;
   outcome_.name = sink_->name();

@@ -10,9 +10,9 @@
 #include "common/ui/program.h"
 #include "zrecv/entry_receiver.h"
 #include "zrecv/file_destination.h"
-#include "zrecv/in_place_sink.h"
+#include "zrecv/in_place_destination.h"
 #include "zrecv/options.h"
-#include "zrecv/pipe_destination.h"
+#include "zrecv/pipe_sink.h"
 
 namespace zx {
 namespace {
@@ -26,37 +26,33 @@ std::unique_ptr<Destination> make_destination(const RecvOptions& options, Consol
   if (options.to_pipe())
     return std::make_unique<PipeDestination>(options.exec, options.verify_first);
   if (options.inplace) {
-    auto in_place = std::make_unique<InPlaceDestination>(options.destination);
+    auto in_place =
+        std::make_unique<InPlaceDestination>(options.destination, options.common.preserve);
     console.explain_failure([file = in_place->file()] { return file->remark(); });
     return in_place;
   }
-  return std::make_unique<FileDestination>(options.destination, options.common.no_target_directory);
+  return std::make_unique<FileDestination>(options.destination, options.common.no_target_directory,
+                                           options.common.preserve);
 }
 
-// The path of the operator who has started this program from the other end.
+// The path of the operator who has started this program from the other end, and is that of both:
+// one -p is enough.
 std::unique_ptr<Destination> open_named(const Negotiated& agreed) {
   if (agreed.named->operands.size() != 1)
     throw Error(ExitStatus::Protocol, "the sender named no destination, or several");
-  return std::make_unique<FileDestination>(agreed.named->operands[0], agreed.no_target_directory);
+  return std::make_unique<FileDestination>(agreed.named->operands[0], agreed.no_target_directory,
+                                           agreed.preserve);
 }
 
 // What a pull has asked for, or the operator of a plain push has named over ssh, each with the name
 // it must have; empty when everything is welcome.
 RequestedNames requested_names(const RecvOptions& options, const Negotiated& agreed) {
-  if (options.ssh) {
-    RequestedNames out;
-    out.every_one = true;
-    for (const std::string& path : options.ssh_paths) out.names.push_back({base_name(path)});
-    return out;
-  }
-  if (options.common.started_by_ssh && !agreed.named->names.empty()) {
-    RequestedNames out;
-    out.every_one = true;
-    for (const std::string& name : agreed.named->names) out.names.push_back({name});
-    return out;
-  }
   if (options.direct && !agreed.path.empty()) return {{agreed.path}, false};
-  return {};
+  RequestedNames out{{}, true};
+  for (const std::string& path : options.ssh_paths) out.names.push_back({base_name(path)});
+  if (options.common.started_by_ssh)
+    for (const std::string& name : agreed.named->names) out.names.push_back({name});
+  return out;
 }
 
 Terms terms_of(const RecvOptions& options) {
@@ -66,14 +62,6 @@ Terms terms_of(const RecvOptions& options) {
   terms.to_pipe = options.to_pipe();
   if (terms.to_pipe) terms.max_block_bytes = std::min(terms.max_block_bytes, kStreamBlockBytes);
   return terms;
-}
-
-// Who has started this program by ssh is the operator of both ends: one -p is enough.
-CommitPolicy policy_of(const RecvOptions& options, const Negotiated& agreed) {
-  const bool keep_full_mode =
-      options.common.started_by_ssh ? agreed.preserve : options.common.preserve;
-  return {agreed.durability, agreed.preserve, keep_full_mode, agreed.overwrite_here,
-          agreed.overwrite_peer};
 }
 
 // The whole run. Fills the ledger and prints what became of the entries; an Error that ends the
@@ -107,8 +95,7 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     // 4. Receive and commit everything, up to the sender's word that it has heard the verdict.
     console.begin_transfer(0);
     EntryReceiver receiver(*session, *destination, options.common.engine,
-                           requested_names(options, agreed), policy_of(options, agreed), console,
-                           ledger);
+                           requested_names(options, agreed), console, ledger);
     console.summary().add(receiver.run());
     if (const std::string way = destination->path(); !way.empty()) console.detail(way);
   });

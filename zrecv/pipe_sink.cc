@@ -14,6 +14,7 @@
 #include "common/base/memory.h"
 #include "common/base/quote.h"
 #include "common/base/wait.h"
+#include "common/file/name.h"
 #include "common/file/space.h"
 #include "common/session/stream_count.h"
 
@@ -41,7 +42,7 @@ std::string spool_directory() {
 
 }  // namespace
 
-PipeSink::PipeSink(const EntryInfo& info, PipeOutput& output, bool verify_first, WakeFd* event)
+PipeSink::PipeSink(const EntryInfo& info, PipeOutput& output, bool verify_first, WakeFd& event)
     : info_(info), output_(output), verify_first_(verify_first), event_(event) {}
 
 PipeSink::~PipeSink() {
@@ -175,7 +176,7 @@ void PipeSink::await_handed(uint64_t size) {
 
 // --- the commit
 
-void PipeSink::publish(const CommitPolicy& /*policy*/, uint64_t size) {
+void PipeSink::publish(uint64_t size) {
   if (verify_first_) {
     output_.start();
     verified(size);
@@ -220,7 +221,7 @@ void PipeSink::run() {
     failure_ = error;
     moved_.notify_all();
   }
-  if (event_ != nullptr) event_->set();
+  event_.set();
 }
 
 // Until there is something to hand over and somebody who takes it; false when it is to stop.
@@ -280,6 +281,29 @@ std::optional<Error> PipeSink::hand_over_some() {
   handed_ = handed;
   moved_.notify_all();
   return std::nullopt;
+}
+
+// --- the destination
+
+void PipeDestination::refuse_several() const {
+  throw Error(ExitStatus::Refused, output_.describe() + " takes one file, not several");
+}
+
+void PipeDestination::aim(const Negotiated& agreed, bool pull) {
+  if (!pull && !agreed.path.empty())
+    throw Error(ExitStatus::Refused, "the peer named " + quote(join_path(agreed.path)) +
+                                         ", but this side receives for " + output_.describe());
+  if (agreed.durability != Durability::None)
+    throw Error(ExitStatus::Refused,
+                "the peer insists on --durability, which " + output_.describe() + " cannot give");
+  // A pull by name is for one of them.
+  if (agreed.several && agreed.path.empty()) refuse_several();
+}
+
+std::unique_ptr<Sink> PipeDestination::sink_for(const EntryInfo& entry, WakeFd& event) {
+  check_entry_name(entry);
+  if (std::exchange(taken_, true)) refuse_several();
+  return std::make_unique<PipeSink>(entry, output_, verify_first_, event);
 }
 
 }  // namespace zx
