@@ -19,6 +19,8 @@ constexpr uint32_t kShortBlockBytes = 256 << 10;
 constexpr size_t kMaxAnswerBytes = 4 << 10;
 // Between two looks whether another lane has ended.
 constexpr std::chrono::milliseconds kLookForRival{10};
+// For blocks that are received a second time.
+const Choice kSentAgain{Engine::ReadWrite, "sent again"};
 
 }  // namespace
 
@@ -32,11 +34,11 @@ IncomingLane::IncomingLane(uint16_t number, Link& link, RecvEngines& engines, Op
       evict_(std::move(evict)),
       patience_(patience),
       console_(console),
-      resend_engine_(make_buffered_receiver(link.channel())),
+      resend_engine_(std::make_unique<BlockReceiver>(link.channel(), kSentAgain)),
       buffer_(kReadBackBytes) {}
 
 void IncomingLane::use_new_channel() {
-  resend_engine_ = make_buffered_receiver(link_.channel());
+  resend_engine_ = std::make_unique<BlockReceiver>(link_.channel(), kSentAgain);
 }
 
 void IncomingLane::take(const FrameHeader& h) {

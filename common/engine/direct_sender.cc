@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "common/base/error.h"
 #include "common/base/io.h"
 
 namespace zx {
@@ -70,7 +69,9 @@ std::span<const std::byte> DirectReader::next(const SourceFile& file, size_t max
   if (slot.result < 0) *error = -slot.result;
   if (position_ >= slot.at + slot.bytes) return {};
   const auto skip = static_cast<size_t>(position_ - slot.at);
-  return io_->slot(head_).subspan(skip, std::min(max, slot.bytes - skip));
+  const auto piece = io_->slot(head_).subspan(skip, std::min(max, slot.bytes - skip));
+  consume(piece.size());
+  return piece;
 }
 
 void DirectReader::consume(size_t n) {
@@ -84,42 +85,20 @@ void DirectReader::consume(size_t n) {
   --used_;
 }
 
-SentBlock DirectSender::send(const SourceFile& file, uint64_t offset, uint32_t length,
-                             std::span<const std::byte> head, Hasher* file_digest,
-                             const ProgressFn& progress) {
-  if (!buffered_)
-    if (const int error = reader_.seek(file, offset, length); error != 0) give_up(error);
-  if (buffered_) return buffered_->send(file, offset, length, head, file_digest, progress);
-  channel_.send(head, More::Yes);
-  SentBlock out;
-  hasher_.reset();
-  while (out.length < length) {
-    check_stop();
-    // In pieces that stay in cache between hash and send.
-    const size_t want = std::min<size_t>(kReadBufferBytes, length - out.length);
-    const auto piece = reader_.next(file, want, &out.read_error);
-    if (piece.empty()) break;
-    hasher_.update(piece);
-    if (file_digest != nullptr) file_digest->update(piece);
-    channel_.send(piece, More::Yes);
-    progress(piece.size());
-    out.length += static_cast<uint32_t>(piece.size());
-    reader_.consume(piece.size());
-  }
-  pad(channel_, length - out.length);
-  out.digest = hasher_.value();
+// Nothing leaves unread: this only tells the reader where the block is.
+uint32_t DirectSender::send_unread(const SourceFile& file, uint64_t offset, uint32_t length,
+                                   const ProgressFn& /*progress*/, int* /*error*/) {
+  if (fell_back()) return 0;
+  if (const int error = reader_.seek(file, offset, length); error != 0) give_up(error);
+  return 0;
+}
+
+std::span<const std::byte> DirectSender::read_piece(const SourceFile& file, uint64_t offset,
+                                                    size_t max, int* error) {
+  if (fell_back()) return BlockSender::read_piece(file, offset, max, error);
+  const auto piece = reader_.next(file, max, error);
   if (reader_.refused() != 0) give_up(reader_.refused());
-  return out;
-}
-
-void DirectSender::give_up(int error) {
-  buffered_ = std::make_unique<ReadWriteSender>(
-      channel_, "direct reading does not work on this source: " + errno_text(error));
-}
-
-std::string DirectSender::why() const {
-  if (buffered_) return buffered_->why();
-  return reader_.why_threads().empty() ? why_ : why_ + ", " + reader_.why_threads();
+  return piece;
 }
 
 }  // namespace zx

@@ -10,7 +10,6 @@
 
 #include "common/engine/async_io.h"
 #include "common/engine/block_sender.h"
-#include "common/engine/readwrite_sender.h"
 #include "common/file/direct_file.h"
 
 namespace zx {
@@ -29,16 +28,13 @@ class DirectReader {
   /// of the block until the first jump within the file: then the next block is another stream's.
   /// Returns 0 or the errno of opening the file with O_DIRECT.
   int seek(const SourceFile& file, uint64_t offset, uint32_t length);
-  /// The next bytes, at most `max`, in memory that stays as it is until consume(). Empty where
+  /// The next bytes, at most `max`, in memory that stays as it is until the next call. Empty where
   /// the file ends, at its size when it was opened or before that, or with *error set. Blocking.
   std::span<const std::byte> next(const SourceFile& file, size_t max, int* error);
-  /// n bytes of what next() gave are done with.
-  void consume(size_t n);
 
   /// errno when the kernel refused a direct read that it should have taken; the bytes were then
   /// read through the cache. 0 otherwise.
   int refused() const { return refused_; }
-  const std::string& why_threads() const { return io_->why_threads(); }
 
  private:
   struct Slot {
@@ -50,6 +46,7 @@ class DirectReader {
 
   void read_ahead();
   void settle_head(const SourceFile& file);
+  void consume(size_t n);
 
   std::unique_ptr<AsyncIo> io_;
   std::vector<Slot> slots_;  // a ring: used_ of them from head_ on are being read or were
@@ -63,23 +60,17 @@ class DirectReader {
 
 class DirectSender final : public BlockSender {
  public:
-  DirectSender(Channel& channel, std::string why, std::unique_ptr<AsyncIo> io)
-      : channel_(channel), why_(std::move(why)), reader_(std::move(io)) {}
-
-  SentBlock send(const SourceFile& file, uint64_t offset, uint32_t length,
-                 std::span<const std::byte> head, Hasher* file_digest,
-                 const ProgressFn& progress) override;
-  Engine engine() const override { return buffered_ ? Engine::ReadWrite : Engine::Direct; }
-  std::string why() const override;
+  DirectSender(Channel& channel, const std::string& why, std::unique_ptr<AsyncIo> io)
+      : BlockSender(channel, {Engine::Direct, io->explain(why)}), reader_(std::move(io)) {}
 
  private:
-  void give_up(int error);
+  uint32_t send_unread(const SourceFile& file, uint64_t offset, uint32_t length,
+                       const ProgressFn& progress, int* error) override;
+  std::span<const std::byte> read_piece(const SourceFile& file, uint64_t offset, size_t max,
+                                        int* error) override;
+  void give_up(int error) { fall_back("direct reading does not work on this source", error); }
 
-  Channel& channel_;
-  std::string why_;
   DirectReader reader_;
-  Hasher hasher_;
-  std::unique_ptr<ReadWriteSender> buffered_;
 };
 
 }  // namespace zx
