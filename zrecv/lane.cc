@@ -145,8 +145,7 @@ std::optional<Digest> IncomingLane::write(const FrameHeader& h, IncomingEntry& e
 void IncomingLane::hash_fresh(IncomingEntry& entry, bool uncached, int* error) {
   while (unhashed_bytes_ > 0 && *error == 0) {
     const auto piece = buffer_.first(std::min<uint64_t>(buffer_.size(), unhashed_bytes_));
-    const ssize_t n = uncached ? pread_uncached(entry.fd(), piece, unhashed_offset_)
-                               : pread_full(entry.fd(), piece, unhashed_offset_);
+    const ssize_t n = pread_full(entry.fd(), piece, unhashed_offset_, uncached);
     if (n != static_cast<ssize_t>(piece.size())) {
       *error = n < 0 ? static_cast<int>(-n) : EIO;
       return;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <vector>
 
 #include "common/base/io.h"
 #include "common/engine/direct_receiver.h"
@@ -114,8 +115,7 @@ int BlockReceiver::receive(int file, uint64_t offset, uint32_t length, const Fre
     const auto piece = buffer_.first(std::min<size_t>(buffer_.size(), length - done));
     // The whole piece, although TLS hands out 16 KiB at a time: fewer and larger writes.
     channel_.recv_exact(piece);
-    const int error = -(uncached() ? pwrite_uncached(file, piece, offset + done)
-                                   : pwrite_full(file, piece, offset + done));
+    const int error = -pwrite_full(file, piece, offset + done, uncached());
     done += static_cast<uint32_t>(piece.size());
     if (error != 0) {
       discard(channel_, length - done);

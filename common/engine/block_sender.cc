@@ -53,8 +53,7 @@ SentBlock BlockSender::send(const SourceFile& file, uint64_t offset, uint32_t le
 std::span<const std::byte> BlockSender::read_piece(const SourceFile& file, uint64_t offset,
                                                    size_t max, int* error) {
   const auto target = buffer_.first(max);
-  const ssize_t n = choice_.uncached ? pread_uncached(file.fd(), target, offset)
-                                     : pread_full(file.fd(), target, offset);
+  const ssize_t n = pread_full(file.fd(), target, offset, choice_.uncached);
   if (n < 0) *error = static_cast<int>(-n);
   return target.first(static_cast<size_t>(std::max<ssize_t>(n, 0)));
 }
