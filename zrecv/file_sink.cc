@@ -32,11 +32,6 @@ mode_t final_mode(const EntryInfo& info, const Target& target, bool keep_full) {
 FileSink::FileSink(Target target, const EntryInfo& info)
     : target_(std::move(target)), info_(info) {}
 
-std::string FileSink::output_name() const {
-  const std::string& dir = target_.dir->path();
-  return dir == "." ? target_.name : dir + (dir.ends_with('/') ? "" : "/") + target_.name;
-}
-
 bool FileSink::look(const Negotiated& agreed) {
   target_.existing = target_.dir->stat_child(target_.name);
   if (!target_.existing) return true;
@@ -49,12 +44,6 @@ void FileSink::open() {
   temp_.emplace(*target_.dir, target_.name);
   if (!info_.sparse && !info_.open_ended && info_.size > kSmallBytes)
     temp_->preallocate(info_.size);
-}
-
-void FileSink::finish(uint64_t size) {
-  struct stat st {};
-  if (fstat(temp_->fd(), &st) != 0 || static_cast<uint64_t>(st.st_size) != size)
-    temp_->truncate(size);
 }
 
 void FileSink::prepare(const CommitPolicy& policy) {

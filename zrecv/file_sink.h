@@ -15,10 +15,10 @@ class FileSink final : public Sink {
   FileSink(Target target, const EntryInfo& info);
 
   const std::string& name() const override { return target_.name; }
-  std::string output_name() const override;
+  std::string output_name() const override { return target_.dir->path_of(target_.name); }
   bool look(const Negotiated& agreed) override;
   void open() override;
-  void finish(uint64_t size) override;
+  void finish(uint64_t size) override { temp_->truncate(size); }
   int fd() const override { return temp_->fd(); }
   std::string describe() const override { return target_.dir->describe(target_.name); }
   void prepare(const CommitPolicy& policy) override;

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <string>
 
+#include "common/base/quote.h"
 #include "common/base/unique_fd.h"
 
 namespace zx {
@@ -24,7 +25,7 @@ class InPlaceFile {
   int fd() const { return fd_.get(); }
   const std::string& path() const { return path_; }
   /// path(), quoted: for messages.
-  std::string describe() const;
+  std::string describe() const { return quote(path_); }
   bool is_device() const { return S_ISBLK(stat_.st_mode); }
   /// As it was when it was opened.
   const struct stat& stat_at_open() const { return stat_; }
