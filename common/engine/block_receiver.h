@@ -9,7 +9,6 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "common/base/page_buffer.h"
 #include "common/engine/policy.h"

@@ -6,6 +6,7 @@
 
 #include "common/base/defer.h"
 #include "common/base/io.h"
+#include "common/file/direct_file.h"
 
 namespace zx {
 namespace {

@@ -11,7 +11,6 @@
 
 #include "common/engine/async_io.h"
 #include "common/engine/block_receiver.h"
-#include "common/file/direct_file.h"
 
 namespace zx {
 

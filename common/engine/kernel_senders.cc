@@ -22,11 +22,37 @@ bool not_supported(int error) {
   return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP;
 }
 
-// How much to hand to one sendfile(2): as much as moves in about a quarter of a second, so that
-// progress, cancelling and messages stay prompt on a slow link and calls stay few on a fast one.
-class PieceSize {
+// Hands the socket as much in one call as moves in about a quarter of a second, so that progress,
+// cancelling and messages stay prompt on a slow link and calls stay few on a fast one.
+class Pieces {
  public:
-  size_t bytes() const { return bytes_; }
+  // Sends `length` bytes by call(done, bytes). ended(errno): whether a failure means that the
+  // source gives no more; if not, it is the socket's. Returns how much was sent.
+  template <typename Call, typename Ended>
+  uint32_t send(Channel& channel, uint32_t length, const ProgressFn& progress, Call call,
+                Ended ended) {
+    uint32_t sent = 0;
+    while (sent < length) {
+      check_stop();
+      const size_t want = std::min<size_t>(bytes_, length - sent);
+      const auto start = Clock::now();
+      const ssize_t n = retry_eintr([&] { return call(sent, want); });
+      if (n == 0 || (n < 0 && ended(errno))) break;
+      if (n < 0) {
+        channel.socket().send_failed(errno);
+        continue;
+      }
+      if (static_cast<size_t>(n) == want)
+        took(Clock::now() - start);
+      else
+        channel.socket().require_connected();
+      sent += static_cast<uint32_t>(n);
+      progress(static_cast<uint64_t>(n));
+    }
+    return sent;
+  }
+
+ private:
   void took(Clock::duration time) {
     constexpr auto kLong = std::chrono::milliseconds(250);
     if (time > kLong)
@@ -35,7 +61,6 @@ class PieceSize {
       bytes_ = std::min(bytes_ * 2, kLargest);
   }
 
- private:
   static constexpr size_t kSmallest = 256 << 10, kLargest = 16 << 20;
   size_t bytes_ = 1 << 20;
 };
@@ -47,40 +72,27 @@ class SendfileSender final : public BlockSender {
  private:
   uint32_t send_unread(const SourceFile& file, uint64_t offset, uint32_t length,
                        const ProgressFn& progress, int* error) override {
-    uint32_t sent = 0;
-    while (sent < length && !fell_back()) {
-      check_stop();
-      const size_t want = std::min<size_t>(piece_.bytes(), length - sent);
-      off_t at = to_off(offset + sent);
-      const auto start = Clock::now();
-      const ssize_t n =
-          retry_eintr([&] { return sendfile(channel_.send_fd(), file.fd(), &at, want); });
-      if (n == 0) break;  // the file ends here now
-      if (n < 0 && not_supported(errno)) {
-        // Nothing was lost, sendfile counts exactly what it has sent.
-        fall_back("sendfile does not work on this source", errno);
-        break;
+    if (fell_back()) return 0;
+    const auto call = [&](uint32_t done, size_t bytes) {
+      off_t at = to_off(offset + done);
+      return sendfile(channel_.send_fd(), file.fd(), &at, bytes);
+    };
+    const auto ended = [&](int failure) {
+      // Nothing was lost, sendfile counts exactly what it has sent.
+      if (not_supported(failure)) {
+        fall_back("sendfile does not work on this source", failure);
+        return true;
       }
       // These come from reading the file, everything else from the socket.
-      if (n < 0 && (errno == EIO || errno == ENOMEM || errno == ESTALE || errno == EUCLEAN)) {
-        *error = errno;
-        break;
-      }
-      if (n < 0) {
-        channel_.socket().send_failed(errno);
-        continue;
-      }
-      if (static_cast<size_t>(n) == want)
-        piece_.took(Clock::now() - start);
-      else
-        channel_.socket().require_connected();
-      sent += static_cast<uint32_t>(n);
-      progress(static_cast<uint64_t>(n));
-    }
-    return sent;
+      const bool reading =
+          failure == EIO || failure == ENOMEM || failure == ESTALE || failure == EUCLEAN;
+      if (reading) *error = failure;
+      return reading;
+    };
+    return pieces_.send(channel_, length, progress, call, ended);
   }
 
-  PieceSize piece_;
+  Pieces pieces_;
 };
 
 // By splice(2): file -> private pipe -> socket. Like sendfile(2), which has such a pipe of 64 KiB
@@ -162,55 +174,35 @@ class MmapSender final : public BlockSender {
     }
     const Defer unmap([&] { (void)munmap(map, skip + length); });
     const auto mapped = std::span(static_cast<const std::byte*>(map) + skip, length);
-    uint32_t sent = 0;
-    while (sent < length) {
+    if (channel_.send_fd() < 0) return send_copies(mapped, progress);
+    return pieces_.send(
+        channel_, length, progress,
+        [&](uint32_t done, size_t bytes) {
+          return ::send(channel_.send_fd(), mapped.data() + done, bytes, MSG_NOSIGNAL | MSG_MORE);
+        },
+        [](int failure) { return failure == EFAULT; });
+  }
+
+  uint32_t send_copies(std::span<const std::byte> mapped, const ProgressFn& progress) {
+    size_t sent = 0;
+    while (sent < mapped.size()) {
       check_stop();
-      const size_t n = channel_.send_fd() >= 0 ? send_mapped(mapped.subspan(sent))
-                                               : send_copy(mapped.subspan(sent));
-      if (n == 0) break;
-      sent += static_cast<uint32_t>(n);
-      progress(n);
+      const size_t want = std::min(buffer_.size(), mapped.size() - sent);
+      const iovec to{buffer_.span().data(), want};
+      const iovec from{const_cast<std::byte*>(mapped.data()) + sent, want};
+      const ssize_t n = process_vm_readv(getpid(), &to, 1, &from, 1, 0);
+      if (n < 0 && errno != EFAULT)
+        fall_back("the TLS record layer is in user space, and copying from a mapping is refused",
+                  errno);
+      if (n <= 0) break;
+      channel_.send(buffer_.first(static_cast<size_t>(n)), More::Yes);
+      sent += static_cast<size_t>(n);
+      progress(static_cast<uint64_t>(n));
     }
-    return sent;
+    return static_cast<uint32_t>(sent);
   }
 
-  // Both send a piece of it, and return 0 when the file has no more.
-
-  size_t send_mapped(std::span<const std::byte> mapped) {
-    const auto piece = mapped.first(std::min(piece_.bytes(), mapped.size()));
-    for (;;) {
-      const auto start = Clock::now();
-      const ssize_t n = retry_eintr([&] {
-        return ::send(channel_.send_fd(), piece.data(), piece.size(), MSG_NOSIGNAL | MSG_MORE);
-      });
-      if (n < 0 && errno == EFAULT) return 0;
-      if (n < 0) {
-        channel_.socket().send_failed(errno);
-        check_stop();
-        continue;
-      }
-      if (static_cast<size_t>(n) == piece.size())
-        piece_.took(Clock::now() - start);
-      else
-        channel_.socket().require_connected();
-      return static_cast<size_t>(n);
-    }
-  }
-
-  size_t send_copy(std::span<const std::byte> mapped) {
-    const size_t want = std::min(buffer_.size(), mapped.size());
-    const iovec to{buffer_.span().data(), want};
-    const iovec from{const_cast<std::byte*>(mapped.data()), want};
-    const ssize_t n = process_vm_readv(getpid(), &to, 1, &from, 1, 0);
-    if (n < 0 && errno != EFAULT)
-      fall_back("the TLS record layer is in user space, and copying from a mapping is refused",
-                errno);
-    if (n <= 0) return 0;
-    channel_.send(buffer_.first(static_cast<size_t>(n)), More::Yes);
-    return static_cast<size_t>(n);
-  }
-
-  PieceSize piece_;
+  Pieces pieces_;
 };
 
 }  // namespace
