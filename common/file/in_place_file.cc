@@ -41,17 +41,16 @@ InPlaceFile::InPlaceFile(const std::string& path) : path_(path) {
   if (!is_device()) return;
   const auto bytes = block_device_bytes(fd_.get());
   if (!bytes) throw_file_errno(describe() + ": size of the block device", errno);
-  device_bytes_ = *bytes;
+  stat_.st_size = to_off(*bytes);
 }
 
 void InPlaceFile::reserve(uint64_t size) {
-  if (is_device() && size > device_bytes_)
+  if (size <= static_cast<uint64_t>(stat_.st_size)) return;  // what is there needs no room
+  if (is_device())
     throw Error(ExitStatus::NoSpace, describe() + ": the block device has " +
-                                         std::to_string(device_bytes_) + " bytes, not " +
+                                         std::to_string(stat_.st_size) + " bytes, not " +
                                          std::to_string(size));
-  // What is there already needs no room.
-  if (!is_device() && size > static_cast<uint64_t>(stat_.st_size))
-    reserve_space(fd_.get(), size, describe(), KeepLength::Yes);
+  reserve_space(fd_.get(), size, describe(), KeepLength::Yes);
 }
 
 void InPlaceFile::zero(uint64_t offset, uint64_t length) {

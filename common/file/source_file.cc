@@ -23,22 +23,19 @@ bool same_time(const timespec& a, const timespec& b) {
   return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
-uint64_t next_serial() {
-  static std::atomic<uint64_t> last{0};
-  return ++last;
-}
+std::atomic<uint64_t> last_serial{0};
 
 }  // namespace
 
 SourceFile::SourceFile(UniqueFd fd, std::string name)
-    : path_(std::move(name)), fd_(std::move(fd)), serial_(next_serial()) {
+    : path_(std::move(name)), fd_(std::move(fd)), serial_(++last_serial) {
   if (fstat(fd_.get(), &stat_) != 0)
     throw_errno(ExitStatus::FileIo, quote(path_) + ": stat", errno);
   if (!S_ISREG(stat_.st_mode))
     throw Error(ExitStatus::FileIo, quote(path_) + ": not a regular file");
 }
 
-SourceFile::SourceFile(const std::string& path) : path_(path), serial_(next_serial()) {
+SourceFile::SourceFile(const std::string& path) : path_(path), serial_(++last_serial) {
   const auto refuse = [&](const char* why) {
     throw Error(ExitStatus::FileIo, quote(path) + ": " + why);
   };
