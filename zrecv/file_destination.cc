@@ -33,10 +33,7 @@ class FileSink final : public Sink {
       : target_(std::move(target)), info_(info), keep_full_mode_(keep_full_mode) {}
 
   const std::string& name() const override { return target_.name; }
-  std::string output_name() const override {
-    const std::string& dir = target_.dir->path();
-    return dir == "." ? target_.name : dir + (dir.ends_with('/') ? "" : "/") + target_.name;
-  }
+  std::string output_name() const override { return target_.dir->path_of(target_.name); }
   std::string describe() const override { return target_.dir->describe(target_.name); }
 
   bool look(const Negotiated& agreed) override {
@@ -57,8 +54,7 @@ class FileSink final : public Sink {
   }
   int fd() const override { return temp_->fd(); }
   void finish(uint64_t size) override {
-    struct stat st {};
-    if (fstat(fd(), &st) != 0 || static_cast<uint64_t>(st.st_size) != size) temp_->truncate(size);
+    temp_->truncate(size);
     const timespec mtime{info_.mtime_sec, info_.mtime_nsec};
     temp_->set_metadata(final_mode(), keep_time_ ? &mtime : nullptr);
   }

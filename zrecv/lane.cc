@@ -20,6 +20,8 @@ constexpr uint32_t kShortBlockBytes = 256 << 10;
 constexpr size_t kMaxAnswerBytes = 4 << 10;
 // Between two looks whether another lane has ended.
 constexpr std::chrono::milliseconds kLookForRival{10};
+// For blocks that are received a second time.
+const Choice kSentAgain{Engine::ReadWrite, "sent again"};
 
 }  // namespace
 
@@ -100,7 +102,8 @@ std::optional<Digest> IncomingLane::write(const FrameHeader& h, IncomingEntry& e
     return std::nullopt;
   }
   const bool resent = (h.flags & kFlagResent) != 0;
-  const auto buffered = resent ? make_buffered_receiver(link_.channel()) : nullptr;
+  std::optional<BlockReceiver> buffered;
+  if (resent) buffered.emplace(link_.channel(), kSentAgain);
   BlockReceiver& engine = resent ? *buffered : engines_.pick(*facts);
   hasher_.reset();
   unhashed_offset_ = h.offset;
@@ -138,8 +141,7 @@ std::optional<Digest> IncomingLane::write(const FrameHeader& h, IncomingEntry& e
 void IncomingLane::hash_fresh(IncomingEntry& entry, bool uncached, int* error) {
   while (unhashed_bytes_ > 0 && *error == 0) {
     const auto piece = buffer_.first(std::min<uint64_t>(buffer_.size(), unhashed_bytes_));
-    const ssize_t n = uncached ? pread_uncached(entry.fd(), piece, unhashed_offset_)
-                               : pread_full(entry.fd(), piece, unhashed_offset_);
+    const ssize_t n = pread_full(entry.fd(), piece, unhashed_offset_, uncached);
     if (n != static_cast<ssize_t>(piece.size())) {
       *error = n < 0 ? static_cast<int>(-n) : EIO;
       return;

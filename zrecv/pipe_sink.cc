@@ -66,8 +66,7 @@ void PipeSink::open() {
   if (verify_first_) return hold_back();
   spool_ = Spool::in_memory();
   // At once, so that holes at the end are there to be read: they are not written.
-  if (!info_.open_ended && ftruncate(spool_->fd(), to_off(info_.size)) != 0)
-    throw_file_errno(describe() + ": set length", errno);
+  if (!info_.open_ended) set_length(spool_->fd(), info_.size, describe());
   if (file_digest_) {
     hasher_.emplace();
     hash_buffer_.emplace(kPieceBytes);
@@ -96,17 +95,11 @@ void PipeSink::hold_back() {
     return;
   }
   spool_place_ = quote(directory);
-  if (info_.sparse || info_.open_ended) return;
-  if (const int error = reserve_space(spool_->fd(), info_.size))
-    throw_file_errno(describe() + ": reserve space for " + std::to_string(info_.size) + " bytes",
-                     error);
+  if (!info_.sparse && !info_.open_ended) reserve_space(spool_->fd(), info_.size, describe());
 }
 
 void PipeSink::finish(uint64_t size) {
-  struct stat st {};
-  if (fstat(fd(), &st) == 0 && static_cast<uint64_t>(st.st_size) == size) return;
-  if (retry_eintr([&] { return ftruncate(fd(), to_off(size)); }) != 0)
-    throw_file_errno(describe() + ": set length", errno);
+  set_length(fd(), size, describe());
 }
 
 // --- while content comes

@@ -124,7 +124,6 @@ class Console : public Notices {
   void finish_with(int exit, std::string_view status, const std::string& error,
                    const Ledger& ledger);
   void write_digest(const EntryOutcome& outcome);
-  void warn(const std::string& text);
   void print_summary(const Totals& totals, double time);
   double seconds() const;
 

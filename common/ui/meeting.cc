@@ -6,9 +6,23 @@
 namespace zx {
 namespace {
 
+// What both ways to meet have in common.
+Security basic_security(const CommonOptions& options) {
+  Security security;
+  security.mode = options.plain ? Mode::Plain : Mode::TlsPsk;
+  security.ktls = options.ktls;
+  security.key_limit_bytes = options.key_limit_bytes;
+  if (!options.plain)
+    security.suites = usable_suites(options.suite.value_or(suites_fast_here()), options.ktls);
+  return security;
+}
+
 std::unique_ptr<Session> meet_by_ssh(const CommonOptions& options, const Remote& remote, Role role,
                                      const Terms& terms, Console& console) {
-  const Security security = make_ssh_security(options);
+  std::string from_environment = take_key_from_environment();  // ssh would inherit it
+  wipe(from_environment);
+  Security security = basic_security(options);
+  security.key = Key::generate();
   SshMet started = start_by_ssh(*remote.ssh, options.ssh, remote.named, options.family,
                                 options.timeout, role, security, console);
   console.summary().set_via(started.via, started.why);
@@ -30,9 +44,15 @@ std::unique_ptr<Session> meet_directly(const CommonOptions& options,
   const char* program = role == Role::Sender ? "zsend" : "zrecv";
   const Security security = make_security(options, remote, program, &one_time_key);
   if (options.listen) console.invite({options.listen->host, one_time_key, paste_command});
+  Rendezvous rendezvous;
+  if (remote) rendezvous.connect_to = remote->address;
+  rendezvous.listen_on = options.listen;
+  rendezvous.family = options.family;
+  rendezvous.wait = options.wait;
+  rendezvous.timeout = options.timeout;
   const auto give_up = Clock::now() + options.timeout;
   for (;;) {
-    FirstConnection first = meet(make_rendezvous(options, remote), role, security, console);
+    FirstConnection first = meet(rendezvous, role, security, console);
     const bool connector = first.connector;
     try {
       return open_session(std::move(first), role, security, options.timeout, terms, console);
@@ -45,6 +65,39 @@ std::unique_ptr<Session> meet_directly(const CommonOptions& options,
 }
 
 }  // namespace
+
+Security make_security(const CommonOptions& options, const std::optional<DirectEndpoint>& remote,
+                       const char* program, std::string* one_time) {
+  Security security = basic_security(options);
+  if (options.certificates) security.mode = Mode::TlsCert;
+  security.no_auth = options.no_auth;
+  // Taken out of the environment in any case: nothing that is started from here shall see it.
+  std::string from_environment = take_key_from_environment();
+  const Defer wiper([&] { wipe(from_environment); });
+  if (options.no_auth) return security;
+  if (options.certificates) {
+    check_certificates(*options.certificates);
+    security.certificates = options.certificates;
+    if (remote) security.host = remote->address.host;
+    return security;
+  }
+  if (options.key_file) {
+    security.key = read_key_file(*options.key_file);
+  } else if (!from_environment.empty()) {
+    security.key = parse_environment_key(from_environment);
+  } else if (options.listen) {
+    security.key = Key::generate();
+    *one_time = security.key->text();
+  } else {
+    security.key = ask_for_key(program);
+    if (!security.key)
+      throw Error(
+          ExitStatus::Auth,
+          "no key: give --key-file FILE, or ZXFER_KEY in the environment (the listening side "
+          "prints it)");
+  }
+  return security;
+}
 
 std::unique_ptr<Session> meet_peer(const CommonOptions& options, const Remote& remote, Role role,
                                    const Terms& terms, const PasteCommandFn& paste_command,

@@ -100,7 +100,12 @@ void Console::entry(const EntryOutcome& o) {
   if (o.status != ExitStatus::Ok) return print(program_ + ": error: " + o.reason);
   if (o.skipped && !options_.quiet)
     print(program_ + ": " + quote(o.name) + ": skipped: " + o.reason);
-  if (o.changed) warn(quote(o.name) + " changed while it was sent; what was sent is committed");
+  if (o.changed) {
+    const std::string text =
+        quote(o.name) + " changed while it was sent; what was sent is committed";
+    write_json(json_event("warning").text("text", text).str());
+    if (!options_.quiet) print(program_ + ": warning: " + text);
+  }
   if (o.digest && digest_fd_ >= 0) write_digest(o);
 }
 
