@@ -78,9 +78,9 @@ class Socket {
   /// (sendfile, splice): EAGAIN is the idle time-out.
   [[noreturn]] void fail(const char* operation, int error) const;
 
-  /// The same for a send, which is to be repeated when this returns: nothing could leave for the
-  /// idle time, but the peer has said something in it. So it lives and does not read, because it
-  /// waits for somebody else, who takes what it receives.
+  /// The same for a send, which is to be repeated when this returns: nothing could leave for some
+  /// time, but the peer has said something in the idle time. So it lives and does not read, because
+  /// it waits for somebody else, who takes what it receives.
   void send_failed(int error) const;
 
   int fd() const { return fd_.get(); }
@@ -92,6 +92,7 @@ class Socket {
  private:
   void wait_until_deadline(short events);
   void apply_idle();
+  bool is_silent() const;
   size_t wait_for_rate(size_t wanted);
 
   UniqueFd fd_;

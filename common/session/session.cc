@@ -294,7 +294,8 @@ void Session::recover(const Error& lost) {
                                    " (through ssh the connection is not made again; the same "
                                    "command starts over)");
   try {
-    link_->look_for_peer_error();
+    // Of a silent connection nothing more comes: not even the rest of what has begun to.
+    if (lost.status() != ExitStatus::Timeout) link_->look_for_peer_error();
   } catch (const Error& last_word) {
     if (last_word.origin() == Origin::Peer) throw;  // the more telling one
   }
