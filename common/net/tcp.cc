@@ -262,6 +262,11 @@ void Socket::shutdown_send() {
   (void)shutdown(fd_.get(), SHUT_WR);
 }
 
+void Socket::reset() {
+  const sockaddr nobody{AF_UNSPEC, {}};
+  (void)::connect(fd_.get(), &nobody, sizeof nobody);
+}
+
 void Socket::drain(milliseconds limit) {
   const auto deadline = Clock::now() + (stop_requested() ? std::min(limit, kLastMoment) : limit);
   std::array<std::byte, 1 << 16> scrap{};

@@ -69,6 +69,8 @@ class Socket {
   bool readable_now();
   /// No more sending (FIN). Errors are ignored: the peer may be gone.
   void shutdown_send();
+  /// The peer finds a reset, not the end of what was sent (TCP only; does nothing else).
+  void reset();
   /// Reads and drops what the peer still sends until it ends or `limit` has passed, so that closing
   /// does not become a reset that destroys what we sent last. After a stop signal a moment has to
   /// do.

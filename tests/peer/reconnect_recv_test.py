@@ -167,6 +167,25 @@ def what_zrecv_says_comes_again(form):
 
 
 @cases([(form, form) for form in FORMS])
+def an_end_instead_of_bye(form):
+    """Without TLS the end that follows BYE is the word that it was heard. Who has not heard it answers with a reset."""
+    with Session(form) as session:
+        session.send_file(ONE)
+        session.peer.say(s.fin(1))
+        while session.verdict is None:
+            session.note(session.peer.read())
+        lost = session.peer
+        lost.end_sending()
+        try:
+            raise AssertionError(f"not a reset: {lost.socket.recv(1)}")
+        except ConnectionResetError:
+            pass
+        session.lose("reset")
+        session.up_to_bye([ONE])
+        session.run.expect(0, files={"f": CONTENT})
+
+
+@cases([(form, form) for form in FORMS])
 def a_hundred_losses_hold_no_descriptor(form):
     with Session(form) as session:
         descriptors = []

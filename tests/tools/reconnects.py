@@ -65,8 +65,8 @@ def large_cuts(name, whole):
 def byte_cuts(runs, name, whole):
     for side, total in zip(SIDES, runs.totals(name)):
         # The sample: the middle of the handshake, of the session, and both ends of the last message.
-        for n in range(total) if whole else sorted({total // 3, total * 2 // 3, total - LAST_WORD - 5, total - 1}):
-            for how in ("", ",fin") if whole else ("", ",fin")[n % 2:n % 2 + 1]:
+        for n in range(total) if whole else sorted({total // 3, total * 2 // 3, total - LAST_WORD - 5, total - 20}):
+            for how in ("", ",fin") if whole or n >= total - LAST_WORD else ("", ",fin")[n % 2:n % 2 + 1]:
                 yield f"{name}/cut={n}{how},on=0,from={side}"
 
 

@@ -66,7 +66,7 @@ class Plan(unittest.TestCase):
                 return [900, 700]
         self.assertEqual(len(set(byte_cuts(Counted, "byte", True))), 2 * 1600)
         self.assertIn("byte/cut=899,on=0,from=connector", set(byte_cuts(Counted, "byte", True)))
-        self.assertEqual(len(set(byte_cuts(Counted, "byte", False))), 8)
+        self.assertEqual(len(set(byte_cuts(Counted, "byte", False))), 10)
 
     def test_a_scenario_has_what_it_needs(self):
         for scenario in SCENARIOS.values():
