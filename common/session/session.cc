@@ -294,7 +294,8 @@ void Session::recover(const Error& lost) {
                                    " (through ssh the connection is not made again; the same "
                                    "command starts over)");
   try {
-    link_->look_for_peer_error();
+    // Of a silent connection nothing more comes: not even the rest of what has begun to.
+    if (lost.status() != ExitStatus::Timeout) link_->look_for_peer_error();
   } catch (const Error& last_word) {
     if (last_word.origin() == Origin::Peer) throw;  // the more telling one
   }
@@ -330,7 +331,9 @@ bool Session::try_again(Clock::time_point give_up) {
 void Session::replace(Clock::time_point give_up, const Error* lost) {
   for (;;) {
     connections_->forget(0);
-    (void)shutdown(link_->channel().socket().fd(), SHUT_RDWR);  // so that the peer hears of it
+    // So that the peer hears of it. In plain mode an end in order would say that BYE was heard.
+    if (link_->channel().cipher().empty()) link_->channel().socket().reset();
+    (void)shutdown(link_->channel().socket().fd(), SHUT_RDWR);
     try {
       auto joined = connections_->next(0, link_->taken(), std::min(give_up, Clock::now() + kSlice));
       link_->replace_channel(std::move(joined.channel), joined.peer_has_taken);
