@@ -44,7 +44,7 @@ class Link {
   Bytes take_queued() { return std::exchange(queued_, {}); }
   void payload_done();
   size_t queued_bytes() const { return queued_.size(); }
-  /// Sends what is queued. Blocking.
+  /// Sends what is queued, and how much was taken when the peer should know. Blocking.
   void flush();
   /// queue() and flush().
   void send(FrameType type, uint64_t entry, uint64_t offset, Bytes body);
@@ -112,6 +112,7 @@ class Link {
 
  private:
   bool look_is_due();
+  void queue_heartbeat();
   // Nothing for a frame that needs no answer.
   std::optional<Frame> read_one();
   std::optional<Frame> receive_one();
