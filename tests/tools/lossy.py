@@ -3,9 +3,10 @@ ends: for reconnects.py and reconnect_times.py.
 
 The oracle: the content is equal and nothing else is left, both programs end with 0, both have reported a reconnect
 where both had agreed on a session, none has waited until a connection was silent, and what was sent again is
-bounded. The bound: of each connection that was lost, no more than it had carried, and no more than what waits for
-its ACK, which are the blocks in the receiver's socket (tcp_rmem) and one on either side of it. Counted are the
-bytes at the proxy, less the content and what connections themselves need.
+bounded. The bound: of each connection that was lost, no more than it had carried, and no more than can wait for an
+ACK that the sender has read: what the sockets on the way hold, to the proxy and from there (tcp_rmem, tcp_wmem), and
+the blocks that are begun or verified at either end. Counted are the bytes at the proxy, less the content and what
+connections themselves need. Where sockets may be large, as they are by default, only the first half says much.
 """
 import dataclasses
 import os
@@ -111,9 +112,12 @@ def judge(o):
     return wrong
 
 
-def receive_buffer():
-    with open("/proc/sys/net/ipv4/tcp_rmem", encoding="ascii") as f:
-        return int(f.read().split()[2])
+def window():
+    sockets = 0
+    for name in ("tcp_rmem", "tcp_wmem"):
+        with open(f"/proc/sys/net/ipv4/{name}", encoding="ascii") as f:
+            sockets += 2 * int(f.read().split()[2])
+    return sockets + WINDOW_BLOCKS * MIB
 
 
 class Runs:
@@ -126,7 +130,7 @@ class Runs:
         made.end()
         with open(self.key, encoding="ascii") as f:
             self.key = f.read().strip()
-        self.window = receive_buffer() + WINDOW_BLOCKS * MIB
+        self.window = window()
         self.lock, self.sources = threading.Lock(), {}
         self.counting, self.counted = threading.Lock(), {}
 
