@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "common/base/error.h"
 #include "common/base/io.h"
 #include "common/net/key.h"
 
@@ -95,7 +96,7 @@ ssize_t PipeOutput::hand_over(int file, uint64_t offset, size_t bytes) {
   if (n == 0) return -EIO;  // the file is shorter than what was verified of it
   if (errno == EAGAIN) return 0;
   // Opened for appending, or a file system of its own ways.
-  if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) return -errno;
+  if (!is_unsupported(errno)) return -errno;
   kind_ = Kind::Other;
   return copy(file, offset, bytes);
 }

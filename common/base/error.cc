@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "common/base/error.h"
 
+#include <cerrno>
 #include <cstring>
 
 namespace zx {
+
+bool is_unsupported(int error) {
+  return error == EOPNOTSUPP || error == EINVAL || error == ENOSYS || error == ENOTTY;
+}
+
+bool is_denied(int error) {
+  return error == EPERM || error == EACCES;
+}
 
 std::string errno_text(int error) {
   char buffer[256] = "";

@@ -34,6 +34,12 @@ class Error : public std::runtime_error {
   Origin origin_;
 };
 
+/// The errno says that kernel or file system cannot do such a thing at all, here.
+bool is_unsupported(int error);
+
+/// The errno says that it may not be done: rights, a mount without owners, a system call filter.
+bool is_denied(int error);
+
 /// strerror(3) without its static buffer.
 std::string errno_text(int error);
 

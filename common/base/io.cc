@@ -4,16 +4,13 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "common/base/error.h"
+
 namespace zx {
 namespace {
 
 // The headers of Debian 12 do not have it.
 constexpr int kRwfDontcache = 0x80;
-
-// Unknown to the kernel, or not for this file system.
-bool refused(int error) {
-  return error == EOPNOTSUPP || error == EINVAL || error == ENOSYS;
-}
 
 }  // namespace
 
@@ -26,7 +23,7 @@ ssize_t pread_full(int fd, std::span<std::byte> buffer, uint64_t offset, bool un
       return uncached ? preadv2(fd, &piece, 1, at, kRwfDontcache)
                       : pread(fd, piece.iov_base, piece.iov_len, at);
     });
-    if (n < 0 && uncached && refused(errno)) {
+    if (n < 0 && uncached && is_unsupported(errno)) {
       uncached = false;
       continue;
     }
@@ -47,7 +44,7 @@ int pwrite_full(int fd, std::span<const std::byte> buffer, uint64_t offset, bool
       return uncached ? pwritev2(fd, &piece, 1, at, kRwfDontcache)
                       : pwrite(fd, piece.iov_base, piece.iov_len, at);
     });
-    if (n < 0 && uncached && refused(errno)) {
+    if (n < 0 && uncached && is_unsupported(errno)) {
       uncached = false;
       continue;
     }

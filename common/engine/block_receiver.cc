@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <vector>
 
+#include "common/base/error.h"
 #include "common/base/io.h"
 #include "common/engine/direct_receiver.h"
 
@@ -78,7 +79,7 @@ class SpliceReceiver final : public BlockReceiver {
         continue;
       }
       const int error = n == 0 ? EIO : errno;
-      if (error == EINVAL || error == ENOSYS || error == EOPNOTSUPP) {
+      if (is_unsupported(error)) {
         fall_back("splice does not work on this destination", error);
         continue;
       }

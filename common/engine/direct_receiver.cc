@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "common/base/defer.h"
+#include "common/base/error.h"
 #include "common/base/io.h"
 #include "common/file/direct_file.h"
 
@@ -80,7 +81,7 @@ void DirectReceiver::reap(int file, int* error) {
   slot.busy = false;
   if (done.result >= 0 && static_cast<size_t>(done.result) == slot.bytes) return;
   if (*error != 0) return;
-  if (done.result == -EINVAL || done.result == -EOPNOTSUPP) {
+  if (is_unsupported(-done.result)) {
     give_up(-done.result);
   } else if (done.result < 0 && done.result != -EAGAIN && done.result != -EINTR) {
     *error = -done.result;

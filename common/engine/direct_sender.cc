@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "common/base/error.h"
 #include "common/base/io.h"
 
 namespace zx {
@@ -58,7 +59,7 @@ void DirectSender::settle_head(const SourceFile& file) {
     slots_[done.slot].result = done.result;
     slots_[done.slot].ended = true;
   }
-  if (slot.result == -EINVAL || slot.result == -EOPNOTSUPP) give_up(-slot.result);
+  if (is_unsupported(-slot.result)) give_up(-slot.result);
   const uint64_t expected = std::min<uint64_t>(slot.bytes, file_size_ - slot.at);
   if (slot.result < 0 || static_cast<uint64_t>(slot.result) < expected)
     slot.result = static_cast<int>(

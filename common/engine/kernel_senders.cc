@@ -11,16 +11,13 @@
 #include <cerrno>
 
 #include "common/base/defer.h"
+#include "common/base/error.h"
 #include "common/base/io.h"
 #include "common/engine/direct_sender.h"
 #include "common/engine/splice_pipe.h"
 
 namespace zx {
 namespace {
-
-bool not_supported(int error) {
-  return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP;
-}
 
 // Hands the socket as much in one call as moves in about a quarter of a second, so that progress,
 // cancelling and messages stay prompt on a slow link and calls stay few on a fast one.
@@ -79,7 +76,7 @@ class SendfileSender final : public BlockSender {
     };
     const auto ended = [&](int failure) {
       // Nothing was lost, sendfile counts exactly what it has sent.
-      if (not_supported(failure)) {
+      if (is_unsupported(failure)) {
         fall_back("sendfile does not work on this source", failure);
         return true;
       }
@@ -115,7 +112,7 @@ class SpliceSender final : public BlockSender {
         return splice(file.fd(), &at, pipe_.write_end.get(), nullptr, want, SPLICE_F_MOVE);
       });
       if (n == 0) break;  // the file ends here now
-      if (n < 0 && not_supported(errno)) {
+      if (n < 0 && is_unsupported(errno)) {
         fall_back("splice does not work on this source", errno);
         break;
       }

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <vector>
 
+#include "common/base/error.h"
 #include "common/base/io.h"
 
 namespace zx {
@@ -58,7 +59,7 @@ std::optional<uint64_t> resident_bytes(int fd, uint64_t size) {
   Cachestat found{};
   if (syscall(kCachestatCall, fd, &range, &found, 0) == 0)
     return std::min(size, found.cached * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)));
-  if (errno != ENOSYS) return std::nullopt;
+  if (!is_unsupported(errno) && !is_denied(errno)) return std::nullopt;
   return by_mincore(fd, size);
 }
 

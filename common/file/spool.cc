@@ -33,7 +33,7 @@ ssize_t Spool::append_from(int source, size_t max_bytes) {
         retry_eintr([&] { return splice(source, nullptr, fd_.get(), &at, max_bytes, 0); });
     if (n > 0) end_ += static_cast<uint64_t>(n);
     if (n >= 0) return n;
-    if (errno != EINVAL) return -errno;
+    if (!is_unsupported(errno)) return -errno;
     can_splice_ = false;  // not a pipe
   }
   std::byte buffer[64 << 10];  // as much as a read(2) from most pipes gives (pipe(7))

@@ -180,7 +180,7 @@ void write_key_file(const std::string& path, const Key& key) {
   std::string text = key.text() + "\n";
   int error = -pwrite_full(fd.get(), std::as_bytes(std::span(text)), 0);
   wipe(text);
-  if (error == 0 && fsync(fd.get()) != 0) error = errno;
+  if (error == 0 && fsync(fd.get()) != 0 && !is_unsupported(errno)) error = errno;
   if (error == 0) error = fd.close();
   if (error != 0) {
     (void)unlink(path.c_str());  // the error that is reported is the first one
