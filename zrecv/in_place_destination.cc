@@ -50,6 +50,7 @@ class InPlaceSink final : public Sink {
   }
 
   void sync() override { file_->sync(); }
+  void close() override { file_->close(); }
   void publish(uint64_t size) override { file_->commit(size); }
 
  private:

@@ -23,7 +23,9 @@ EntryInfo info_of(const std::string& name, const SourceFile& file) {
   info.name = {name};
   info.size = file.size();
   info.mtime_sec = st.st_mtim.tv_sec;
-  info.mtime_nsec = static_cast<uint32_t>(st.st_mtim.tv_nsec);
+  // Some file systems give nonsense, negative for instance.
+  const auto nanoseconds = static_cast<uint64_t>(st.st_mtim.tv_nsec);
+  info.mtime_nsec = nanoseconds < 1'000'000'000 ? static_cast<uint32_t>(nanoseconds) : 0;
   info.mode = st.st_mode & 07777;
   info.sparse = file.sparse();
   return info;

@@ -89,10 +89,15 @@ void InPlaceFile::sync() {
   if (fsync(fd_.get()) != 0) throw_file_errno(describe() + ": sync to disk", errno);
 }
 
+void InPlaceFile::close() {
+  if (!fd_.valid()) return;
+  if (fstat(fd_.get(), &closed_) != 0) throw_file_errno(describe() + ": stat", errno);
+  if (const int error = fd_.close(); error != 0) throw_file_errno(describe() + ": close", error);
+}
+
 void InPlaceFile::commit(uint64_t size) {
-  struct stat now {};
-  if (fstat(fd_.get(), &now) != 0) throw_file_errno(describe() + ": stat", errno);
-  if (!is_device() && static_cast<uint64_t>(now.st_size) != size)
+  close();
+  if (!is_device() && static_cast<uint64_t>(closed_.st_size) != size)
     throw Error(ExitStatus::FileIo, describe() + ": was changed by somebody else");
   touched_ = false;
 }

@@ -48,7 +48,10 @@ class InPlaceFile {
   void set_metadata(const mode_t* mode, const timespec* mtime);
   /// fsync(2), once, as of TempFile::sync(). Throws Error{FileIo|NoSpace}.
   void sync();
-  /// From here on there is nothing to remark on. Throws Error{FileIo} when a regular file has not
+  /// Closes it, once, after sync(): what a file system says only now is thrown as
+  /// Error{FileIo|NoSpace}.
+  void close();
+  /// close(), and from here on there is nothing to remark on. Throws Error{FileIo} when a regular file has not
   /// `size` bytes: somebody else was at it.
   void commit(uint64_t size);
 
@@ -59,7 +62,7 @@ class InPlaceFile {
  private:
   std::string path_;
   UniqueFd fd_;
-  struct stat stat_ {};
+  struct stat stat_ {}, closed_ {};  // when it was opened, and when it was closed
   std::atomic<bool> touched_ = false;
 };
 

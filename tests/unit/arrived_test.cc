@@ -213,6 +213,19 @@ TEST_CASE("Arrived: of a lost lane only what is verified stays") {
   CHECK(a.sum() == sum_of({{0, 100}, {100, 100}, {200, 100}, {300, 100}}));
 }
 
+TEST_CASE("Arrived: a source that was cut meanwhile does not shorten what is there already") {
+  Arrived a(400, kBlock, BlockOrder::InTurn);
+  receive(a, 0, 100);
+  receive(a, 100, 100);
+  a.release(0);
+  // Its ACK was lost, and the block comes again, shorter: the sender learns which copy counts.
+  const auto again = a.claim(data(100, 50, 1), 0);
+  CHECK(again.kind == Arrived::Claim::Known);
+  CHECK(again.known.length == 100);
+  CHECK(a.complete(200));
+  CHECK(a.sum() == sum_of({{0, 100}, {100, 100}}));
+}
+
 TEST_CASE("Arrived: a block that its sender has moved to another lane") {
   Arrived a(400, kBlock, BlockOrder::Any);
   REQUIRE(a.claim(data(0, 100), 1).kind == Arrived::Claim::Take);
