@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "zrecv/batch.h"
 
-#include <unistd.h>
-
 #include <map>
 #include <optional>
 #include <set>
@@ -10,6 +8,7 @@
 #include "common/base/error.h"
 #include "common/base/stop.h"
 #include "common/base/wait.h"
+#include "common/file/space.h"
 
 namespace zx {
 namespace {
@@ -39,24 +38,37 @@ void attempt(Verified& entry, Step&& step) {
 class Once {
  public:
   template <typename Step>
-  void run(const HeldDir* dir, Step&& step) {
-    const auto [at, first] = results_.try_emplace(dir);
+  void run(Sink& sink, Step&& step) {
+    const auto [at, first] = results_.try_emplace(sink.directory());
+    auto& [failure, caveats] = at->second;
     if (first) {
       try {
-        step();
+        step(*sink.directory(), caveats);
       } catch (const Error& error) {
-        at->second = error;
+        failure = error;
       }
     }
-    if (at->second) throw Error(*at->second);
+    if (failure) throw Error(*failure);
+    sink.caveats.insert(caveats.begin(), caveats.end());
   }
 
  private:
-  std::map<const HeldDir*, std::optional<Error>> results_;
+  std::map<const HeldDir*, std::pair<std::optional<Error>, Caveats>> results_;
 };
 
-void sync_file_system(const HeldDir& dir) {
-  if (syncfs(dir.fd()) != 0) throw_file_errno(dir.describe(".") + ": sync the file system", errno);
+void sync_file_system(const HeldDir& dir, Caveats& caveats) {
+  sync_to_disk(dir.fd(), dir.describe(".") + ": sync the file system", caveats, /*whole=*/true);
+}
+
+void sync_names(const HeldDir& dir, Caveats& caveats) {
+  try {
+    dir.sync(caveats);
+  } catch (const Error& error) {
+    // It cannot be undone.
+    throw Error(error.status(),
+                std::string(error.what()) +
+                    "; the new content is in place, but may not survive a power cut");
+  }
 }
 
 }  // namespace
@@ -187,7 +199,10 @@ void Committer::commit(Batch& batch) {
   for (Item& item : batch.items)
     attempt(item.entry, [&] { item.entry.sink->publish(item.entry.outcome.bytes); });
   if (sync_) sync_directories(batch);
-  for (Item& item : batch.items) deliver(std::move(item.entry.outcome));
+  for (Item& item : batch.items) {
+    item.entry.outcome.caveats = std::move(item.entry.sink->caveats);
+    deliver(std::move(item.entry.outcome));
+  }
 }
 
 void Committer::sync_files(Batch& batch) {
@@ -199,7 +214,7 @@ void Committer::sync_files(Batch& batch) {
       const HeldDir* dir = item.entry.sink->directory();
       // What is closed cannot be synced alone; what is small need not be then.
       if (whole && dir != nullptr && item.entry.outcome.bytes < kSmallBytes)
-        once.run(dir, [&] { sync_file_system(*dir); });
+        once.run(*item.entry.sink, sync_file_system);
       else
         item.entry.sink->sync();
       check_stop();
@@ -210,8 +225,8 @@ void Committer::sync_files(Batch& batch) {
 void Committer::sync_directories(Batch& batch) {
   Once once;
   for (Item& item : batch.items)
-    if (const HeldDir* dir = item.entry.sink->directory())
-      attempt(item.entry, [&] { once.run(dir, [&] { dir->sync(); }); });
+    if (item.entry.sink->directory() != nullptr)
+      attempt(item.entry, [&] { once.run(*item.entry.sink, sync_names); });
 }
 
 void Committer::deliver(EntryOutcome outcome) {

@@ -18,7 +18,7 @@ constexpr int kFramesAtOnce = 32;
 // What the next entry of a run must have in common with it to be part of it.
 bool continues(const Result& run, const EntryOutcome& next) {
   return run.first + run.count == next.id && run.status == next.status &&
-         run.skipped == next.skipped &&
+         run.skipped == next.skipped && run.caveats == bits_of(next.caveats) &&
          (next.status == ExitStatus::Ok || run.reason == next.reason);
 }
 
@@ -247,7 +247,8 @@ void EntryReceiver::settle(std::vector<EntryOutcome> outcomes) {
       continue;
     }
     const bool good = outcome.status == ExitStatus::Ok;
-    results.push_back({outcome.id, 1, outcome.status, outcome.skipped, good ? "" : outcome.reason});
+    results.push_back({outcome.id, 1, outcome.status, outcome.skipped, good ? "" : outcome.reason,
+                       bits_of(outcome.caveats)});
   }
   for (size_t i = 0; i < results.size(); i += kMaxResults)
     link_.queue(
@@ -289,7 +290,7 @@ void EntryReceiver::go_on_to_verdict() {
 }
 
 bool EntryReceiver::durable() const {
-  return ledger_.totals().entries > 0 && agreed_.durability != Durability::None;
+  return ledger_.could_sync() && agreed_.durability != Durability::None;
 }
 
 RunReport EntryReceiver::report() const {

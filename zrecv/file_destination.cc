@@ -56,10 +56,10 @@ class FileSink final : public Sink {
   void finish(uint64_t size) override {
     temp_->truncate(size);
     const timespec mtime{info_.mtime_sec, info_.mtime_nsec};
-    temp_->set_metadata(final_mode(), keep_time_ ? &mtime : nullptr);
+    temp_->set_metadata(final_mode(), keep_time_ ? &mtime : nullptr, caveats);
   }
 
-  void sync() override { temp_->sync(); }
+  void sync() override { temp_->sync(caveats); }
   void close() override { temp_->close(); }
   void publish(uint64_t size) override { temp_->commit(replace_, size); }
   const HeldDir* directory() const override { return target_.dir; }

@@ -46,10 +46,10 @@ class InPlaceSink final : public Sink {
     file_->finish(size);
     const mode_t mode = info_.mode & 0777;  // never setuid, setgid or sticky
     const timespec mtime{info_.mtime_sec, info_.mtime_nsec};
-    file_->set_metadata(keep_full_mode_ ? &mode : nullptr, keep_time_ ? &mtime : nullptr);
+    file_->set_metadata(keep_full_mode_ ? &mode : nullptr, keep_time_ ? &mtime : nullptr, caveats);
   }
 
-  void sync() override { file_->sync(); }
+  void sync() override { file_->sync(caveats); }
   void close() override { file_->close(); }
   void publish(uint64_t size) override { file_->commit(size); }
 

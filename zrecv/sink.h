@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string>
 
+#include "common/base/caveat.h"
 #include "common/base/error.h"
 #include "common/file/held_dir.h"
 #include "common/session/session.h"
@@ -33,6 +34,9 @@ class Sink {
   virtual std::string describe() const = 0;
   /// What a failure now leaves behind, to be added to its message: "" or " (...)".
   virtual std::string remark() const { return ""; }
+
+  /// What of it is not as it should be; filled in by finish() and the commit.
+  Caveats caveats;
 
   // In this order. Each throws Error for this entry, and may block.
 

@@ -192,6 +192,8 @@ void EntrySender::settle(uint64_t id, const Result& result) {
   outcome.bytes = entry.size;
   outcome.skipped = result.skipped;
   outcome.changed = outcome.changed && !result.skipped;
+  for (const CaveatKind& kind : kCaveatKinds)
+    if ((result.caveats & static_cast<uint8_t>(kind.caveat)) != 0) outcome.caveats[kind.caveat];
   outcome.block_sum = entry.sum.value();
   ledger_.add(outcome);
   console_.entry(outcome);
@@ -345,7 +347,7 @@ void EntrySender::conclude() {
   if (verdict.status != ledger_.status() || verdict.entries != totals.entries ||
       verdict.bytes != totals.bytes || verdict.root != totals.root)
     throw Error(ExitStatus::Integrity, "the receiver committed something else than was sent");
-  if (totals.entries > 0 && !verdict.durable && agreed_.durability != Durability::None)
+  if (ledger_.could_sync() && !verdict.durable && agreed_.durability != Durability::None)
     throw Error(ExitStatus::Protocol, "the receiver has committed, but not durable as agreed");
   link_.queue(FrameType::Bye, 0, 0, encode_bye(verdict.status));
   // Until the receiver has closed its end: then it has heard. All is committed, whatever happens.

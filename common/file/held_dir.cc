@@ -7,8 +7,8 @@
 #include <cerrno>
 
 #include "common/base/error.h"
-#include "common/base/io.h"
 #include "common/file/name.h"
+#include "common/file/space.h"
 
 namespace zx {
 
@@ -39,9 +39,8 @@ std::optional<struct stat> HeldDir::stat_child(const std::string& name) const {
   throw_file_errno(describe(name) + ": stat", errno);
 }
 
-void HeldDir::sync() const {
-  if (retry_eintr([&] { return fsync(fd_.get()); }) == 0) return;
-  throw_file_errno(quote(path_) + ": sync directory", errno);
+void HeldDir::sync(Caveats& caveats) const {
+  sync_to_disk(fd_.get(), quote(path_) + ": sync directory", caveats);
 }
 
 }  // namespace zx

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "common/base/caveat.h"
 #include "common/base/quote.h"
 #include "common/base/unique_fd.h"
 
@@ -26,8 +27,8 @@ class HeldDir {
   /// lstat of a one-component name; nothing when there is none.
   std::optional<struct stat> stat_child(const std::string& name) const;
 
-  /// fsync of the directory itself: makes renames in it durable. Throws Error{FileIo|NoSpace}.
-  void sync() const;
+  /// fsync of the directory itself: makes renames in it durable. As sync_to_disk().
+  void sync(Caveats& caveats) const;
 
   int fd() const { return fd_.get(); }
   /// How messages call it; unquoted.

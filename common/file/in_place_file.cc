@@ -13,7 +13,6 @@
 #include "common/base/page_buffer.h"
 #include "common/base/stop.h"
 #include "common/file/operator_file.h"
-#include "common/file/space.h"
 
 namespace zx {
 
@@ -81,12 +80,8 @@ void InPlaceFile::finish(uint64_t size) {
   set_length(fd_.get(), size, describe());
 }
 
-void InPlaceFile::set_metadata(const mode_t* mode, const timespec* mtime) {
-  if (!is_device()) zx::set_metadata(fd_.get(), mode, mtime, describe());
-}
-
-void InPlaceFile::sync() {
-  if (fsync(fd_.get()) != 0) throw_file_errno(describe() + ": sync to disk", errno);
+void InPlaceFile::set_metadata(const mode_t* mode, const timespec* mtime, Caveats& caveats) {
+  if (!is_device()) zx::set_metadata(fd_.get(), mode, mtime, describe(), caveats);
 }
 
 void InPlaceFile::close() {

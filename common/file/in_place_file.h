@@ -12,6 +12,7 @@
 
 #include "common/base/quote.h"
 #include "common/base/unique_fd.h"
+#include "common/file/space.h"
 
 namespace zx {
 
@@ -45,14 +46,13 @@ class InPlaceFile {
   void finish(uint64_t size);
   /// Permission bits, when given, and modification time, when given; not of a device: those of its
   /// node are not those of its content. Throws Error{FileIo}.
-  void set_metadata(const mode_t* mode, const timespec* mtime);
-  /// fsync(2), once, as of TempFile::sync(). Throws Error{FileIo|NoSpace}.
-  void sync();
+  void set_metadata(const mode_t* mode, const timespec* mtime, Caveats& caveats);
+  void sync(Caveats& caveats) { sync_to_disk(fd_.get(), describe() + ": sync to disk", caveats); }
   /// Closes it, once, after sync(): what a file system says only now is thrown as
   /// Error{FileIo|NoSpace}.
   void close();
-  /// close(), and from here on there is nothing to remark on. Throws Error{FileIo} when a regular file has not
-  /// `size` bytes: somebody else was at it.
+  /// close(), and from here on there is nothing to remark on. Throws Error{FileIo} when a regular
+  /// file has not `size` bytes: somebody else was at it.
   void commit(uint64_t size);
 
   /// What a failure leaves behind, for messages: " (...)", or nothing when that is what was there
@@ -62,7 +62,8 @@ class InPlaceFile {
  private:
   std::string path_;
   UniqueFd fd_;
-  struct stat stat_ {}, closed_ {};  // when it was opened, and when it was closed
+  struct stat stat_ {
+  }, closed_{};  // when it was opened, and when it was closed
   std::atomic<bool> touched_ = false;
 };
 

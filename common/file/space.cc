@@ -36,7 +36,8 @@ void reserve_space(int fd, uint64_t size, const std::string& what, KeepLength ke
   // The raw call: posix_fallocate(3) of glibc writes zeros where the file system cannot.
   const int mode = keep == KeepLength::Yes ? FALLOC_FL_KEEP_SIZE : 0;
   if (retry_eintr([&] { return fallocate(fd, mode, 0, to_off(size)); }) == 0) return;
-  if (errno != EOPNOTSUPP && errno != ENOSYS) fail(what, kOperation, size, errno);
+  // Whatever else it says, the writes will say it too, if it is true.
+  if (file_status_of_errno(errno) != ExitStatus::FileIo) fail(what, kOperation, size, errno);
 }
 
 void set_length(int fd, uint64_t size, const std::string& what) {
@@ -46,11 +47,25 @@ void set_length(int fd, uint64_t size, const std::string& what) {
     fail(what, "set length", size, errno);
 }
 
-void set_metadata(int fd, const mode_t* mode, const timespec* mtime, const std::string& what) {
-  if (mode != nullptr && fchmod(fd, *mode) != 0) throw_file_errno(what + ": set mode", errno);
+void caveat_or_throw(Caveat caveat, const std::string& what, int error, Caveats& caveats) {
+  if (!is_unsupported(error) && !is_denied(error)) throw_file_errno(what, error);
+  caveats.try_emplace(caveat, errno_text(error));
+}
+
+void set_metadata(int fd, const mode_t* mode, const timespec* mtime, const std::string& what,
+                  Caveats& caveats) {
+  if (mode != nullptr && fchmod(fd, *mode) != 0)
+    caveat_or_throw(Caveat::Mode, what + ": set mode", errno, caveats);
   if (mtime == nullptr) return;
   const timespec times[2] = {{0, UTIME_NOW}, *mtime};
-  if (futimens(fd, times) != 0) throw_file_errno(what + ": set times", errno);
+  if (futimens(fd, times) != 0)
+    caveat_or_throw(Caveat::Times, what + ": set times", errno, caveats);
+}
+
+void sync_to_disk(int fd, const std::string& what, Caveats& caveats, bool whole) {
+  // fsync, not fdatasync: mode and times were just set and belong to what is promised. Not repeated
+  // on any error, EINTR included.
+  if ((whole ? syncfs(fd) : fsync(fd)) != 0) caveat_or_throw(Caveat::Sync, what, errno, caveats);
 }
 
 std::optional<uint64_t> block_device_bytes(int fd) {

@@ -6,12 +6,26 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <mutex>
+#include <utility>
 
 #include "common/base/error.h"
 #include "common/base/random.h"
 #include "common/file/name.h"
 
 namespace zx {
+namespace {
+
+// Of the process: a destructor has nobody to tell.
+std::mutex left_behind_mutex;
+std::vector<std::string> left_behind;
+
+}  // namespace
+
+std::vector<std::string> take_left_behind() {
+  const std::lock_guard lock(left_behind_mutex);
+  return std::exchange(left_behind, {});
+}
 
 TempFile::TempFile(const HeldDir& dir, std::string final_name)
     : dir_(&dir),
@@ -23,14 +37,13 @@ TempFile::TempFile(const HeldDir& dir, std::string final_name)
 }
 
 TempFile::~TempFile() {
-  // A directory that has become read-only keeps it; nothing better can be done here.
-  if (!temp_name_.empty()) (void)unlinkat(dir_->fd(), temp_name_.c_str(), 0);
-}
-
-void TempFile::sync() {
-  // fsync, not fdatasync: mode and times were just set and belong to what is promised. Not repeated
-  // on any error, EINTR included.
-  if (fsync(fd_.get()) != 0) throw_file_errno(describe() + ": sync to disk", errno);
+  if (temp_name_.empty() || unlinkat(dir_->fd(), temp_name_.c_str(), 0) == 0 || errno == ENOENT)
+    return;
+  // For instance in a directory that has become read-only.
+  const std::string text =
+      dir_->describe(temp_name_) + ": temporary file left behind: " + errno_text(errno);
+  const std::lock_guard lock(left_behind_mutex);
+  left_behind.push_back(text);
 }
 
 void TempFile::close() {
@@ -38,8 +51,7 @@ void TempFile::close() {
   if (fstat(fd_.get(), &closed_) != 0)
     throw_file_errno(describe() + ": look at the temporary file", errno);
   // A file system in the network may only now say that there is no room.
-  const int error = fd_.close();
-  if (error != 0 && error != EINTR) throw_file_errno(describe() + ": close", error);
+  if (const int error = fd_.close(); error != 0) throw_file_errno(describe() + ": close", error);
 }
 
 void TempFile::commit(Replace replace, uint64_t size) {

@@ -8,12 +8,16 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "common/base/unique_fd.h"
 #include "common/file/held_dir.h"
 #include "common/file/space.h"
 
 namespace zx {
+
+/// The temporary files that could not be removed since the last call, and why: for people.
+std::vector<std::string> take_left_behind();
 
 enum class Replace { No, Yes };
 
@@ -34,13 +38,12 @@ class TempFile {
   void preallocate(uint64_t size) { reserve_space(fd_.get(), size, describe()); }
   void truncate(uint64_t size) { set_length(fd_.get(), size, describe()); }
   /// Final permission bits and, when given, the modification time.
-  void set_metadata(mode_t mode, const timespec* mtime) {
-    zx::set_metadata(fd_.get(), &mode, mtime, describe());
+  void set_metadata(mode_t mode, const timespec* mtime, Caveats& caveats) {
+    zx::set_metadata(fd_.get(), &mode, mtime, describe(), caveats);
   }
 
-  /// fsync(2), once: a failed one is final, a second could claim success for lost data. Throws
-  /// Error{FileIo|NoSpace}. May be called on another thread than the owner's.
-  void sync();
+  /// May be called on another thread than the owner's.
+  void sync(Caveats& caveats) { sync_to_disk(fd_.get(), describe() + ": sync to disk", caveats); }
   /// Closes the file, once: what a file system says only now is thrown as Error{FileIo|NoSpace}.
   void close();
   /// close(), and renames to the final name; from then on the destructor leaves it. With

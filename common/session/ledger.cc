@@ -14,6 +14,7 @@ void Ledger::add(const EntryOutcome& outcome) {
   }
   any_changed_ = any_changed_ || outcome.changed;
   if (outcome.skipped) return;
+  any_unsynced_ = any_unsynced_ || outcome.caveats.contains(Caveat::Sync);
   ++totals_.entries;
   totals_.bytes += outcome.bytes;
   root_.add(entry_part(outcome.id, outcome.bytes, outcome.block_sum));

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/caveat.h"
 #include "common/base/exit_status.h"
 #include "common/integrity/digest.h"
 
@@ -22,6 +23,7 @@ struct EntryOutcome {
   uint64_t retransmitted_blocks = 0;
   std::string reason;            // for a failed or skipped entry; local text, or peer's quoted
   std::optional<Digest> digest;  // flat over the file, on request
+  Caveats caveats;               // of a committed one
   std::string output_name;       // where the receiver put it; empty at the sender
   Digest block_sum{};            // DigestSum of its blocks
 };
@@ -45,6 +47,8 @@ class Ledger {
   const EntryOutcome* only() const { return entries_ == 1 ? &*first_ : nullptr; }
   /// Over all entries that did not fail and were not skipped, in any order.
   Totals totals() const;
+  /// There were some, and each could be synced.
+  bool could_sync() const { return totals_.entries > 0 && !any_unsynced_; }
   /// One entry: its own status. Several: Partial when some failed and some did not, else the most
   /// severe. SourceChanged when all were committed and a source changed.
   ExitStatus status() const;
@@ -56,7 +60,7 @@ class Ledger {
   std::optional<EntryOutcome> first_;
   std::vector<EntryOutcome> failures_;
   ExitStatus worst_ = ExitStatus::Ok;
-  bool any_changed_ = false;
+  bool any_changed_ = false, any_unsynced_ = false;
   Totals totals_;  // but for its root
   DigestSum root_;
 };

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -123,6 +124,10 @@ class Console : public Notices {
   void end_progress();
   void finish_with(int exit, std::string_view status, const std::string& error,
                    const Ledger& ledger);
+  // What is the same for many entries is said for the first of them; print_repetitions() has the
+  // others.
+  bool is_first(const std::string& text, const std::string& name);
+  void print_repetitions();
   void write_digest(const EntryOutcome& outcome);
   void print_summary(const Totals& totals, double time);
   double seconds() const;
@@ -135,6 +140,11 @@ class Console : public Notices {
   Summary summary_;
   std::function<std::string()> remark_;
   Invitation invitation_;
+  struct Said {
+    std::string others;  // some names after the first
+    uint64_t count = 0;
+  };
+  std::map<std::string, Said> said_;
 
   std::mutex mutex_;
   std::atomic<uint64_t> moved_{0}, total_{0};

@@ -8,6 +8,7 @@
 
 #include "common/base/error.h"
 #include "common/base/quote.h"
+#include "common/file/temp_file.h"
 #include "common/ui/console.h"
 #include "common/ui/json.h"
 #include "common/ui/units.h"
@@ -95,18 +96,52 @@ void Console::entry(const EntryOutcome& o) {
   if (o.changed) json.boolean("changed", true);
   if (o.skipped) json.boolean("skipped", true);
   if (!o.reason.empty()) json.text("reason", o.reason);
+  std::vector<std::string> caveats;
+  for (const CaveatKind& kind : kCaveatKinds)
+    if (o.caveats.contains(kind.caveat)) caveats.emplace_back(kind.name);
+  if (!caveats.empty()) json.list("caveats", caveats);
   if (o.digest) json.text("digest", to_hex(*o.digest));
   write_json(json.str());
-  if (o.status != ExitStatus::Ok) return print(program_ + ": error: " + o.reason);
+  if (o.status != ExitStatus::Ok) {
+    if (is_first("error: " + o.reason, o.name)) print(program_ + ": error: " + o.reason);
+    return;
+  }
   if (o.skipped && !options_.quiet)
     print(program_ + ": " + quote(o.name) + ": skipped: " + o.reason);
-  if (o.changed) {
-    const std::string text =
-        quote(o.name) + " changed while it was sent; what was sent is committed";
+  const auto warn = [&](const std::string& text) {
     write_json(json_event("warning").text("text", text).str());
     if (!options_.quiet) print(program_ + ": warning: " + text);
+  };
+  if (o.changed) warn(quote(o.name) + " changed while it was sent; what was sent is committed");
+  for (const CaveatKind& kind : kCaveatKinds) {
+    const auto caveat = o.caveats.find(kind.caveat);
+    if (caveat == o.caveats.end()) continue;
+    const std::string text =
+        std::string(kind.text) + (caveat->second.empty() ? "" : ": " + caveat->second);
+    if (is_first("warning: " + text, o.name)) warn(quote(o.name) + ": " + text);
   }
   if (o.digest && digest_fd_ >= 0) write_digest(o);
+}
+
+bool Console::is_first(const std::string& text, const std::string& name) {
+  constexpr size_t kMostTexts = 100, kMostNames = 5;
+  const auto found = said_.find(text);
+  if (found == said_.end()) {
+    if (said_.size() < kMostTexts) said_[text];
+    return true;
+  }
+  Said& said = found->second;
+  if (++said.count <= kMostNames) said.others += (said.count > 1 ? ", " : "") + quote(name);
+  if (said.count == kMostNames + 1) said.others += ", ...";
+  return false;
+}
+
+void Console::print_repetitions() {
+  for (const auto& [text, said] : said_) {
+    if (said.count == 0 || (options_.quiet && text.starts_with("warning"))) continue;
+    print(program_ + ": and " + std::to_string(said.count) + " more (" + said.others +
+          "): " + text.substr(text.find(' ') + 1));
+  }
 }
 
 ExitStatus Console::finish(ExitStatus status, const std::string& error, const Ledger& ledger) {
@@ -126,6 +161,11 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
                           const Ledger& ledger) {
   end_progress();
   const std::lock_guard lock(mutex_);
+  print_repetitions();
+  for (const std::string& text : take_left_behind()) {
+    write_json(json_event("warning").text("text", text).str());
+    print(program_ + ": warning: " + text);
+  }
   const auto exit_number = static_cast<uint64_t>(exit);
   if (!error.empty()) {
     const std::string text = remark_ ? error + remark_() : error;

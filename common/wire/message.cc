@@ -271,7 +271,7 @@ Bytes encode_results(std::span<const Result> results) {
   for (const Result& r : results) {
     e.u64(r.first).u32(r.count);
     put_status(e, r.status);
-    e.u8(bit(r.skipped, kSkipped));
+    e.u8(static_cast<uint8_t>(bit(r.skipped, kSkipped) | r.caveats));
     put_text(e, r.reason);
   }
   return e.take();
@@ -287,7 +287,9 @@ std::vector<Result> decode_results(ByteView bytes) {
     r.count = d.u32("entries");
     if (r.first == 0 || r.count == 0 || r.first + r.count < r.first) d.fail("entries", "no range");
     r.status = get_status(d);
-    r.skipped = flags_of(d, kSkipped) != 0;
+    const uint8_t flags = flags_of(d, kSkipped | kCaveatBits);
+    r.skipped = (flags & kSkipped) != 0;
+    r.caveats = flags & kCaveatBits;
     r.reason = d.text(kMaxTextBytes, "reason");
   }
   d.finish();

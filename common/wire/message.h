@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/caveat.h"
 #include "common/base/exit_status.h"
 #include "common/integrity/digest.h"
 #include "common/wire/codec.h"
@@ -126,9 +127,10 @@ struct Verdict {
 struct Result {
   uint64_t first = 0;
   uint32_t count = 0;
-  ExitStatus status{};   // Ok: committed, durable as agreed
+  ExitStatus status{};   // Ok: committed
   bool skipped = false;  // with Ok: --overwrite left the existing file alone
   std::string reason;    // of a failure
+  uint8_t caveats = 0;   // base/caveat.h
 };
 
 struct ErrorMessage {

@@ -71,6 +71,19 @@ def verdict_that_is_not_durable():
 
 
 @test
+def caveats_are_said_and_no_failure():
+    """All five; where it cannot be synced the verdict is not durable."""
+    def script(peer):
+        got = s.receive_entry(peer, on_end=False)
+        peer.send(s.results(s.run(1, flags=0b111110)))
+        assert s.read_fin(peer.expect(s.FIN).body)["entries"] == 1
+        peer.send(s.verdict(*s.totals_received([got]), durable=False))
+        peer.expect(s.BYE)
+    hostile_receiver(script, 0, "its mode could not be set", "owner and group of what it replaces", "the ACL of what",
+                     "its modification time could not be set", "not durable here", content=CONTENT)
+
+
+@test
 def verdict_that_is_not_durable_when_nobody_asked():
     def script(peer):
         _, totals = up_to_fin(peer)
@@ -137,7 +150,7 @@ EARLY = [
     ("of 2^32-1 entries", s.results(s.run(1, (1 << 32) - 1)), "none to come"),
     ("of unknown status", s.result(1, status=99), "status: unknown"),
     ("reason too long", s.result(1, 6, reason=b"x" * 1025), "over 1024 bytes"),
-    ("unknown flag", s.results(s.run(1, flags=2)), "flags: unknown bit"),
+    ("unknown flag", s.results(s.run(1, flags=64)), "flags: unknown bit"),
     ("no runs", s.results(), "count: none or too many"),
     ("125 runs", s.results(*[s.run(i) for i in range(1, 126)]), "count: none or too many"),
     ("fewer runs than it says", s.results(s.run(1), count=2), "message ends early"),

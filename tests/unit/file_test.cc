@@ -26,6 +26,8 @@
 namespace zx {
 namespace {
 
+Caveats caveats;  // of calls that must have none
+
 namespace fs = std::filesystem;
 using Names = std::vector<std::string>;
 
@@ -198,7 +200,7 @@ TEST_CASE("HeldDir: a directory that is swapped for a link stays the held one") 
 TEST_CASE("HeldDir: sync and description") {
   const TestDir t;
   const HeldDir dir = t.held();
-  CHECK(outcome([&] { dir.sync(); }) == "no error");
+  CHECK(outcome([&] { dir.sync(caveats); }) == "no error");
   CHECK(dir.describe("a\nb") == "'" + t.path() + "/a\\nb'");
   CHECK(HeldDir::open_operator_path(".").describe("a") == "'a'");
   CHECK(HeldDir::open_operator_path("/").describe("a") == "'/a'");
@@ -379,8 +381,8 @@ TEST_CASE("TempFile: mode and times are set on the final file") {
   const HeldDir dir = t.held();
   TempFile file(dir, "final");
   const timespec mtime{1234567890, 123456789};
-  file.set_metadata(0751, &mtime);
-  CHECK(outcome([&] { file.sync(); }) == "no error");
+  file.set_metadata(0751, &mtime, caveats);
+  CHECK(outcome([&] { file.sync(caveats); }) == "no error");
   commit_whole(file, Replace::No);
   struct stat st {};
   REQUIRE(stat(t.at("final").c_str(), &st) == 0);
@@ -395,7 +397,7 @@ TEST_CASE("TempFile: without a time the modification time is now") {
   TempFile file(dir, "final");
   const time_t before = time(nullptr);
   fill(file, "x");
-  file.set_metadata(0600, nullptr);
+  file.set_metadata(0600, nullptr, caveats);
   struct stat st {};
   REQUIRE(fstat(file.fd(), &st) == 0);
   CHECK(st.st_mtim.tv_sec >= before - 1);  // file times are of the last tick

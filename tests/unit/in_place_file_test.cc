@@ -17,6 +17,8 @@
 namespace zx {
 namespace {
 
+Caveats caveats;  // of calls that must have none
+
 namespace fs = std::filesystem;
 
 // A file of this test with this content.
@@ -109,7 +111,7 @@ TEST_CASE("InPlaceFile: mode and time are those of the new content") {
   InPlaceFile file(s.path());
   const timespec time{1'000'000'000, 7};
   const mode_t mode = 0604;
-  file.set_metadata(&mode, &time);
+  file.set_metadata(&mode, &time, caveats);
   struct stat st {};
   REQUIRE(stat(s.path().c_str(), &st) == 0);
   CHECK((st.st_mode & 07777) == 0604);

@@ -22,6 +22,22 @@ EntryOutcome entry(ExitStatus status, bool changed = false, bool skipped = false
   return out;
 }
 
+TEST_CASE("Ledger: what could not be synced is not durable") {
+  Ledger ledger;
+  CHECK_FALSE(ledger.could_sync());
+  EntryOutcome out = entry(ExitStatus::Ok);
+  out.caveats[Caveat::Mode];
+  ledger.add(out);
+  CHECK(ledger.could_sync());
+  out.skipped = true;
+  out.caveats[Caveat::Sync];
+  ledger.add(out);
+  CHECK(ledger.could_sync());
+  out.skipped = false;
+  ledger.add(out);
+  CHECK_FALSE(ledger.could_sync());
+}
+
 TEST_CASE("Ledger: the status that follows from the entries") {
   const EntryOutcome good = entry(ExitStatus::Ok);
   const EntryOutcome changed = entry(ExitStatus::Ok, true);

@@ -73,7 +73,7 @@ Join some_join() {
 }
 
 std::vector<Result> some_results() {
-  return {{1, 7, ExitStatus::Ok, false, ""},
+  return {{1, 7, ExitStatus::Ok, false, "", kCaveatBits},
           {8, 1, ExitStatus::Ok, true, "exists"},
           {uint64_t{1} << 40, UINT32_MAX, ExitStatus::Integrity, false, "why"}};
 }
@@ -439,6 +439,7 @@ TEST_CASE("RESULTS and ERROR: every field survives a round trip") {
     CHECK(n[i].status == m[i].status);
     CHECK(n[i].skipped == m[i].skipped);
     CHECK(n[i].reason == m[i].reason);
+    CHECK(n[i].caveats == m[i].caveats);
   }
   const ErrorMessage e = decode_error(encode(ErrorMessage{ExitStatus::NoSpace, "disk full"}));
   CHECK(e.status == ExitStatus::NoSpace);
@@ -481,7 +482,8 @@ TEST_CASE("flags: an unknown bit is a protocol error in every message that has f
   } const cases[] = {
       {"END", encode(some_end()), 0, 3, [](ByteView b) { decode_entry_end(b); }},
       {"VERDICT", encode(some_verdict()), 1, 1, [](ByteView b) { decode_verdict(b); }},
-      {"RESULTS", encode_results(some_results()), 15, 1, [](ByteView b) { decode_results(b); }},
+      {"RESULTS", encode_results(some_results()), 15, 1 | kCaveatBits,
+       [](ByteView b) { decode_results(b); }},
   };
   for (const auto& c : cases)
     for (int value = 0; value < 256; ++value) {
