@@ -11,6 +11,7 @@
 #include "common/base/quote.h"
 #include "common/file/name.h"
 #include "common/file/operator_file.h"
+#include "common/file/take_over.h"
 #include "common/file/temp_file.h"
 
 namespace zx {
@@ -19,12 +20,6 @@ namespace {
 // Up to here reserving space costs more than it tells: the write itself says at once whether there
 // is room.
 constexpr uint64_t kSmallBytes = 64 << 10;
-
-mode_t current_umask() {
-  const mode_t mask = umask(077);
-  umask(mask);
-  return mask;
-}
 
 // An entry that becomes a file: a temporary one beside its target until the commit.
 class FileSink final : public Sink {
@@ -56,7 +51,14 @@ class FileSink final : public Sink {
   void finish(uint64_t size) override {
     temp_->truncate(size);
     const timespec mtime{info_.mtime_sec, info_.mtime_nsec};
-    temp_->set_metadata(final_mode(), keep_time_ ? &mtime : nullptr, caveats);
+    std::optional<mode_t> mode;
+    if (existing_ && S_ISREG(existing_->st_mode))
+      mode = take_over(fd(), *target_.dir, target_.name, *existing_, caveats);
+    // Never setuid, setgid or sticky: the sender does not decide about those.
+    const auto sent = static_cast<mode_t>(info_.mode & 0777);
+    if (keep_full_mode_) mode = sent;
+    temp_->set_metadata(mode ? *mode : mode_of_new(*target_.dir, sent),
+                        keep_time_ ? &mtime : nullptr, caveats);
   }
 
   void sync() override { temp_->sync(caveats); }
@@ -65,15 +67,6 @@ class FileSink final : public Sink {
   const HeldDir* directory() const override { return target_.dir; }
 
  private:
-  // Never setuid, setgid or sticky: the sender does not decide about those.
-  mode_t final_mode() const {
-    const auto sent = static_cast<mode_t>(info_.mode & 0777);
-    if (keep_full_mode_) return sent;
-    if (existing_ && S_ISREG(existing_->st_mode)) return existing_->st_mode & 0777;
-    static const mode_t mask = current_umask();
-    return sent & ~mask;
-  }
-
   const Target target_;
   const EntryInfo info_;
   const bool keep_full_mode_;

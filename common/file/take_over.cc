@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+#include "common/file/take_over.h"
+
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "common/base/error.h"
+#include "common/file/space.h"
+
+namespace zx {
+namespace {
+
+constexpr const char* kAccessAcl = "system.posix_acl_access";
+constexpr const char* kDefaultAcl = "system.posix_acl_default";
+
+using Acl = std::vector<char>;
+
+// Of a name in a directory, "." for itself. Empty and no errno when there is none. By a path, since
+// a file may have an ACL that keeps this user from opening it; the last component is not followed.
+Acl read_acl(const HeldDir& dir, const std::string& name, const char* kind) {
+  const std::string path = "/proc/self/fd/" + std::to_string(dir.fd()) + "/" + name;
+  Acl acl;
+  ssize_t n = lgetxattr(path.c_str(), kind, nullptr, 0);
+  if (n > 0) {
+    acl.resize(static_cast<size_t>(n));
+    n = lgetxattr(path.c_str(), kind, acl.data(), acl.size());
+  }
+  acl.resize(static_cast<size_t>(std::max<ssize_t>(n, 0)));
+  if (n >= 0 || errno == ENODATA || is_unsupported(errno)) errno = 0;
+  return acl;
+}
+
+mode_t current_umask() {
+  const mode_t mask = umask(077);
+  umask(mask);
+  return mask;
+}
+
+// A name that somebody else has put into a directory that is everybody's, before this one came,
+// does not say whose its content will be (as the kernel has it: fs.protected_regular).
+bool is_planted(const struct stat& old, const HeldDir& dir) {
+  struct stat folder {};
+  return fstat(dir.fd(), &folder) != 0 ||
+         ((folder.st_mode & S_ISVTX) != 0 && (folder.st_mode & (S_IWGRP | S_IWOTH)) != 0 &&
+          old.st_uid != folder.st_uid);
+}
+
+// What was granted to one group, or by an ACL, is for no other: only what everybody may stays.
+mode_t without_group(mode_t mode) {
+  return (mode & 0707) | ((mode & 07) << 3);
+}
+
+}  // namespace
+
+std::optional<mode_t> take_over(int fd, const HeldDir& dir, const std::string& name,
+                                const struct stat& old, Caveats& caveats) {
+  const std::string what = dir.describe(name);
+  mode_t mode = old.st_mode & 0777;
+  struct stat mine {};
+  if (fstat(fd, &mine) != 0) throw_file_errno(what + ": look at the temporary file", errno);
+  const bool own = mine.st_uid == old.st_uid;
+  if (!own && is_planted(old, dir)) {
+    caveats.try_emplace(Caveat::Owner, "it was another user's, in a sticky directory");
+    return std::nullopt;
+  }
+  if ((!own || mine.st_gid != old.st_gid) &&
+      fchown(fd, own ? static_cast<uid_t>(-1) : old.st_uid, old.st_gid) != 0) {
+    caveat_or_throw(Caveat::Owner, what + ": set the owner", errno, caveats);
+    if (!own) return std::nullopt;
+    mode = without_group(mode);
+  }
+  const Acl acl = read_acl(dir, name, kAccessAcl);
+  int error = errno;
+  // Without one: what the new file has got by a default ACL of the directory does not stay.
+  if (error == 0 && acl.empty() && fremovexattr(fd, kAccessAcl) != 0 && errno != ENODATA &&
+      !is_unsupported(errno))
+    error = errno;
+  if (error == 0 && !acl.empty() && fsetxattr(fd, kAccessAcl, acl.data(), acl.size(), 0) != 0)
+    error = errno;
+  if (error == 0) return mode;
+  caveat_or_throw(Caveat::Acl, what + ": set the ACL", error == ENOENT ? EPERM : error, caveats);
+  return without_group(mode);
+}
+
+mode_t mode_of_new(const HeldDir& dir, mode_t sent) {
+  static const mode_t mask = current_umask();
+  const Acl acl = read_acl(dir, ".", kDefaultAcl);
+  if (acl.empty()) return sent & ~mask;
+  // As linux/posix_acl_xattr.h has it: a version, then {tag, permissions, id}. The new file has got
+  // the named entries when it was made; owner, mask (without one: group) and others make the mode.
+  constexpr size_t kHeaderBytes = 4, kEntryBytes = 8;
+  constexpr uint16_t kOwner = 0x01, kGroup = 0x04, kMask = 0x10, kOther = 0x20;
+  mode_t owner = 0, group = 0, other = 0;
+  bool masked = false;
+  for (size_t at = kHeaderBytes; at + kEntryBytes <= acl.size(); at += kEntryBytes) {
+    uint16_t entry[2];  // little endian, as are the machines this is built for
+    std::memcpy(entry, acl.data() + at, sizeof entry);
+    if (entry[0] == kOwner) owner = entry[1];
+    if (entry[0] == kOther) other = entry[1];
+    if (entry[0] == kMask || (entry[0] == kGroup && !masked)) group = entry[1];
+    masked = masked || entry[0] == kMask;
+  }
+  return sent & (owner << 6 | group << 3 | other);
+}
+
+}  // namespace zx
