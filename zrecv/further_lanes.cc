@@ -42,7 +42,7 @@ bool IncomingLanes::serve(uint16_t number, Link& link) {
         lane.take(frame->header);
         break;
       case FrameType::Bye:
-        (void)decode_bye(frame->body);
+        (void)decode<Bye>(frame->body);
         return true;
       default:
         unexpected_frame(frame->header, "on a further connection");

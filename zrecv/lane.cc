@@ -89,7 +89,7 @@ void IncomingLane::take_wanted(const FrameHeader& h, const OpenEntries::Entry& e
   console_.detail((number_ == 0 ? "" : "connection " + std::to_string(number_) + ": ") +
                   entry->describe() + ": the block at " + std::to_string(h.offset) +
                   " is not what was sent; asking for it again");
-  answer(FrameType::Retry, h, encode_retry(settled->length));
+  answer(FrameType::Retry, h, encode(Retry{settled->length}));
 }
 
 // The payload into the file. Returns the digest of what the file then holds; nothing when the entry
@@ -162,7 +162,7 @@ BlockDigest IncomingLane::read_digest(const FrameHeader& h) {
     unexpected_frame(frame.header, "before the DIGEST of the block before");
   if (frame.header.entry != h.entry || frame.header.offset != h.offset)
     throw Error(ExitStatus::Protocol, "peer sent a DIGEST without its DATA");
-  const BlockDigest digest = decode_block_digest(frame.body);
+  const BlockDigest digest = decode<BlockDigest>(frame.body);
   if (digest.length > h.length)
     throw Error(ExitStatus::Protocol, "peer sent a DIGEST longer than its DATA");
   return digest;

@@ -52,7 +52,7 @@ bool FurtherLanes::serve(Link& link) {
     const bool worn = link.sent_bytes() >= session_.key_limit_bytes();
     const bool closed = queue_.closed();
     if (lane.empty() && closed) {
-      link.send(FrameType::Bye, 0, 0, encode_bye(ExitStatus::Ok));
+      link.send(FrameType::Bye, 0, 0, encode(Bye{ExitStatus::Ok}));
       return true;
     }
     if (lane.empty() && worn) {

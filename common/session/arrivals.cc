@@ -133,8 +133,8 @@ void Arrivals::read_join(Handshaken h) {
   Link link(std::move(h.channel));
   const Frame frame = link.read();
   if (frame.header.type != FrameType::Join) unexpected_frame(frame.header, "instead of JOIN");
-  const Join join = decode_join(frame.body);
-  if (join.connector_preface != h.connector_preface || join.listener_preface != h.listener_preface)
+  const Join join = decode<Join>(frame.body);
+  if (join.prefaces != h.prefaces)
     throw Error(ExitStatus::Auth, peer + ": the preface was changed on its way");
   h.channel = link.take_channel();
   h.channel->socket().set_deadline(std::nullopt);  // it may wait for who takes it

@@ -103,7 +103,7 @@ Connections::Joined Connections::connect(uint16_t stream, uint64_t taken,
       Socket socket = connect_to(*address_, Family::Any, std::chrono::seconds(0), idle_, limit);
       Handshaken h = connector_handshake(std::move(socket), role_, security_, limit);
       h.channel->socket().set_deadline(give_up);  // the other end may be busy before it answers
-      Join mine{h.connector_preface, h.listener_preface, session_, stream, 0, taken};
+      Join mine{h.prefaces, session_, stream, 0, taken};
       {
         const std::lock_guard lock(mutex_);
         mine.generation = ++generations_[stream];
@@ -117,9 +117,8 @@ Connections::Joined Connections::connect(uint16_t stream, uint64_t taken,
       link.send(FrameType::Join, 0, 0, encode(mine));
       const Frame frame = link.read();
       if (frame.header.type != FrameType::Join) unexpected_frame(frame.header, "instead of JOIN");
-      const Join theirs = decode_join(frame.body);
-      if (theirs.connector_preface != mine.connector_preface ||
-          theirs.listener_preface != mine.listener_preface)
+      const Join theirs = decode<Join>(frame.body);
+      if (theirs.prefaces != mine.prefaces)
         throw Error(ExitStatus::Auth, to_text(*address_) + ": the preface was changed on its way");
       if (theirs.session != session_ || theirs.stream != stream ||
           theirs.generation != mine.generation)

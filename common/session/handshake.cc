@@ -84,13 +84,15 @@ std::array<std::byte, kMacBytes> challenge_mac(const Key& key, Role connector_ro
                                                std::span<const std::byte> connector_nonce,
                                                std::span<const std::byte> listener_nonce) {
   Encoder e;
-  e.text(label).raw(h.connector_preface).raw(h.listener_preface);
-  e.raw(connector_nonce).raw(listener_nonce);
+  e.text("label", label);
+  for (const ByteView part : {ByteView(h.prefaces.connector), ByteView(h.prefaces.listener),
+                              connector_nonce, listener_nonce})
+    e.raw(part);
   auto mac_key = key.derive("plain-auth", connector_role);
   std::array<std::byte, kMacBytes> mac{};
   unsigned size = 0;
   HMAC(EVP_sha256(), mac_key.data(), static_cast<int>(mac_key.size()),
-       reinterpret_cast<const unsigned char*>(e.bytes().data()), e.bytes().size(),
+       reinterpret_cast<const unsigned char*>(e.so_far().data()), e.so_far().size(),
        reinterpret_cast<unsigned char*>(mac.data()), &size);
   wipe(mac_key);
   return mac;
@@ -187,11 +189,11 @@ Handshaken connector_handshake(Socket socket, Role role, const Security& securit
   const std::string peer = socket.peer();
   Handshaken h;
   const Preface request = my_preface(role, security);
-  h.connector_preface = encode_preface(request);
-  socket.send_all(h.connector_preface, More::No);
+  h.prefaces.connector = encode_preface(request);
+  socket.send_all(h.prefaces.connector, More::No);
 
-  recv_exact(socket, h.listener_preface);
-  const Preface answer = decode_preface(h.listener_preface);
+  recv_exact(socket, h.prefaces.listener);
+  const Preface answer = decode_preface(h.prefaces.listener);
   if (answer.code == PrefaceCode::Busy)
     throw BusyError(ExitStatus::Network, peer + ": another transfer has it");
   if (answer.code != PrefaceCode::Accepted)
@@ -216,7 +218,7 @@ std::optional<Handshaken> listener_handshake(Socket socket, Role role, const Cho
   Handshaken h;
   size_t have = 0;
   try {
-    have = socket.recv_some(std::span(h.connector_preface).first(kMagicBytes));
+    have = socket.recv_some(std::span(h.prefaces.connector).first(kMagicBytes));
   } catch (const Error& e) {
     if (e.status() != ExitStatus::Network && e.status() != ExitStatus::Timeout) throw;
     return std::nullopt;
@@ -224,11 +226,11 @@ std::optional<Handshaken> listener_handshake(Socket socket, Role role, const Cho
   if (have == 0) return std::nullopt;
   // Judged by its first bytes: a peer of another protocol may be waiting for us to speak.
   static constexpr std::byte kFirst{0x89};
-  if (h.connector_preface[0] == kFirst)
-    recv_exact(socket, std::span(h.connector_preface).subspan(have));
+  if (h.prefaces.connector[0] == kFirst)
+    recv_exact(socket, std::span(h.prefaces.connector).subspan(have));
   Preface request;
   try {
-    request = decode_preface(h.connector_preface);
+    request = decode_preface(h.prefaces.connector);
   } catch (const Error&) {
     // A close with unread input would be a reset; whoever this is shall see an end.
     socket.shutdown_send();
@@ -243,8 +245,8 @@ std::optional<Handshaken> listener_handshake(Socket socket, Role role, const Cho
   answer.join = request.join;
   answer.code = wanted ? judge(request, answer) : PrefaceCode::Busy;
   answer.suites = choose_suite(request.suites, answer.suites);
-  h.listener_preface = encode_preface(answer);
-  socket.send_all(h.listener_preface, More::No);
+  h.prefaces.listener = encode_preface(answer);
+  socket.send_all(h.prefaces.listener, More::No);
   if (answer.code != PrefaceCode::Accepted) {
     socket.shutdown_send();
     socket.drain(kFarewell);

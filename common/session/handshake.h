@@ -36,7 +36,7 @@ struct Security {
 
 struct Handshaken {
   std::unique_ptr<Channel> channel;
-  PrefaceBytes connector_preface{}, listener_preface{};
+  Prefaces prefaces;
   uint8_t suite = 0;            // the one in use, as a preface bit; 0 in Mode::Plain
   bool joins = false;           // it wants to join a session
   std::optional<Key> join_key;  // for further connections of the session; not in Mode::Plain

@@ -89,7 +89,7 @@ void Link::send(FrameType type, uint64_t entry, uint64_t offset, Bytes body) {
 
 void Link::send_heartbeat() {
   told_taken_ = taken_;
-  send(FrameType::Heartbeat, 0, 0, encode_heartbeat(taken_));
+  send(FrameType::Heartbeat, 0, 0, encode(Heartbeat{taken_}));
 }
 
 void Link::heartbeat_if_due() {
@@ -160,11 +160,11 @@ std::optional<Frame> Link::receive_one() {
   heard_ = Clock::now();
   const ByteView body = unseal(payload);
   if (frame.header.type == FrameType::ErrorReport) {
-    const ErrorMessage error = decode_error(body);
+    const ErrorMessage error = decode<ErrorMessage>(body);
     throw Error(error.status, "peer: " + quote_peer_text(error.text), Origin::Peer);
   }
   if (frame.header.type == FrameType::Heartbeat) {
-    const uint64_t taken = decode_heartbeat(body);
+    const uint64_t taken = decode<Heartbeat>(body).taken;
     if (replay_) replay_->forget(taken);
     return std::nullopt;
   }

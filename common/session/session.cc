@@ -53,15 +53,14 @@ void check_terms(const Terms& mine, const Terms& peers, bool by_ssh, const std::
   if ((peers.required_features & ~kKnownFeatures) != 0)
     throw Error(ExitStatus::Protocol,
                 peer + ": the peer requires features this version does not have");
-  if (peers.connector_preface != mine.connector_preface ||
-      peers.listener_preface != mine.listener_preface)
+  if (peers.prefaces != mine.prefaces)
     throw Error(ExitStatus::Auth, peer + ": the preface was changed on its way");
 }
 
 Terms read_terms(Link& link, FrameType type) {
   const Frame frame = link.read();
   if (frame.header.type != type) unexpected_frame(frame.header, "instead of HELLO or WELCOME");
-  return decode_terms(frame.body);
+  return decode<Terms>(frame.body);
 }
 
 FirstConnection connect_first(const Rendezvous& r, Role role, const Security& security,
@@ -168,8 +167,7 @@ Session::Session(FirstConnection first, Role role, const Security& security,
       lifeline_(first.lifeline),
       link_(std::make_unique<Link>(std::move(first.first.channel))),
       connections_(std::move(first.connections)),
-      connector_preface_(first.first.connector_preface),
-      listener_preface_(first.first.listener_preface) {
+      prefaces_(first.first.prefaces) {
   const bool wears = first.first.suite != 0 && suite_of(first.first.suite).aes_gcm;
   agreed_.named = std::move(first.named);
   key_limit_bytes_ = wears && connections_ ? security.key_limit_bytes : UINT64_MAX;
@@ -202,8 +200,7 @@ Connections& Session::connections() {
 }
 
 std::optional<Handshaken> Session::exchange_terms(Terms terms) {
-  terms.connector_preface = connector_preface_;
-  terms.listener_preface = listener_preface_;
+  terms.prefaces = prefaces_;
   terms.optional_features = random_optional_feature();
   terms.silence_ms = static_cast<uint32_t>(silence_limit(timeout_).count());
   if (!connections_) terms.streams = 1;

@@ -147,7 +147,7 @@ class Session {
   std::unique_ptr<Link> link_;
   std::unique_ptr<Connections> connections_;
   Negotiated agreed_;
-  PrefaceBytes connector_preface_{}, listener_preface_{};
+  Prefaces prefaces_;
   uint64_t key_limit_bytes_ = UINT64_MAX;
   uint64_t reconnects_ = 0;
   Clock::time_point recovered_{};

@@ -63,11 +63,20 @@ struct FrameHeader {
   uint32_t length = 0;
   uint64_t entry = 0;
   uint64_t offset = 0;
+
+  // But for the check.
+  void fields(auto& c) {
+    c.number("type", type);
+    c.number("flags", flags);
+    c.number("length", length);
+    c.number("entry", entry);
+    c.number("offset", offset);
+  }
 };
 
 using FrameHeaderBytes = std::array<std::byte, kFrameHeaderBytes>;
 
-FrameHeaderBytes encode_header(const FrameHeader& header);
+FrameHeaderBytes encode_header(FrameHeader header);
 
 /// Throws Error{Protocol} when the check is wrong or the length is over the limit of the type. The
 /// type may be unknown: is_known() tells.

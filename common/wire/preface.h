@@ -53,11 +53,38 @@ struct Preface {
   uint8_t suites = 0;
   PrefaceCode code = PrefaceCode::Accepted;
   std::array<std::byte, 8> random{};
+
+  // What follows the magic.
+  void fields(auto& c) {
+    uint8_t reserved = 0;
+    c.number("lowest version", lowest_version);
+    c.number("highest version", highest_version);
+    c.require(lowest_version > 0 && lowest_version <= highest_version, "version", "empty range");
+    c.choice("mode", mode, Mode::TlsPsk, Mode::Plain);
+    c.choice("role", role, Role::Sender, Role::Receiver);
+    c.flags({&no_auth, &join});
+    c.number("suites", suites);
+    c.choice("code", code, PrefaceCode::Accepted, PrefaceCode::Busy);
+    c.number("reserved", reserved);
+    c.require(reserved == 0, "reserved", "not zero");
+    c.bytes("random", random);
+  }
 };
 
 using PrefaceBytes = std::array<std::byte, kPrefaceBytes>;
 
-PrefaceBytes encode_preface(const Preface& preface);
+/// Both prefaces of a connection.
+struct Prefaces {
+  PrefaceBytes connector{}, listener{};
+  bool operator==(const Prefaces&) const = default;
+
+  void fields(auto& c) {
+    c.bytes("connector's preface", connector);
+    c.bytes("listener's preface", listener);
+  }
+};
+
+PrefaceBytes encode_preface(Preface preface);
 /// Throws Error{Protocol} for a wrong magic, an unknown mode, role or code, or a set reserved bit.
 Preface decode_preface(std::span<const std::byte, kPrefaceBytes> bytes);
 
