@@ -17,8 +17,6 @@ class Relay {
   /// After the other end of the socket was closed: what was sent into it by then is written out,
   /// for up to 2 s.
   ~Relay();
-  Relay(const Relay&) = delete;
-  Relay& operator=(const Relay&) = delete;
 
   /// The other end. Once.
   UniqueFd take_socket() { return std::move(sockets_.theirs); }
