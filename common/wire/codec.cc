@@ -18,6 +18,10 @@ void Encoder::integer(uint64_t value, size_t bytes) {
   while (bytes-- > 0) bytes_.push_back(static_cast<std::byte>(value >> (8 * bytes)));
 }
 
+void Encoder::raw(ByteView bytes) {
+  bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+}
+
 void Encoder::flags(std::initializer_list<const bool*> bits) {
   unsigned value = 0, bit = 1;
   for (const bool* set : bits) {

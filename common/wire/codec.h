@@ -53,7 +53,7 @@ class Encoder {
   }
   void require(bool, std::string_view, std::string_view) {}
 
-  void raw(ByteView bytes) { bytes_.insert(bytes_.end(), bytes.begin(), bytes.end()); }
+  void raw(ByteView bytes);
   const Bytes& so_far() const { return bytes_; }
   Bytes take() { return std::move(bytes_); }
 

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <string>
 
-#include "common/base/error.h"
 #include "common/wire/codec.h"
 
 namespace zx {

@@ -1,17 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The preface: 24 bytes in clear, both ways, before anything else. It settles version, mode and
-// role, carries no secret, and is repeated inside the session so that a changed one is found.
-//
-//   0  8  magic 89 5a 58 46 52 0d 0a 1a ("\x89ZXFR\r\n\x1a")
-//   8  1  lowest version    9  1  highest version (in an answer both are the one chosen)
-//  10  1  mode: 1 tls-psk, 2 tls-cert, 3 plain
-//  11  1  role of the writer: 1 sender, 2 receiver
-//  12  1  flags: bit 0 no-auth (plain only); bit 1 join, a further connection of a session; the
-//         others 0
-//  13  1  cipher suites, a bit each (PrefaceSuite); in an answer exactly the one chosen; 0 in plain
-//  14  1  answer code (PrefaceCode); 0 in a request
-//  15  1  0
-//  16  8  random
+// The preface: 24 bytes in clear, both ways, before anything else: a magic of 8 bytes and the
+// fields of Preface. It settles version, mode and role, carries no secret, and is repeated inside
+// the session so that a changed one is found.
 #pragma once
 
 #include <array>
@@ -44,14 +34,14 @@ enum class PrefaceCode : uint8_t {
 };
 
 struct Preface {
-  uint8_t lowest_version = kProtocolVersion;
+  uint8_t lowest_version = kProtocolVersion;  // in an answer both are the one chosen
   uint8_t highest_version = kProtocolVersion;
   Mode mode = Mode::TlsPsk;
-  Role role = Role::Sender;
-  bool no_auth = false;
-  bool join = false;
-  uint8_t suites = 0;
-  PrefaceCode code = PrefaceCode::Accepted;
+  Role role = Role::Sender;                  // of the writer
+  bool no_auth = false;                      // plain only
+  bool join = false;                         // a further connection of a session
+  uint8_t suites = 0;                        // in an answer exactly the one chosen; 0 in plain
+  PrefaceCode code = PrefaceCode::Accepted;  // 0 in a request
   std::array<std::byte, 8> random{};
 
   // What follows the magic.
