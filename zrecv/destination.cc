@@ -46,8 +46,7 @@ Existing decide_existing(Overwrite here, Overwrite peer, const struct stat& exis
 
 bool may_replace(const Negotiated& agreed, const struct stat& existing, const EntryInfo& entry,
                  const std::string& shown) {
-  const Existing rule =
-      decide_existing(agreed.overwrite_here, agreed.overwrite_peer, existing, entry);
+  const Existing rule = decide_existing(agreed.overwrite, agreed.overwrite_peer, existing, entry);
   if (rule == Existing::Refuse) throw Error(ExitStatus::Refused, shown + ": exists already");
   return rule == Existing::Replace;
 }

@@ -65,7 +65,7 @@ void FileSink::prepare(const CommitPolicy& policy) {
 
 void FileSink::publish(const CommitPolicy& policy, uint64_t size) {
   const bool never =
-      policy.overwrite_here == Overwrite::Never || policy.overwrite_peer == Overwrite::Never;
+      policy.overwrite == Overwrite::Never || policy.overwrite_peer == Overwrite::Never;
   temp_->commit(never ? Replace::No : Replace::Yes, size);
 }
 

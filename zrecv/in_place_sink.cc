@@ -18,7 +18,7 @@ InPlaceSink::InPlaceSink(std::shared_ptr<InPlaceFile> file, const EntryInfo& inf
     : file_(std::move(file)), name_(base_name(file_->path())), info_(info) {}
 
 bool InPlaceSink::look(const Negotiated& agreed) {
-  const Overwrite here = agreed.overwrite_here, peer = agreed.overwrite_peer;
+  const Overwrite here = agreed.overwrite, peer = agreed.overwrite_peer;
   if (file_->is_device() && (compares_times(here) || compares_times(peer)))
     throw Error(ExitStatus::Refused,
                 describe() + ": --overwrite compares times, and a block device has none");

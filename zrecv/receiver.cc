@@ -65,7 +65,7 @@ Terms terms_of(const RecvOptions& options) {
   if (options.direct) terms.path = options.direct->path;
   terms.several = options.ssh_paths.size() > 1;
   terms.to_pipe = options.to_pipe();
-  if (terms.to_pipe) terms.max_block_bytes = std::min(terms.max_block_bytes, kStreamBlockBytes);
+  if (terms.to_pipe) terms.block_bytes = std::min(terms.block_bytes, kStreamBlockBytes);
   return terms;
 }
 
@@ -73,7 +73,7 @@ Terms terms_of(const RecvOptions& options) {
 CommitPolicy policy_of(const RecvOptions& options, const Negotiated& agreed) {
   const bool keep_full_mode =
       options.common.started_by_ssh ? agreed.preserve : options.common.preserve;
-  return {agreed.durability, agreed.preserve, keep_full_mode, agreed.overwrite_here,
+  return {agreed.durability, agreed.preserve, keep_full_mode, agreed.overwrite,
           agreed.overwrite_peer};
 }
 

@@ -23,7 +23,7 @@ struct CommitPolicy {
   Durability durability = Durability::Batch;
   bool keep_times = false;      // -p of either side
   bool keep_full_mode = false;  // -p of this side: permission bits without the umask
-  Overwrite overwrite_here = Overwrite::Unset, overwrite_peer = Overwrite::Unset;
+  Overwrite overwrite = Overwrite::Unset, overwrite_peer = Overwrite::Unset;
 };
 
 /// Of a sink that hands its content on while it comes, and keeps no more than a window of it. Any

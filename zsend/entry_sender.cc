@@ -323,7 +323,7 @@ void EntrySender::conclude() {
       link_.flush();
       while (!link_.ended()) (void)link_.read();
     } catch (const Error& error) {
-      told = link_.ended() || !is_lost_connection(error) || !session_.try_again(give_up);
+      told = link_.ended() || !is_lost_connection(error) || !session_.recover_quietly(give_up);
     }
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "zsend/further_lanes.h"
 
+#include "common/base/defer.h"
 #include "common/base/error.h"
 #include "zsend/lane.h"
 

@@ -4,10 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <condition_variable>
-#include <exception>
-#include <mutex>
-#include <thread>
+#include <future>
 
 #include "common/base/error.h"
 #include "common/base/quote.h"
@@ -90,14 +87,6 @@ void Link::send(FrameType type, uint64_t entry, uint64_t offset, Bytes body) {
 void Link::send_heartbeat() {
   told_taken_ = taken_;
   send(FrameType::Heartbeat, 0, 0, encode(Heartbeat{taken_}));
-}
-
-void Link::heartbeat_if_due() {
-  if (Clock::now() - spoken_ >= heartbeat_) send_heartbeat();
-}
-
-void Link::count_messages() {
-  replay_.emplace();
 }
 
 void Link::replace_channel(std::unique_ptr<Channel> channel, uint64_t peer_has_taken) {
@@ -195,36 +184,20 @@ void Link::wait(std::chrono::milliseconds limit, int other, int another) {
 }
 
 void Link::with_heartbeats(const std::function<void()>& work) {
-  std::mutex mutex;
-  std::condition_variable done_changed;
-  bool done = false;
-  std::exception_ptr error;
   std::atomic<bool> unwanted{false};
-  std::jthread worker([&] {
+  auto done = std::async(std::launch::async, [&] {  // its end is waited for, also by an exception
     const CancelScope scope(unwanted);
-    try {
-      work();
-    } catch (...) {
-      error = std::current_exception();
-    }
-    const std::lock_guard lock(mutex);
-    done = true;
-    done_changed.notify_one();
+    work();
   });
-  std::unique_lock lock(mutex);
-  while (!done_changed.wait_for(lock, heartbeat_, [&] { return done; })) {
-    lock.unlock();
+  while (done.wait_for(heartbeat_) != std::future_status::ready) {
     try {
       send_heartbeat();
     } catch (...) {
       unwanted = true;
       throw;
     }
-    lock.lock();
   }
-  lock.unlock();
-  worker.join();
-  if (error) std::rethrow_exception(error);
+  done.get();
 }
 
 void Link::send_error(ExitStatus status, const std::string& text) noexcept {
@@ -244,12 +217,16 @@ void Link::send_error(ExitStatus status, const std::string& text) noexcept {
 
 void Link::look_for_peer_error() {
   channel_->socket().set_deadline(Clock::now() + kLastWords);
-  // What was counted will not come again; what answers blocks is worth nothing without them.
-  while (channel_->readable_now()) {
-    auto frame = receive_one();
-    if (!frame) continue;
-    if (frame->header.type == FrameType::Data) return;  // nothing more can be understood
-    if (is_counted(frame->header.type)) early_.push_back(std::move(*frame));
+  try {
+    // What was counted will not come again; what answers blocks is worth nothing without them.
+    while (channel_->readable_now()) {
+      auto frame = receive_one();
+      if (!frame) continue;
+      if (frame->header.type == FrameType::Data) return;  // nothing more can be understood
+      if (is_counted(frame->header.type)) early_.push_back(std::move(*frame));
+    }
+  } catch (const Error& last_word) {
+    if (last_word.origin() == Origin::Peer) throw;
   }
 }
 

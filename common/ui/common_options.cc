@@ -288,7 +288,7 @@ Security make_security(const CommonOptions& options, const std::optional<DirectE
 
 Terms make_terms(const CommonOptions& options, const char* program) {
   Terms terms;
-  terms.max_block_bytes = options.block_bytes;
+  terms.block_bytes = options.block_bytes;
   terms.streams = options.streams;
   terms.durability = options.durability;
   terms.overwrite = options.overwrite;
@@ -298,17 +298,6 @@ Terms make_terms(const CommonOptions& options, const char* program) {
   terms.rate_limit = options.rate_limit;
   terms.build = std::string(program) + " " ZX_VERSION;
   return terms;
-}
-
-Rendezvous make_rendezvous(const CommonOptions& options,
-                           const std::optional<DirectEndpoint>& remote) {
-  Rendezvous r;
-  if (remote) r.connect_to = remote->address;
-  r.listen_on = options.listen;
-  r.family = options.family;
-  r.wait = options.wait;
-  r.timeout = options.timeout;
-  return r;
 }
 
 std::string host_to_paste(const HostPort& listen) {

@@ -77,9 +77,6 @@ Security make_security(const CommonOptions& options, const std::optional<DirectE
 /// This side's terms as far as the options say them.
 Terms make_terms(const CommonOptions& options, const char* program);
 
-Rendezvous make_rendezvous(const CommonOptions& options,
-                           const std::optional<DirectEndpoint>& remote);
-
 /// How another machine names this one in a command to paste: the host of --listen, else the host
 /// name.
 std::string host_to_paste(const HostPort& listen);

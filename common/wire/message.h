@@ -25,11 +25,11 @@ using SessionId = std::array<std::byte, 16>;
 
 /// HELLO (connector) and WELCOME (listener): what each side is and wants.
 struct Terms {
-  Prefaces prefaces;               // as this side wrote or read them
-  uint64_t required_features = 0;  // an unknown bit ends the session
-  uint64_t optional_features = 0;  // unknown bits are ignored
-  SessionId session{};             // chosen by the connector, repeated by the listener
-  uint32_t max_block_bytes = kDefaultBlockBytes;
+  Prefaces prefaces;                          // as this side wrote or read them
+  uint64_t required_features = 0;             // an unknown bit ends the session
+  uint64_t optional_features = 0;             // unknown bits are ignored
+  SessionId session{};                        // chosen by the connector, repeated by the listener
+  uint32_t block_bytes = kDefaultBlockBytes;  // at most
   Durability durability = Durability::Unset;
   Overwrite overwrite = Overwrite::Unset;
   bool file_digest = false;          // wants XXH3-128 flat over each file in END
@@ -52,8 +52,8 @@ struct Terms {
     c.number("required features", required_features);
     c.number("optional features", optional_features);
     c.bytes("session id", session);
-    c.number("block limit", max_block_bytes);
-    c.require(max_block_bytes >= kMinBlockBytes && max_block_bytes <= kMaxBlockBytes, "block limit",
+    c.number("block limit", block_bytes);
+    c.require(block_bytes >= kMinBlockBytes && block_bytes <= kMaxBlockBytes, "block limit",
               "not from 1 to 16 MiB");
     c.choice("durability", durability, Durability::Unset, Durability::File);
     c.choice("overwrite", overwrite, Overwrite::Unset, Overwrite::Never);

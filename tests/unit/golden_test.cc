@@ -125,7 +125,7 @@ TEST_CASE("golden: HELLO") {
   m.prefaces.listener = encode_preface(answer());
   m.optional_features = uint64_t{1} << 40;
   m.session = counting<16>(0xa0);
-  m.max_block_bytes = 4 << 20;
+  m.block_bytes = 4 << 20;
   m.durability = Durability::File;
   m.overwrite = Overwrite::Older;
   m.file_digest = m.preserve = m.several = true;
@@ -141,7 +141,7 @@ TEST_CASE("golden: HELLO") {
   CHECK(n.required_features == 0);
   CHECK(n.optional_features == m.optional_features);
   CHECK(to_hex(n.session) == "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf");
-  CHECK(n.max_block_bytes == 4194304);
+  CHECK(n.block_bytes == 4194304);
   CHECK(n.durability == Durability::File);
   CHECK(n.overwrite == Overwrite::Older);
   CHECK(n.file_digest);
@@ -161,7 +161,7 @@ TEST_CASE("golden: WELCOME") {
   const Bytes bytes = golden("welcome");
   Terms m;
   m.session = counting<16>(0xa0);
-  m.max_block_bytes = 8 << 20;
+  m.block_bytes = 8 << 20;
   m.overwrite = Overwrite::Never;
   m.no_target_directory = m.path_is_directory = m.to_pipe = true;
   m.build = "zrecv 0.1.0";

@@ -27,7 +27,7 @@ Terms some_terms() {
   m.required_features = 0x1122334455667788;
   m.optional_features = 0x99aabbccddeeff00;
   m.session = counting<16>(201);
-  m.max_block_bytes = 0x345678;
+  m.block_bytes = 0x345678;
   m.durability = Durability::File;
   m.overwrite = Overwrite::Never;
   m.file_digest = m.no_target_directory = m.preserve = m.path_is_directory = true;
@@ -156,7 +156,7 @@ TEST_CASE("HELLO: every field survives a round trip") {
   CHECK(n.required_features == m.required_features);
   CHECK(n.optional_features == m.optional_features);
   CHECK(to_hex(n.session) == to_hex(m.session));
-  CHECK(n.max_block_bytes == m.max_block_bytes);
+  CHECK(n.block_bytes == m.block_bytes);
   CHECK(n.durability == m.durability);
   CHECK(n.overwrite == m.overwrite);
   CHECK(n.rate_limit == m.rate_limit);
@@ -225,7 +225,7 @@ TEST_CASE("HELLO: every durability and overwrite rule survives and no other numb
 TEST_CASE("HELLO: the block limit is from 1 to 16 MiB") {
   const auto with = [](uint32_t bytes) {
     Terms m;
-    m.max_block_bytes = bytes;
+    m.block_bytes = bytes;
     return outcome([&] { decode<Terms>(encode(m)); });
   };
   CHECK(with(0) == "protocol");
