@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The one place that decides how bytes move. Pure functions from facts to an engine and the reason
-// why it is not a better one; the table is in zsend(1) and zrecv(1), ENGINES, and is tested by
+// why it is not a better one; the tables are in zsend-transfer(7), ENGINES, and are tested by
 // tests/unit/policy_test.cc. Who collects the facts and makes the engines: engine/engine_set.h.
 #pragma once
 

@@ -3,8 +3,8 @@
 . "$(dirname "$0")/lib.sh"
 build=$(dirname "$(dirname "$ZSEND")")
 cmake --install "$build" --prefix "$t/usr" >"$t/out" || fail "cmake --install"
-for f in bin/zsend bin/zrecv share/man/man1/zsend.1 share/man/man1/zrecv.1 share/man/man7/zsend-protocol.7 \
-  share/bash-completion/completions/zsend share/bash-completion/completions/zrecv share/zsh/site-functions/_zsend \
+for f in bin/zsend bin/zrecv share/man/man1/zsend.1 share/man/man1/zrecv.1 share/man/man7/zsend-transfer.7 \
+  share/man/man7/zsend-protocol.7 share/bash-completion/completions/zsend share/bash-completion/completions/zrecv share/zsh/site-functions/_zsend \
   share/fish/vendor_completions.d/zsend.fish share/fish/vendor_completions.d/zrecv.fish; do
   [ -s "$t/usr/$f" ] || fail "$f was not installed"
 done

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The policy as a table: facts and what follows from them. The same table is in zsend(1) and
-// zrecv(1), ENGINES.
+// The policy as a table: facts and what follows from them. The same tables are in
+// zsend-transfer(7), ENGINES.
 #include "common/engine/policy.h"
 
 #include <catch2/catch.hpp>
