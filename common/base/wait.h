@@ -53,8 +53,8 @@ bool wait_for_change(std::condition_variable& changed, std::unique_lock<std::mut
 /// Between two attempts to connect.
 constexpr std::chrono::milliseconds kRetryPause{200};
 
-/// Calls attempt() until it returns, with that pause. Throws its Error when another attempt cannot cure
-/// it, or would be after give_up.
+/// Calls attempt() until it returns, with that pause. Throws its Error when another attempt cannot
+/// cure it, or would be after give_up.
 template <typename Attempt, typename Curable>
 auto retry_until(Clock::time_point give_up, Attempt attempt, Curable curable) {
   for (;;) {

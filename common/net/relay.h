@@ -22,9 +22,6 @@ class Relay {
   UniqueFd take_socket() { return std::move(sockets_.theirs); }
 
  private:
-  void copy_in();
-  void copy_out();
-
   UniqueFd in_, out_;
   SocketPair sockets_;
   WakeFd stop_in_, stop_out_, done_out_;

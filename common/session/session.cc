@@ -152,8 +152,6 @@ Session::Session(FirstConnection first, const Side& side)
   key_limit_bytes_ = wears && connections_ ? side.security.key_limit_bytes : UINT64_MAX;
 }
 
-Session::~Session() = default;
-
 std::unique_ptr<Session> open_session(FirstConnection first, const Side& side, const Terms& terms) {
   for (;;) {
     auto session = std::make_unique<Session>(std::move(first), side);

@@ -175,10 +175,6 @@ void take_path(std::string_view value, size_t* bytes, std::vector<std::string>* 
   out->push_back(std::move(*path));
 }
 
-std::string one_line(const std::string& text) {
-  return escape(text, kMaxTextBytes);
-}
-
 }  // namespace
 
 std::string make_nonce() {
@@ -248,10 +244,11 @@ std::string encode_reply(const StartReply& reply, const std::string& nonce) {
       out += " " + std::to_string(reply.port) + " " + (reply.server.empty() ? "-" : reply.server);
       break;
     case StartReply::Kind::Error:
-      out += " " + std::to_string(static_cast<int>(reply.status)) + " " + one_line(reply.text);
+      out += " " + std::to_string(static_cast<int>(reply.status)) + " " +
+             escape(reply.text, kMaxTextBytes);
       break;
     case StartReply::Kind::Failed:
-      out += " " + one_line(reply.text);
+      out += " " + escape(reply.text, kMaxTextBytes);
       break;
     case StartReply::Kind::Through:
       break;

@@ -5,7 +5,6 @@
 
 #include "common/base/error.h"
 #include "common/base/quote.h"
-#include "common/base/quote.h"
 #include "common/wire/limits.h"
 #include "tests/unit/outcome.h"
 
