@@ -9,6 +9,7 @@
 
 #include "common/base/error.h"
 #include "common/base/stop.h"
+#include "common/base/wait.h"
 
 namespace zx {
 namespace {
@@ -19,8 +20,6 @@ constexpr uint64_t kSmallBytes = 1 << 20;
 constexpr size_t kSmallOpen = 8;
 // Files of a batch that have a descriptor at most, together with those.
 constexpr size_t kLargeOpen = 8;
-// Between two looks for a stop signal.
-constexpr std::chrono::milliseconds kLookForStop{100};
 
 // Runs a step of one entry; a failure becomes its outcome.
 template <typename Step>
@@ -32,7 +31,7 @@ void attempt(Verified& entry, Step&& step) {
   } catch (const Error& error) {
     outcome.status = error.status();
     outcome.reason = error.what() + entry.sink->remark();
-    outcome.has_digest = false;
+    outcome.digest.reset();
   }
 }
 
@@ -62,9 +61,9 @@ void sync_file_system(const HeldDir& dir) {
 
 }  // namespace
 
-Committer::Committer(const CommitPolicy& policy, WakeFd& event)
-    : policy_(policy),
-      sync_(policy.durability != Durability::None),
+Committer::Committer(Durability durability, WakeFd& event)
+    : durability_(durability),
+      sync_(durability != Durability::None),
       event_(event),
       thread_([this] { run(); }) {}
 
@@ -87,10 +86,9 @@ void Committer::add(Verified entry) {
   Item item{std::move(entry)};
   const uint64_t size = item.entry.outcome.bytes;
   const bool small = size < kSmallBytes && item.entry.sink->directory() != nullptr;
-  attempt(item.entry, [&] { item.entry.sink->prepare(policy_); });
   std::unique_lock lock(mutex_);
   const bool full = small && waiting_.small_open >= (sync_ ? kSmallOpen : 0);
-  if (full && policy_.durability != Durability::File) {
+  if (full && durability_ != Durability::File) {
     lock.unlock();
     attempt(item.entry, [&] { item.entry.sink->close(); });
     item.open = false;
@@ -105,26 +103,26 @@ void Committer::add(Verified entry) {
 
 bool Committer::is_due_locked() const {
   return !waiting_.items.empty() &&
-         (flush_ || policy_.durability == Durability::File ||
-          waiting_.items.size() >= kBatchEntries || waiting_.bytes >= kBatchBytes ||
-          waiting_.large >= kLargeOpen ||
+         (flush_ || durability_ == Durability::File || waiting_.items.size() >= kBatchEntries ||
+          waiting_.bytes >= kBatchBytes || waiting_.large >= kLargeOpen ||
           std::chrono::steady_clock::now() - waiting_.begun >= kBatchAge);
 }
 
 bool Committer::is_behind() const {
   const std::lock_guard lock(mutex_);
+  return is_behind_locked();
+}
+
+bool Committer::is_behind_locked() const {
   return committing_ && waiting_.items.size() > 0 &&
-         (policy_.durability != Durability::File || waiting_.items.size() >= kLargeOpen) &&
+         (durability_ != Durability::File || waiting_.items.size() >= kLargeOpen) &&
          is_due_locked();
 }
 
 void Committer::await_room() const {
-  while (is_behind()) {
-    std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, kLookForStop);
-    check_stop();
-    if (fault_) return;
-  }
+  std::unique_lock lock(mutex_);
+  (void)wait_for_change(changed_, lock, Clock::time_point::max(),
+                        [&] { return fault_ || !is_behind_locked(); });
 }
 
 void Committer::flush() {
@@ -187,7 +185,7 @@ void Committer::commit(Batch& batch) {
   // a pipe, which waits for its reader or its command without limit, goes on looking.
   check_stop();
   for (Item& item : batch.items)
-    attempt(item.entry, [&] { item.entry.sink->publish(policy_, item.entry.outcome.bytes); });
+    attempt(item.entry, [&] { item.entry.sink->publish(item.entry.outcome.bytes); });
   if (sync_) sync_directories(batch);
   for (Item& item : batch.items) deliver(std::move(item.entry.outcome));
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Committer: verified entries become files. Collects them to batches and commits each batch on a
-// thread of its own, so that receiving goes on meanwhile: metadata, sync of the files, names, sync
-// of the directories, in this order, as any other loses a file or its name in a power cut. The only
-// place where a final name appears.
+// thread of its own, so that receiving goes on meanwhile: sync of the files, which have their
+// metadata, then names, then sync of the directories: any other order loses a file or its name in a
+// power cut. The only place where a final name appears.
 //
 // Many small files are made durable by one sync of their file system (syncfs(2)): then their
 // descriptors are closed as soon as they are complete. Of large ones each has an fsync(2) of its
@@ -20,7 +20,6 @@
 
 #include "common/base/wake_fd.h"
 #include "zrecv/incoming_entry.h"
-#include "zrecv/sink.h"
 
 namespace zx {
 
@@ -33,7 +32,7 @@ constexpr std::chrono::milliseconds kBatchAge{1000};
 class Committer {
  public:
   /// `event` is set when outcomes can be taken. It must outlive this.
-  Committer(const CommitPolicy& policy, WakeFd& event);
+  Committer(Durability durability, WakeFd& event);
   /// Ends the thread. What waits for its commit is dropped; a batch whose first name has appeared
   /// is brought to its end before.
   ~Committer();
@@ -42,7 +41,7 @@ class Committer {
 
   // Of one thread.
 
-  /// A verified entry with its sink. One that cannot be prepared has a failed outcome at once.
+  /// A verified entry with its sink.
   void add(Verified entry);
   /// Whether two batches wait: then no more should come before await_room().
   bool is_behind() const;
@@ -51,7 +50,7 @@ class Committer {
   /// Commits what waits, whatever its size.
   void flush();
   /// The outcomes that have become final since the last call. An entry that was committed is
-  /// durable when policy.durability is not None. Throws what has ended the thread.
+  /// durable when durability is not None. Throws what has ended the thread.
   std::vector<EntryOutcome> take();
   /// Nothing is left to be committed or taken.
   bool is_idle() const;
@@ -71,13 +70,14 @@ class Committer {
   };
 
   bool is_due_locked() const;
+  bool is_behind_locked() const;
   void run();
   void commit(Batch& batch);
   void sync_files(Batch& batch);
   void sync_directories(Batch& batch);
   void deliver(EntryOutcome outcome);
 
-  const CommitPolicy policy_;
+  const Durability durability_;
   const bool sync_;
   WakeFd& event_;
   std::atomic<bool> ending_{false};

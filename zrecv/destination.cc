@@ -3,7 +3,7 @@
 
 #include <sys/stat.h>
 
-#include <algorithm>
+#include <utility>
 
 #include "common/base/error.h"
 #include "common/base/quote.h"
@@ -19,36 +19,20 @@ void check_entry_name(const EntryInfo& entry) {
                                          ": a path where a name was expected");
 }
 
-Existing decide_existing(Overwrite here, Overwrite peer, const struct stat& existing,
-                         const EntryInfo& entry) {
-  const auto one = [&](Overwrite rule) {
-    const auto time = std::pair(static_cast<int64_t>(existing.st_mtim.tv_sec),
-                                static_cast<uint32_t>(existing.st_mtim.tv_nsec));
-    const auto entry_time = std::pair(entry.mtime_sec, entry.mtime_nsec);
-    switch (rule) {
-      case Overwrite::Never:
-        return Existing::Refuse;
-      case Overwrite::Older:
-        return time < entry_time ? Existing::Replace : Existing::Skip;
-      case Overwrite::Differ:
-        return entry.open_ended || static_cast<uint64_t>(existing.st_size) != entry.size ||
-                       time != entry_time
-                   ? Existing::Replace
-                   : Existing::Skip;
-      case Overwrite::Unset:
-      case Overwrite::Always:
-        break;
-    }
-    return Existing::Replace;
-  };
-  return std::max(one(here), one(peer));
-}
-
 bool may_replace(const Negotiated& agreed, const struct stat& existing, const EntryInfo& entry,
                  const std::string& shown) {
-  const Existing rule = decide_existing(agreed.overwrite, agreed.overwrite_peer, existing, entry);
-  if (rule == Existing::Refuse) throw Error(ExitStatus::Refused, shown + ": exists already");
-  return rule == Existing::Replace;
+  const auto time = std::pair(static_cast<int64_t>(existing.st_mtim.tv_sec),
+                              static_cast<uint32_t>(existing.st_mtim.tv_nsec));
+  const auto entry_time = std::pair(entry.mtime_sec, entry.mtime_nsec);
+  const bool differs = entry.open_ended || static_cast<uint64_t>(existing.st_size) != entry.size ||
+                       time != entry_time;
+  bool replace = true;
+  for (const Overwrite rule : {agreed.overwrite, agreed.overwrite_peer}) {
+    if (rule == Overwrite::Never) throw Error(ExitStatus::Refused, shown + ": exists already");
+    if (rule == Overwrite::Older && time >= entry_time) replace = false;
+    if (rule == Overwrite::Differ && !differs) replace = false;
+  }
+  return replace;
 }
 
 }  // namespace zx

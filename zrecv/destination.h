@@ -19,25 +19,18 @@ class Destination {
   /// for what agreed.path names. Throws what ends the session.
   virtual void aim(const Negotiated& agreed, bool pull) = 0;
   /// The sink of an entry; nothing was looked at or made yet. Throws what ends the session: an
-  /// unsafe name, more entries than there is room for.
-  virtual std::unique_ptr<Sink> sink_for(const EntryInfo& entry) = 0;
+  /// unsafe name, more entries than there is room for. `event` is set when the sink fails by
+  /// itself; it must outlive the sink.
+  virtual std::unique_ptr<Sink> sink_for(const EntryInfo& entry, WakeFd& event) = 0;
   /// How content leaves it, for -v; empty when there is nothing to say.
   virtual std::string path() const { return ""; }
-  /// To be set when a sink fails by itself; it must outlive the sinks. Before the first sink_for().
-  virtual void set_event(WakeFd& /*event*/) {}
 };
 
 /// The name of an entry is one safe component. Throws Error{Refused}.
 void check_entry_name(const EntryInfo& entry);
 
-/// What --overwrite says about one existing file.
-enum class Existing { Replace, Skip, Refuse };
-
-/// Pure. Both sides' rules count and the stricter wins; Unset allows.
-Existing decide_existing(Overwrite here, Overwrite peer, const struct stat& existing,
-                         const EntryInfo& entry);
-/// The same for a sink: false when the entry is skipped. Throws Error{Refused}; `shown`: the
-/// existing file, quoted.
+/// What --overwrite says about an existing file: false when the entry is skipped. Both sides' rules
+/// count and the stricter wins; Unset allows. Throws Error{Refused}; `shown`: the file, quoted.
 bool may_replace(const Negotiated& agreed, const struct stat& existing, const EntryInfo& entry,
                  const std::string& shown);
 

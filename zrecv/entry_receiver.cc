@@ -8,9 +8,6 @@
 namespace zx {
 namespace {
 
-// The peer says something in a shorter time, or is lost.
-constexpr std::chrono::hours kNoLimit{1};
-
 // Frames that are handled before the threads are looked at again.
 constexpr int kFramesAtOnce = 32;
 
@@ -29,26 +26,20 @@ bool continues(const Result& run, const EntryOutcome& next) {
 
 EntryReceiver::EntryReceiver(Session& session, Destination& destination,
                              const EngineOptions& engines, RequestedNames requested,
-                             const CommitPolicy& policy, Console& console, Ledger& ledger)
+                             Console& console, Ledger& ledger)
     : session_(session),
       link_(session.link()),
       agreed_(session.agreed()),
       destination_(destination),
       names_(std::move(requested)),
-      policy_(policy),
       console_(console),
       ledger_(ledger),
       engines_(link_.channel(), engines),
       entries_(event_),
-      lane_(
-          0, link_, engines_, entries_,
-          [this](uint16_t rival) { session_.connections().evict(rival); }, session.timeout(),
-          console),
-      committer_(policy, event_) {
-  destination_.set_event(event_);
-}
+      lane_(0, link_, engines_, entries_, session, console),
+      committer_(agreed_.durability, event_) {}
 
-void EntryReceiver::run() {
+RunReport EntryReceiver::run() {
   try {
     while (!done_) {
       try {
@@ -58,14 +49,12 @@ void EntryReceiver::run() {
         recover(error);
       }
     }
+    return report();
   } catch (...) {
     // What has its name by now counts, and is told; nothing else will get one.
     committer_.stop();
     try {
-      for (const EntryOutcome& outcome : committer_.take()) {
-        ledger_.add(outcome);
-        console_.entry(outcome);
-      }
+      for (const EntryOutcome& outcome : committer_.take()) record(outcome);
     } catch (...) {  // why the run ends is known already
     }
     throw;
@@ -82,7 +71,6 @@ void EntryReceiver::recover(const Error& lost) {
   }
   session_.recover(lost);
   engines_.use(link_.channel());
-  lane_.use_new_channel();
 }
 
 // What is to be done, and then what the peer says next. Whatever is thrown here has left the state
@@ -92,7 +80,7 @@ void EntryReceiver::step() {
   event_.clear();
   if (hole_) make_hole();
   conclude_ready();
-  take_outcomes();
+  settle(committer_.take());
   if (fin_) go_on_to_verdict();
   if (committer_.is_behind()) link_.with_heartbeats([&] { committer_.await_room(); });
   for (int i = 0; i < kFramesAtOnce && !done_ && !hole_; ++i) {
@@ -139,8 +127,11 @@ void EntryReceiver::on_streams(const Frame& frame) {
   const uint16_t count = decode<Streams>(frame.body).count;
   if (agreed_.streams > 0 && count > agreed_.streams)
     throw Error(ExitStatus::Protocol, "peer wants more streams than were agreed");
-  further_ =
-      std::make_unique<IncomingLanes>(session_, count, entries_, engines_.options(), console_);
+  further_ = std::make_unique<FurtherConnections>(session_, count - 1U, console_);
+  further_->start([this](uint16_t number, Link& link) {
+    serve_lane(number, link, engines_.options(), entries_, session_, console_);
+    return true;
+  });
   link_.queue(FrameType::Streams, 0, 0, encode(Streams{count}));
 }
 
@@ -165,7 +156,7 @@ void EntryReceiver::on_entry(const Frame& frame) {
 // Null, and *outcome is set, when nothing of it is to be received: it fails or is skipped.
 OpenEntries::Entry EntryReceiver::open_entry(uint64_t id, const EntryInfo& info,
                                              std::optional<EntryOutcome>* outcome) {
-  auto sink = destination_.sink_for(info);
+  auto sink = destination_.sink_for(info, event_);
   EntryOutcome done;
   done.id = id;
   done.name = sink->name();
@@ -240,16 +231,17 @@ void EntryReceiver::conclude_ready() {
 
 // --- outcomes
 
-void EntryReceiver::take_outcomes() {
-  settle(committer_.take());
+// It is final: into the ledger, and to the operator.
+void EntryReceiver::record(const EntryOutcome& outcome) {
+  ledger_.add(outcome);
+  console_.entry(outcome);
 }
 
-// They are final: into the ledger, to the operator, and to the sender.
+// They are final: also to the sender.
 void EntryReceiver::settle(std::vector<EntryOutcome> outcomes) {
   std::vector<Result> results;
   for (const EntryOutcome& outcome : outcomes) {
-    ledger_.add(outcome);
-    console_.entry(outcome);
+    record(outcome);
     if (!results.empty() && continues(results.back(), outcome)) {
       ++results.back().count;
       continue;
@@ -298,6 +290,23 @@ void EntryReceiver::go_on_to_verdict() {
 
 bool EntryReceiver::durable() const {
   return ledger_.totals().entries > 0 && agreed_.durability != Durability::None;
+}
+
+RunReport EntryReceiver::report() const {
+  RunReport out{.role = Role::Receiver,
+                .mine = path_,
+                .peers = fin_->path,
+                .sender = fin_->figures,
+                .receiver = figures_,
+                .tcp = link_.tcp_figures(),
+                .frame_bytes = link_.received_bytes(),
+                .durable = durable()};
+  if (further_) {
+    out.further = further_->opened();
+    out.lost = further_->lost();
+    out.tcp.add(further_->tcp_figures());
+  }
+  return out;
 }
 
 void EntryReceiver::on_bye(const Frame& frame) {

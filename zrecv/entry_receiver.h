@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // EntryReceiver: the receiver's half of a session, from the first ENTRY to the sender's BYE. Here
 // is the state machine: what is not expected ends the session. The frames of the first connection
-// are handled on the main thread; blocks come over further connections too (further_lanes.h), and
-// verified entries are committed on a thread of their own (batch.h).
+// are handled on the main thread; blocks come over further connections too, each with a thread and
+// a lane (lane.h), and verified entries are committed on a thread of their own (batch.h).
 //
 // A lost connection is made again and changes nothing: every handler has changed all state before
 // anything is sent, and none calls another.
@@ -17,6 +17,7 @@
 
 #include "common/base/wake_fd.h"
 #include "common/engine/engine_set.h"
+#include "common/session/further_connections.h"
 #include "common/session/ledger.h"
 #include "common/session/limit.h"
 #include "common/session/link.h"
@@ -24,7 +25,6 @@
 #include "common/ui/console.h"
 #include "zrecv/batch.h"
 #include "zrecv/destination.h"
-#include "zrecv/further_lanes.h"
 #include "zrecv/lane.h"
 #include "zrecv/name_filter.h"
 #include "zrecv/open_entries.h"
@@ -35,25 +35,12 @@ class EntryReceiver {
  public:
   /// All references must outlive it.
   EntryReceiver(Session& session, Destination& destination, const EngineOptions& engines,
-                RequestedNames requested, const CommitPolicy& policy, Console& console,
-                Ledger& ledger);
+                RequestedNames requested, Console& console, Ledger& ledger);
 
   /// Receives and commits everything, up to the sender's BYE. Every outcome that has become final
   /// is in the ledger and printed when it returns or throws. Blocking. Throws what ends the
   /// session.
-  void run();
-
-  // After run().
-
-  const Fin& fin() const { return *fin_; }
-  const PathReport& path() const { return path_; }
-  const SideFigures& figures() const { return figures_; }
-  /// Whether what was committed is durable.
-  bool durable() const;
-  /// The connections beside the first; null when there were none.
-  const FurtherConnections* further() const {
-    return further_ ? &further_->connections() : nullptr;
-  }
+  RunReport run();
 
  private:
   void step();
@@ -69,16 +56,17 @@ class EntryReceiver {
   void on_fin(const Frame& frame);
   void on_bye(const Frame& frame);
   void conclude_ready();
-  void take_outcomes();
+  void record(const EntryOutcome& outcome);
   void settle(std::vector<EntryOutcome> outcomes);
   void go_on_to_verdict();
+  bool durable() const;
+  RunReport report() const;
 
   Session& session_;
   Link& link_;
   const Negotiated& agreed_;
   Destination& destination_;
   NameFilter names_;
-  const CommitPolicy policy_;
   Console& console_;
   Ledger& ledger_;
 
@@ -100,7 +88,7 @@ class EntryReceiver {
   PathReport path_;
 
   Committer committer_;
-  std::unique_ptr<IncomingLanes> further_;  // last: its threads use the entries
+  std::unique_ptr<FurtherConnections> further_;  // last: its threads use the entries
 };
 
 }  // namespace zx

@@ -4,16 +4,84 @@
 #include <stdlib.h>
 
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 #include "common/base/error.h"
 #include "common/base/quote.h"
 #include "common/file/name.h"
 #include "common/file/operator_file.h"
-#include "zrecv/file_sink.h"
+#include "common/file/temp_file.h"
 
 namespace zx {
 namespace {
+
+// Up to here reserving space costs more than it tells: the write itself says at once whether there
+// is room.
+constexpr uint64_t kSmallBytes = 64 << 10;
+
+mode_t current_umask() {
+  const mode_t mask = umask(077);
+  umask(mask);
+  return mask;
+}
+
+// An entry that becomes a file: a temporary one beside its target until the commit.
+class FileSink final : public Sink {
+ public:
+  FileSink(Target target, const EntryInfo& info, bool keep_full_mode)
+      : target_(std::move(target)), info_(info), keep_full_mode_(keep_full_mode) {}
+
+  const std::string& name() const override { return target_.name; }
+  std::string output_name() const override { return target_.dir->path_of(target_.name); }
+  std::string describe() const override { return target_.dir->describe(target_.name); }
+
+  bool look(const Negotiated& agreed) override {
+    const bool never =
+        agreed.overwrite == Overwrite::Never || agreed.overwrite_peer == Overwrite::Never;
+    replace_ = never ? Replace::No : Replace::Yes;
+    keep_time_ = agreed.preserve;
+    existing_ = target_.dir->stat_child(target_.name);
+    if (!existing_) return true;
+    if (S_ISDIR(existing_->st_mode))
+      throw Error(ExitStatus::FileIo, describe() + ": is a directory");
+    return may_replace(agreed, *existing_, info_, describe());
+  }
+  void open() override {
+    temp_.emplace(*target_.dir, target_.name);
+    if (!info_.sparse && !info_.open_ended && info_.size > kSmallBytes)
+      temp_->preallocate(info_.size);
+  }
+  int fd() const override { return temp_->fd(); }
+  void finish(uint64_t size) override {
+    temp_->truncate(size);
+    const timespec mtime{info_.mtime_sec, info_.mtime_nsec};
+    temp_->set_metadata(final_mode(), keep_time_ ? &mtime : nullptr);
+  }
+
+  void sync() override { temp_->sync(); }
+  void close() override { temp_->close(); }
+  void publish(uint64_t size) override { temp_->commit(replace_, size); }
+  const HeldDir* directory() const override { return target_.dir; }
+
+ private:
+  // Never setuid, setgid or sticky: the sender does not decide about those.
+  mode_t final_mode() const {
+    const auto sent = static_cast<mode_t>(info_.mode & 0777);
+    if (keep_full_mode_) return sent;
+    if (existing_ && S_ISREG(existing_->st_mode)) return existing_->st_mode & 0777;
+    static const mode_t mask = current_umask();
+    return sent & ~mask;
+  }
+
+  const Target target_;
+  const EntryInfo info_;
+  const bool keep_full_mode_;
+  bool keep_time_ = false;
+  Replace replace_ = Replace::Yes;
+  std::optional<struct stat> existing_;
+  std::optional<TempFile> temp_;
+};
 
 std::string parent_of(std::string path) {
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
@@ -35,7 +103,9 @@ std::string resolve_final_link(const std::string& path) {
 
 }  // namespace
 
-FileDestination::FileDestination(const std::string& path, bool no_target_directory) {
+FileDestination::FileDestination(const std::string& path, bool no_target_directory,
+                                 bool keep_full_mode)
+    : keep_full_mode_(keep_full_mode) {
   struct stat st {};
   const bool exists = stat(path.c_str(), &st) == 0;
   if (!exists && errno != ENOENT) throw_file_errno(quote(path), errno);
@@ -61,14 +131,9 @@ FileDestination::FileDestination(const std::string& path, bool no_target_directo
 }
 
 void FileDestination::aim(const Negotiated& agreed, bool pull) {
-  aim(pull ? std::vector<std::string>{} : agreed.path, agreed.path_is_directory,
-      agreed.no_target_directory);
-}
-
-void FileDestination::aim(const std::vector<std::string>& path, bool path_is_directory,
-                          bool no_target_directory) {
-  if (path.empty()) {
-    if (no_target_directory && fixed_name_.empty())
+  const auto& path = agreed.path;
+  if (pull || path.empty()) {
+    if (agreed.no_target_directory && fixed_name_.empty())
       throw Error(ExitStatus::FileIo,
                   quote(dir_->path()) + ": is a directory, and the peer asked for -T");
     return;
@@ -87,13 +152,13 @@ void FileDestination::aim(const std::vector<std::string>& path, bool path_is_dir
   }
   const std::string& last = path.back();
   auto child = dir_->open_child(last);
-  if (child && no_target_directory)
+  if (child && agreed.no_target_directory)
     throw Error(ExitStatus::FileIo, dir_->describe(last) + ": is a directory, and -T was given");
   if (child) {
     *dir_ = std::move(*child);
     return;
   }
-  if (path_is_directory)
+  if (agreed.path_is_directory)
     throw Error(ExitStatus::FileIo, dir_->describe(last) + ": no such directory below the root");
   fixed_name_ = last;
 }
@@ -103,14 +168,11 @@ Target FileDestination::target_for(const EntryInfo& entry) {
   if (!fixed_name_.empty() && std::exchange(fixed_name_taken_, true))
     throw Error(ExitStatus::Refused,
                 quote(fixed_name_) + ": several sources need a directory as destination");
-  Target target;
-  target.dir = dir_.get();
-  target.name = fixed_name_.empty() ? entry.name[0] : fixed_name_;
-  return target;
+  return {dir_.get(), fixed_name_.empty() ? entry.name[0] : fixed_name_};
 }
 
-std::unique_ptr<Sink> FileDestination::sink_for(const EntryInfo& entry) {
-  return std::make_unique<FileSink>(target_for(entry), entry);
+std::unique_ptr<Sink> FileDestination::sink_for(const EntryInfo& entry, WakeFd& /*event*/) {
+  return std::make_unique<FileSink>(target_for(entry), entry, keep_full_mode_);
 }
 
 }  // namespace zx

@@ -5,12 +5,8 @@
 // walked below it (file/held_dir.h).
 #pragma once
 
-#include <sys/stat.h>
-
 #include <memory>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "common/file/held_dir.h"
 #include "common/wire/message.h"
@@ -20,30 +16,28 @@ namespace zx {
 
 /// Where one entry goes.
 struct Target {
-  const HeldDir* dir = nullptr;         // owned by the FileDestination
-  std::string name;                     // one safe component
-  std::optional<struct stat> existing;  // what has the name now; the caller looks
+  const HeldDir* dir = nullptr;  // owned by the FileDestination
+  std::string name;              // one safe component
 };
 
 class FileDestination final : public Destination {
  public:
-  /// Opens the operator's path. Throws Error{FileIo} when it cannot be a destination, or is a
-  /// directory and -T was given.
-  FileDestination(const std::string& path, bool no_target_directory);
+  /// Opens the operator's path. keep_full_mode: permission bits are the sender's, without the
+  /// umask. Throws Error{FileIo} when it cannot be a destination, or is a directory and -T was
+  /// given.
+  FileDestination(const std::string& path, bool no_target_directory, bool keep_full_mode = false);
 
-  /// As the other aim(), with what the sender has named.
+  /// A push goes to what the peer's operator wrote after zs://host/, below the root. Throws
+  /// Error{Refused} for an unsafe path, Error{FileIo} for one that leads nowhere.
   void aim(const Negotiated& agreed, bool pull) override;
-  std::unique_ptr<Sink> sink_for(const EntryInfo& entry) override;
-
-  /// What the peer's operator wrote after zs://host/, below the root; before the first
-  /// target_for(). Throws Error{Refused} for an unsafe path, Error{FileIo} for one that leads
-  /// nowhere.
-  void aim(const std::vector<std::string>& path, bool path_is_directory, bool no_target_directory);
+  /// A temporary file beside its target until the commit.
+  std::unique_ptr<Sink> sink_for(const EntryInfo& entry, WakeFd& event) override;
 
   /// Throws Error{Refused} for an unsafe name, or for a second entry when there is one name only.
   Target target_for(const EntryInfo& entry);
 
  private:
+  const bool keep_full_mode_;
   std::unique_ptr<HeldDir> dir_;  // at a fixed address: targets point to it
   std::string fixed_name_;        // empty: entries keep their names
   bool fixed_name_taken_ = false;

@@ -24,7 +24,7 @@ IncomingEntry::IncomingEntry(uint64_t id, const EntryInfo& info, std::unique_ptr
       info_(info),
       agreed_(agreed),
       sink_(std::move(sink)),
-      pipe_(sink_->backpressure()),
+      pipe_(sink_->pipe()),
       arrived_(info.open_ended ? kMaxFileBytes : info.size, agreed.block_bytes, order) {
   outcome_.id = id;
   outcome_.name = sink_->name();
@@ -258,7 +258,6 @@ void IncomingEntry::settle_file_digest(PageBuffer& buffer) {
   const std::lock_guard lock(mutex_);
   if (outcome_.status != ExitStatus::Ok) return;
   outcome_.digest = digest;
-  outcome_.has_digest = true;
   if (end_->has_file_digest && end_->file_digest != digest)
     fail_locked(ExitStatus::Integrity,
                 sink_->describe() + ": the digest of the file differs though its blocks agree");

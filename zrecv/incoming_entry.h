@@ -18,7 +18,7 @@
 #include "common/session/ledger.h"
 #include "common/session/session.h"
 #include "zrecv/arrived.h"
-#include "zrecv/sink.h"
+#include "zrecv/pipe_sink.h"
 
 namespace zx {
 
@@ -101,7 +101,7 @@ class IncomingEntry {
   const EntryInfo info_;
   const Negotiated& agreed_;
   std::unique_ptr<Sink> sink_;  // until take()
-  Backpressure* const pipe_;    // of the sink; null when it keeps its content
+  PipeSink* const pipe_;        // the sink; null when it keeps its content
 
   mutable std::mutex mutex_;  // for all that follows
   EntryOutcome outcome_;

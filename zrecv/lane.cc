@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "common/base/defer.h"
 #include "common/base/error.h"
 #include "common/base/io.h"
 
@@ -19,30 +20,25 @@ constexpr uint32_t kShortBlockBytes = 256 << 10;
 constexpr size_t kMaxAnswerBytes = 4 << 10;
 // Between two looks whether another lane has ended.
 constexpr std::chrono::milliseconds kLookForRival{10};
+// For blocks that are received a second time.
+const Choice kSentAgain{Engine::ReadWrite, "sent again"};
 
 }  // namespace
 
 IncomingLane::IncomingLane(uint16_t number, Link& link, RecvEngines& engines, OpenEntries& entries,
-                           std::function<void(uint16_t)> evict, std::chrono::milliseconds patience,
-                           Console& console)
+                           Session& session, Console& console)
     : number_(number),
       link_(link),
       engines_(engines),
       entries_(entries),
-      evict_(std::move(evict)),
-      patience_(patience),
+      session_(session),
       console_(console),
-      resend_engine_(make_buffered_receiver(link.channel())),
       buffer_(kReadBackBytes) {}
-
-void IncomingLane::use_new_channel() {
-  resend_engine_ = make_buffered_receiver(link_.channel());
-}
 
 void IncomingLane::take(const FrameHeader& h) {
   // On another connection the block may have overtaken its ENTRY.
   if (number_ != 0 && !entries_.is_announced(h))
-    link_.with_heartbeats([&] { entries_.await(h, patience_); });
+    link_.with_heartbeats([&] { entries_.await(h, session_.timeout()); });
   const auto entry = entries_.find(h);
   const auto claimed = entry ? claim(h, *entry) : std::nullopt;
   if (!claimed) return take_unwanted(h);
@@ -56,7 +52,7 @@ std::optional<Arrived::Claim> IncomingLane::claim(const FrameHeader& h, Incoming
   if (!claim || claim->kind != Arrived::Claim::Rival) return claim;
   link_.with_heartbeats([&] {
     while (claim && claim->kind == Arrived::Claim::Rival) {
-      evict_(claim->rival);
+      session_.connections().evict(claim->rival);
       pause_for(kLookForRival);
       claim = entry.claim(h, number_);
     }
@@ -98,7 +94,7 @@ std::optional<Digest> IncomingLane::write(const FrameHeader& h, IncomingEntry& e
   auto facts = entry.open(engines_);
   if (facts && !entry.has_room(h)) {
     // Until then the peer is held by TCP; it must not take that for a dead receiver.
-    link_.with_heartbeats([&] { entry.await_room(h, patience_); });
+    link_.with_heartbeats([&] { entry.await_room(h, session_.timeout()); });
     facts = entry.open(engines_);  // it may have failed meanwhile
   }
   if (!facts) {
@@ -106,7 +102,9 @@ std::optional<Digest> IncomingLane::write(const FrameHeader& h, IncomingEntry& e
     return std::nullopt;
   }
   const bool resent = (h.flags & kFlagResent) != 0;
-  BlockReceiver& engine = resent ? *resend_engine_ : engines_.pick(*facts);
+  std::optional<BlockReceiver> buffered;
+  if (resent) buffered.emplace(link_.channel(), kSentAgain);
+  BlockReceiver& engine = resent ? *buffered : engines_.pick(*facts);
   hasher_.reset();
   unhashed_offset_ = h.offset;
   unhashed_bytes_ = 0;
@@ -143,8 +141,7 @@ std::optional<Digest> IncomingLane::write(const FrameHeader& h, IncomingEntry& e
 void IncomingLane::hash_fresh(IncomingEntry& entry, bool uncached, int* error) {
   while (unhashed_bytes_ > 0 && *error == 0) {
     const auto piece = buffer_.first(std::min<uint64_t>(buffer_.size(), unhashed_bytes_));
-    const ssize_t n = uncached ? pread_uncached(entry.fd(), piece, unhashed_offset_)
-                               : pread_full(entry.fd(), piece, unhashed_offset_);
+    const ssize_t n = pread_full(entry.fd(), piece, unhashed_offset_, uncached);
     if (n != static_cast<ssize_t>(piece.size())) {
       *error = n < 0 ? static_cast<int>(-n) : EIO;
       return;
@@ -173,6 +170,27 @@ void IncomingLane::answer(FrameType type, const FrameHeader& h, Bytes body) {
   const bool more_comes = h.length < kShortBlockBytes && link_.queued_bytes() < kMaxAnswerBytes &&
                           link_.channel().readable_now();
   if (!more_comes) link_.flush();
+}
+
+void serve_lane(uint16_t number, Link& link, const EngineOptions& options, OpenEntries& entries,
+                Session& session, Console& console) {
+  const Defer release([&] { entries.release(number); });
+  RecvEngines engines(link.channel(), options);
+  IncomingLane lane(number, link, engines, entries, session, console);
+  for (;;) {
+    const auto frame = link.read_if_any();
+    if (!frame) {
+      link.flush();
+      link.wait(kNoLimit);
+    } else if (frame->header.type == FrameType::Data) {
+      lane.take(frame->header);
+    } else if (frame->header.type == FrameType::Bye) {
+      (void)decode<Bye>(frame->body);
+      return;
+    } else {
+      unexpected_frame(frame->header, "on a further connection");
+    }
+  }
 }
 
 }  // namespace zx

@@ -5,29 +5,25 @@
 // sent. One thread.
 #pragma once
 
-#include <functional>
-#include <memory>
 #include <optional>
 
 #include "common/base/page_buffer.h"
 #include "common/engine/engine_set.h"
-#include "common/session/link.h"
+#include "common/session/session.h"
 #include "common/ui/console.h"
 #include "zrecv/open_entries.h"
 
 namespace zx {
 
+/// For Link::wait(): the peer says something in a shorter time, or is lost.
+constexpr std::chrono::hours kNoLimit{1};
+
 class IncomingLane {
  public:
-  /// number: of this connection, 0 for the first. evict(number) ends the connection of another
-  /// lane. patience: longest wait for what another connection is to bring. All references must
-  /// outlive it.
+  /// number: of this connection, 0 for the first. `engines` are those of the link's channel. All
+  /// references must outlive it.
   IncomingLane(uint16_t number, Link& link, RecvEngines& engines, OpenEntries& entries,
-               std::function<void(uint16_t)> evict, std::chrono::milliseconds patience,
-               Console& console);
-
-  /// Goes on over the link's new connection, to which `engines` has been switched.
-  void use_new_channel();
+               Session& session, Console& console);
 
   /// A DATA frame was read. Takes its payload and its DIGEST, and queues the answer; that leaves
   /// with the next flush() of the link, or at once when nothing more has come. Blocking, for as
@@ -52,14 +48,17 @@ class IncomingLane {
   Link& link_;
   RecvEngines& engines_;
   OpenEntries& entries_;
-  const std::function<void(uint16_t)> evict_;
-  const std::chrono::milliseconds patience_;
+  Session& session_;
   Console& console_;
-  std::unique_ptr<BlockReceiver> resend_engine_;
   PageBuffer buffer_;
   // Of the block that is being written.
   Hasher hasher_;
   uint64_t unhashed_offset_ = 0, unhashed_bytes_ = 0;
 };
+
+/// A further connection, on its thread: takes what comes, up to its BYE. However it ends, what it
+/// has not settled comes over another connection.
+void serve_lane(uint16_t number, Link& link, const EngineOptions& options, OpenEntries& entries,
+                Session& session, Console& console);
 
 }  // namespace zx

@@ -1,14 +1,114 @@
 // SPDX-License-Identifier: MIT
-// zrecv: receives and writes. The story is in receiver.cc.
-#include "common/base/stop.h"
-#include "common/net/openssl_memory.h"
+// zrecv: its story, told by run_recv().
+#include <algorithm>
+
+#include "common/base/error.h"
+#include "common/base/quote.h"
+#include "common/file/name.h"
+#include "common/session/session.h"
+#include "common/ui/meeting.h"
 #include "common/ui/program.h"
+#include "zrecv/entry_receiver.h"
+#include "zrecv/file_destination.h"
+#include "zrecv/in_place_destination.h"
 #include "zrecv/options.h"
-#include "zrecv/receiver.h"
+#include "zrecv/pipe_sink.h"
+
+namespace zx {
+namespace {
+
+std::string paste_command(const RecvOptions& options, uint16_t port) {
+  return "zsend FILE " +
+         shell_word("zs://" + to_text({host_to_paste(*options.common.listen), port}));
+}
+
+std::unique_ptr<Destination> make_destination(const RecvOptions& options, Console& console) {
+  if (options.to_pipe())
+    return std::make_unique<PipeDestination>(options.exec, options.verify_first);
+  if (options.inplace) {
+    auto in_place =
+        std::make_unique<InPlaceDestination>(options.destination, options.common.preserve);
+    console.explain_failure([file = in_place->file()] { return file->remark(); });
+    return in_place;
+  }
+  return std::make_unique<FileDestination>(options.destination, options.common.no_target_directory,
+                                           options.common.preserve);
+}
+
+// The path of the operator who has started this program from the other end, and is that of both:
+// one -p is enough.
+std::unique_ptr<Destination> open_named(const Negotiated& agreed) {
+  if (agreed.named->operands.size() != 1)
+    throw Error(ExitStatus::Protocol, "the sender named no destination, or several");
+  return std::make_unique<FileDestination>(agreed.named->operands[0], agreed.no_target_directory,
+                                           agreed.preserve);
+}
+
+// What a pull has asked for, or the operator of a plain push has named over ssh, each with the name
+// it must have; empty when everything is welcome.
+RequestedNames requested_names(const RecvOptions& options, const Negotiated& agreed) {
+  if (options.direct && !agreed.path.empty()) return {{agreed.path}, false};
+  RequestedNames out{{}, true};
+  for (const std::string& path : options.ssh_paths) out.names.push_back({base_name(path)});
+  if (options.common.started_by_ssh)
+    for (const std::string& name : agreed.named->names) out.names.push_back({name});
+  return out;
+}
+
+Terms terms_of(const RecvOptions& options) {
+  Terms terms = make_terms(options.common, "zrecv");
+  if (options.direct) terms.path = options.direct->path;
+  terms.several = options.ssh_paths.size() > 1;
+  terms.to_pipe = options.to_pipe();
+  if (terms.to_pipe) terms.block_bytes = std::min(terms.block_bytes, kStreamBlockBytes);
+  return terms;
+}
+
+// The whole run. Fills the ledger and prints what became of the entries; an Error that ends the
+// session is thrown after the peer was told.
+ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger) {
+  console.configure(options.common.console,
+                    {options.to_stdout ? "/dev/stdout" : options.destination});
+  if (options.common.new_key) {
+    console.note(make_key_file(*options.common.new_key));
+    return ExitStatus::Ok;
+  }
+
+  // 1. Open the destination: what cannot be written to is found before anyone is bothered. From
+  //    here on everything happens below this held directory. Started by ssh, the operator is at the
+  //    other end, and names it there.
+  std::unique_ptr<Destination> destination;
+  if (!options.common.started_by_ssh) destination = make_destination(options, console);
+
+  // 2. Meet the sender. From here on the peer is who the key says, or --no-auth was on both ends.
+  const auto session = meet_peer(
+      options.common, {options.direct, options.ssh, {options.ssh_paths, {}}}, Role::Receiver,
+      terms_of(options), [&](uint16_t port) { return paste_command(options, port); }, console);
+
+  session->guard([&] {
+    // 3. Where to. A sender that connected may have named a path below the root; a pull has named
+    //    what it wants instead.
+    const Negotiated& agreed = session->agreed();
+    if (options.common.started_by_ssh) destination = open_named(agreed);
+    destination->aim(agreed, /*pull=*/options.direct.has_value());
+
+    // 4. Receive and commit everything, up to the sender's word that it has heard the verdict.
+    console.begin_transfer(0);
+    EntryReceiver receiver(*session, *destination, options.common.engine,
+                           requested_names(options, agreed), console, ledger);
+    console.summary().add(receiver.run());
+    if (const std::string way = destination->path(); !way.empty()) console.detail(way);
+  });
+
+  // 5. Report. Both sides have said the same.
+  session->link().channel().finish_sending();
+  return console.finish(ledger.status(), "", ledger);
+}
+
+}  // namespace
+}  // namespace zx
 
 int main(int argc, char** argv) {
-  zx::forbid_core_dumps();  // keys will live in this process
-  zx::wipe_what_openssl_frees();
   return zx::run_program("zrecv", [&](zx::Console& console, zx::Ledger& ledger) {
     zx::RecvOptions options;
     if (!zx::parse_recv_options(argc, argv, &options)) return zx::ExitStatus::Ok;

@@ -4,15 +4,9 @@
 #include <algorithm>
 
 #include "common/base/error.h"
-#include "common/base/stop.h"
+#include "common/base/wait.h"
 
 namespace zx {
-namespace {
-
-// Between two looks for a stop signal.
-constexpr std::chrono::milliseconds kLookForStop{100};
-
-}  // namespace
 
 void OpenEntries::announce(Entry entry) {
   const std::lock_guard lock(mutex_);
@@ -37,14 +31,10 @@ bool OpenEntries::is_announced(const FrameHeader& header) const {
 }
 
 void OpenEntries::await(const FrameHeader& header, std::chrono::milliseconds limit) const {
-  const auto give_up = std::chrono::steady_clock::now() + limit;
   std::unique_lock lock(mutex_);
-  while (header.entry > last_id_) {
-    if (std::chrono::steady_clock::now() >= give_up)
-      throw Error(ExitStatus::Timeout, "a block came, but not the ENTRY it belongs to");
-    announced_.wait_for(lock, kLookForStop);
-    check_stop();
-  }
+  if (!wait_for_change(announced_, lock, Clock::now() + limit,
+                       [&] { return header.entry <= last_id_; }))
+    throw Error(ExitStatus::Timeout, "a block came, but not the ENTRY it belongs to");
 }
 
 bool OpenEntries::settled(const Entry& entry, bool damaged) {

@@ -18,8 +18,6 @@ namespace zx {
 namespace {
 
 constexpr size_t kCopyBytes = 256 << 10;
-// The most an unprivileged process may have (/proc/sys/fs/pipe-max-size).
-constexpr int kPipeBytes = 1 << 20;
 // A command that has closed its input has this long to say by its status why.
 constexpr std::chrono::milliseconds kLastWords{2000};
 
@@ -75,9 +73,7 @@ void PipeOutput::find_kind() {
   if (fstat(fd(), &st) != 0) throw_file_errno(describe(), errno);
   kind_ = S_ISFIFO(st.st_mode) ? Kind::Pipe : S_ISREG(st.st_mode) ? Kind::File : Kind::Other;
   socket_ = S_ISSOCK(st.st_mode);
-  // Fewer and larger calls; where it is refused it stays as it is.
-  if (kind_ == Kind::Pipe && fcntl(fd(), F_GETPIPE_SZ) < kPipeBytes)
-    (void)fcntl(fd(), F_SETPIPE_SZ, kPipeBytes);
+  if (kind_ == Kind::Pipe) (void)widen_pipe(fd());  // fewer and larger calls
 }
 
 ssize_t PipeOutput::hand_over(int file, uint64_t offset, size_t bytes) {

@@ -14,6 +14,7 @@
 #include "common/base/memory.h"
 #include "common/base/quote.h"
 #include "common/base/wait.h"
+#include "common/file/name.h"
 #include "common/file/space.h"
 #include "common/session/stream_count.h"
 
@@ -41,7 +42,7 @@ std::string spool_directory() {
 
 }  // namespace
 
-PipeSink::PipeSink(const EntryInfo& info, PipeOutput& output, bool verify_first, WakeFd* event)
+PipeSink::PipeSink(const EntryInfo& info, PipeOutput& output, bool verify_first, WakeFd& event)
     : info_(info), output_(output), verify_first_(verify_first), event_(event) {}
 
 PipeSink::~PipeSink() {
@@ -65,8 +66,7 @@ void PipeSink::open() {
   if (verify_first_) return hold_back();
   spool_ = Spool::in_memory();
   // At once, so that holes at the end are there to be read: they are not written.
-  if (!info_.open_ended && ftruncate(spool_->fd(), to_off(info_.size)) != 0)
-    throw_file_errno(describe() + ": set length", errno);
+  if (!info_.open_ended) set_length(spool_->fd(), info_.size, describe());
   if (file_digest_) {
     hasher_.emplace();
     hash_buffer_.emplace(kPieceBytes);
@@ -95,17 +95,11 @@ void PipeSink::hold_back() {
     return;
   }
   spool_place_ = quote(directory);
-  if (info_.sparse || info_.open_ended) return;
-  if (const int error = reserve_space(spool_->fd(), info_.size))
-    throw_file_errno(describe() + ": reserve space for " + std::to_string(info_.size) + " bytes",
-                     error);
+  if (!info_.sparse && !info_.open_ended) reserve_space(spool_->fd(), info_.size, describe());
 }
 
 void PipeSink::finish(uint64_t size) {
-  struct stat st {};
-  if (fstat(fd(), &st) == 0 && static_cast<uint64_t>(st.st_size) == size) return;
-  if (retry_eintr([&] { return ftruncate(fd(), to_off(size)); }) != 0)
-    throw_file_errno(describe() + ": set length", errno);
+  set_length(fd(), size, describe());
 }
 
 // --- while content comes
@@ -175,7 +169,7 @@ void PipeSink::await_handed(uint64_t size) {
 
 // --- the commit
 
-void PipeSink::publish(const CommitPolicy& /*policy*/, uint64_t size) {
+void PipeSink::publish(uint64_t size) {
   if (verify_first_) {
     output_.start();
     verified(size);
@@ -220,7 +214,7 @@ void PipeSink::run() {
     failure_ = error;
     moved_.notify_all();
   }
-  if (event_ != nullptr) event_->set();
+  event_.set();
 }
 
 // Until there is something to hand over and somebody who takes it; false when it is to stop.
@@ -280,6 +274,29 @@ std::optional<Error> PipeSink::hand_over_some() {
   handed_ = handed;
   moved_.notify_all();
   return std::nullopt;
+}
+
+// --- the destination
+
+void PipeDestination::refuse_several() const {
+  throw Error(ExitStatus::Refused, output_.describe() + " takes one file, not several");
+}
+
+void PipeDestination::aim(const Negotiated& agreed, bool pull) {
+  if (!pull && !agreed.path.empty())
+    throw Error(ExitStatus::Refused, "the peer named " + quote(join_path(agreed.path)) +
+                                         ", but this side receives for " + output_.describe());
+  if (agreed.durability != Durability::None)
+    throw Error(ExitStatus::Refused,
+                "the peer insists on --durability, which " + output_.describe() + " cannot give");
+  // A pull by name is for one of them.
+  if (agreed.several && agreed.path.empty()) refuse_several();
+}
+
+std::unique_ptr<Sink> PipeDestination::sink_for(const EntryInfo& entry, WakeFd& event) {
+  check_entry_name(entry);
+  if (std::exchange(taken_, true)) refuse_several();
+  return std::make_unique<PipeSink>(entry, output_, verify_first_, event);
 }
 
 }  // namespace zx

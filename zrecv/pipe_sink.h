@@ -4,9 +4,12 @@
 // verified without a gap before it is handed on by a thread, and its memory given back, so that the
 // reader never sees a byte that was not verified, and memory is bounded by a window. With
 // --verify-first nothing is handed on before the commit, and the spool holds all.
+// PipeDestination: gives that sink to one entry of a session, and no more.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -17,15 +20,15 @@
 #include "common/base/wake_fd.h"
 #include "common/file/spool.h"
 #include "common/integrity/digest.h"
+#include "zrecv/destination.h"
 #include "zrecv/pipe_output.h"
-#include "zrecv/sink.h"
 
 namespace zx {
 
-class PipeSink final : public Sink, private Backpressure {
+class PipeSink final : public Sink {
  public:
-  /// The output, and the event, which is set at a failure, must outlive it. event: null for none.
-  PipeSink(const EntryInfo& info, PipeOutput& output, bool verify_first, WakeFd* event);
+  /// The output, and the event, which is set at a failure, must outlive it.
+  PipeSink(const EntryInfo& info, PipeOutput& output, bool verify_first, WakeFd& event);
   ~PipeSink() override;
 
   const std::string& name() const override { return info_.name.back(); }
@@ -35,16 +38,26 @@ class PipeSink final : public Sink, private Backpressure {
   void finish(uint64_t size) override;
   int fd() const override { return spool_->fd(); }
   std::string describe() const override;
-  Backpressure* backpressure() override { return verify_first_ ? nullptr : this; }
-  void publish(const CommitPolicy& policy, uint64_t size) override;
+  PipeSink* pipe() override { return verify_first_ ? nullptr : this; }
+  void publish(uint64_t size) override;
+
+  // Of one that hands its content on while it comes: any thread, from open() on.
+
+  /// All before `end` is verified; it does not become less.
+  void verified(uint64_t end);
+  /// Whether a block that ends at `end` may be written at once.
+  bool has_room(uint64_t end) const;
+  /// Waits until it may, or for a failure. owed(): a block that came before must come again, maybe
+  /// behind this one. Throws Error{Timeout} when it is not the reader that is waited for and
+  /// nothing comes for so long. Looks for a stop signal.
+  void await_room(uint64_t end, const std::function<bool()>& owed, std::chrono::milliseconds idle);
+  /// What has gone wrong meanwhile, if anything has.
+  std::optional<Error> failure() const;
+  /// XXH3-128 flat over the `size` bytes, where the session has file digests: waits until all is
+  /// handed on. Looks for a stop signal.
+  Digest digest(uint64_t size);
 
  private:
-  void verified(uint64_t end) override;
-  bool has_room(uint64_t end) const override;
-  void await_room(uint64_t end, const std::function<bool()>& owed,
-                  std::chrono::milliseconds idle) override;
-  std::optional<Error> failure() const override;
-  Digest digest(uint64_t size) override;
   void hold_back();
   void start();
   void stop();
@@ -58,7 +71,7 @@ class PipeSink final : public Sink, private Backpressure {
   const EntryInfo info_;
   PipeOutput& output_;
   const bool verify_first_;
-  WakeFd* const event_;
+  WakeFd& event_;
   bool file_digest_ = false;  // the session has them
   std::optional<Spool> spool_;
   std::string spool_place_;       // a directory, quoted; empty for memory
@@ -77,6 +90,24 @@ class PipeSink final : public Sink, private Backpressure {
 
   WakeFd work_;         // for the thread: more is verified, or it is to stop
   std::thread thread_;  // last
+};
+
+class PipeDestination final : public Destination {
+ public:
+  /// command: of --exec; without it standard output. Throws Error{Usage}, see PipeOutput.
+  PipeDestination(std::optional<std::string> command, bool verify_first)
+      : output_(std::move(command)), verify_first_(verify_first) {}
+
+  void aim(const Negotiated& agreed, bool pull) override;
+  std::unique_ptr<Sink> sink_for(const EntryInfo& entry, WakeFd& event) override;
+  std::string path() const override { return output_.path(); }
+
+ private:
+  [[noreturn]] void refuse_several() const;
+
+  PipeOutput output_;
+  const bool verify_first_;
+  bool taken_ = false;
 };
 
 }  // namespace zx

@@ -1,51 +1,22 @@
 // SPDX-License-Identifier: MIT
 // Sink: where the content of one entry goes. Three kinds: a file that gets its name at the commit
-// (file_sink.h), a file or device that is written where it is (in_place_sink.h), and a pipe that
-// takes the content in its order (pipe_sink.h). The content itself is written by engines, at
-// offsets, into the descriptor; what of it is verified is the business of IncomingEntry.
+// (file_destination.h), a file or device that is written where it is (in_place_destination.h), and
+// a pipe that takes the content in its order (pipe_sink.h). The content itself is written by
+// engines, at offsets, into the descriptor; what of it is verified is the business of
+// IncomingEntry.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
-#include <functional>
-#include <optional>
 #include <string>
 
 #include "common/base/error.h"
 #include "common/file/held_dir.h"
-#include "common/integrity/digest.h"
 #include "common/session/session.h"
 #include "common/wire/message.h"
 
 namespace zx {
 
-struct CommitPolicy {
-  Durability durability = Durability::Batch;
-  bool keep_times = false;      // -p of either side
-  bool keep_full_mode = false;  // -p of this side: permission bits without the umask
-  Overwrite overwrite = Overwrite::Unset, overwrite_peer = Overwrite::Unset;
-};
-
-/// Of a sink that hands its content on while it comes, and keeps no more than a window of it. Any
-/// thread, from Sink::open() on.
-class Backpressure {
- public:
-  virtual ~Backpressure() = default;
-  /// All before `end` is verified; it does not become less.
-  virtual void verified(uint64_t end) = 0;
-  /// Whether a block that ends at `end` may be written at once.
-  virtual bool has_room(uint64_t end) const = 0;
-  /// Waits until it may, or for a failure. owed(): a block that came before must come again, maybe
-  /// behind this one. Throws Error{Timeout} when it is not the reader that is waited for and
-  /// nothing comes for so long. Looks for a stop signal.
-  virtual void await_room(uint64_t end, const std::function<bool()>& owed,
-                          std::chrono::milliseconds idle) = 0;
-  /// What has gone wrong meanwhile, if anything has.
-  virtual std::optional<Error> failure() const = 0;
-  /// XXH3-128 flat over the `size` bytes, where the session has file digests: waits until all is
-  /// handed on. Looks for a stop signal.
-  virtual Digest digest(uint64_t size) = 0;
-};
+class PipeSink;
 
 class Sink {
  public:
@@ -70,7 +41,8 @@ class Sink {
   virtual bool look(const Negotiated& agreed) = 0;
   /// Makes the file that will be written. Once, before the first content comes.
   virtual void open() = 0;
-  /// All blocks are verified, and it is `size` bytes in all.
+  /// All blocks are verified, and it is `size` bytes in all: sets length and metadata. May be
+  /// called again.
   virtual void finish(uint64_t size) = 0;
 
   // Between open() and finish(), any thread.
@@ -82,18 +54,18 @@ class Sink {
   /// A hole of the source: makes this range read as zeros, where it does not. Looks for a stop
   /// signal. Throws Error for this entry.
   virtual void zero(uint64_t /*offset*/, uint64_t /*length*/) {}
-  /// Nothing for a sink that keeps every byte until the commit. Owned by the sink.
-  virtual Backpressure* backpressure() { return nullptr; }
+  /// Itself, when it hands its content on while it comes. Nothing for a sink that keeps every byte
+  /// until the commit.
+  virtual PipeSink* pipe() { return nullptr; }
 
   // The commit, in this order; see batch.h. Each blocks, and throws Error for this entry.
 
-  virtual void prepare(const CommitPolicy& /*policy*/) {}
   virtual void sync() {}
   /// Closes what was written: some file systems only now say that it failed. Nothing where the
   /// descriptor has to stay.
   virtual void close() {}
   /// From here on it counts.
-  virtual void publish(const CommitPolicy& policy, uint64_t size) = 0;
+  virtual void publish(uint64_t size) = 0;
   /// Where it gets its name: to be synced after that, once for all entries; a sync of its whole
   /// file system stands for sync(). Nothing for a sink that makes no name.
   virtual const HeldDir* directory() const { return nullptr; }

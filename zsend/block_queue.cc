@@ -1,13 +1,26 @@
 // SPDX-License-Identifier: MIT
 #include "zsend/block_queue.h"
 
+#include <algorithm>
+
 namespace zx {
+namespace {
+
+constexpr uint16_t kFurtherAttempts = 8;
+
+}  // namespace
+
+// One that a further connection could not deliver so often goes over the first one, which has its
+// own time limit: a path that lets no further connection live must not end the session.
+bool BlockQueue::is_shared(const Block& block) {
+  return !block.in_order && block.attempt < kFurtherAttempts;
+}
 
 void BlockQueue::update() {
-  if (blocks_.empty() && !closed_)
-    event_.clear();
-  else
+  if (closed_ || std::ranges::any_of(blocks_, is_shared))
     event_.set();
+  else
+    event_.clear();
 }
 
 bool BlockQueue::offer(Block block) {
@@ -26,10 +39,19 @@ void BlockQueue::give_back(std::vector<Block> blocks) {
 }
 
 std::optional<Block> BlockQueue::take() {
+  return take_if(is_shared);
+}
+
+std::optional<Block> BlockQueue::take_for_first(bool any) {
+  return take_if([any](const Block& block) { return any || !is_shared(block); });
+}
+
+std::optional<Block> BlockQueue::take_if(const std::function<bool(const Block&)>& wanted) {
   const std::lock_guard lock(mutex_);
-  if (blocks_.empty()) return std::nullopt;
-  Block block = std::move(blocks_.front());
-  blocks_.pop_front();
+  const auto found = std::ranges::find_if(blocks_, wanted);
+  if (found == blocks_.end()) return std::nullopt;
+  Block block = std::move(*found);
+  blocks_.erase(found);
   update();
   return block;
 }
@@ -49,6 +71,11 @@ void BlockQueue::close() {
 bool BlockQueue::closed() const {
   const std::lock_guard lock(mutex_);
   return closed_;
+}
+
+bool BlockQueue::empty() const {
+  const std::lock_guard lock(mutex_);
+  return blocks_.empty();
 }
 
 }  // namespace zx

@@ -3,15 +3,35 @@
 // waits polls its descriptor.
 #pragma once
 
+#include <cstdint>
 #include <deque>
+#include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <vector>
 
 #include "common/base/wake_fd.h"
-#include "zsend/block.h"
+#include "common/engine/policy.h"
+#include "common/file/source_file.h"
+#include "common/wire/message.h"
 
 namespace zx {
+
+/// A part of an entry that goes over one connection at a time, until the receiver has acknowledged
+/// it.
+struct Block {
+  uint64_t entry = 0, offset = 0;
+  uint32_t length = 0;
+  uint16_t attempt = 0;                // connections that were lost with it
+  std::vector<BlockDigest> sent = {};  // what was sent as its content; the last one counts
+  // Where its content is: in a file, or in memory.
+  std::shared_ptr<const SourceFile> file = {};
+  SourceFacts facts = {};
+  std::shared_ptr<const Bytes> bytes = {};
+  // Only the first connection takes it: the blocks of its entry go in their order.
+  bool in_order = false;
+};
 
 class BlockQueue {
  public:
@@ -21,16 +41,22 @@ class BlockQueue {
   bool offer(Block block);
   /// Blocks whose connection was lost: to the front, also of a full queue.
   void give_back(std::vector<Block> blocks);
+  /// For a further connection: one that is not in_order, nor lost with too many of them.
   std::optional<Block> take();
+  /// For the first connection: one that take() leaves out; with `any`, whatever comes first.
+  std::optional<Block> take_for_first(bool any);
   /// Forgets what is left of an entry.
   void drop(uint64_t entry);
   /// No more blocks will be offered.
   void close();
   bool closed() const;
+  bool empty() const;
   /// Readable while take() has something to give, or the queue is closed.
   int event_fd() const { return event_.fd(); }
 
  private:
+  static bool is_shared(const Block& block);
+  std::optional<Block> take_if(const std::function<bool(const Block&)>& wanted);
   void update();
 
   const size_t capacity_;

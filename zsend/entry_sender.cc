@@ -7,6 +7,7 @@
 
 #include "common/base/error.h"
 #include "common/base/quote.h"
+#include "common/base/stop.h"
 
 namespace zx {
 namespace {
@@ -21,7 +22,7 @@ constexpr std::chrono::seconds kByeLimit{5};
 }  // namespace
 
 EntrySender::EntrySender(Session& session, SourceCursor& cursor, const EngineOptions& engines,
-                         Console& console, Ledger& ledger)
+                         uint16_t streams, Console& console, Ledger& ledger)
     : session_(session),
       link_(session.link()),
       agreed_(session.agreed()),
@@ -30,22 +31,20 @@ EntrySender::EntrySender(Session& session, SourceCursor& cursor, const EngineOpt
       engines_(link_.channel(), engines),
       console_(console),
       ledger_(ledger),
-      lane_(link_, engines_, console) {}
-
-EntrySender::~EntrySender() = default;
+      lane_(link_, engines_, console),
+      queue_(streams - 1U) {
+  if (streams == 1) return;
+  further_ = std::make_unique<FurtherConnections>(session, streams - 1U, console);
+  link_.queue(FrameType::Streams, 0, 0, encode(Streams{streams}));
+}
 
 void EntrySender::Entry::fail(ExitStatus status, const std::string& text) {
-  if (failure != ExitStatus::Ok) return;  // the first cause counts
-  failure = status;
-  reason = text;
+  if (failed()) return;  // the first cause counts
+  outcome.status = status;
+  outcome.reason = text;
 }
 
-void EntrySender::use_streams(uint16_t count) {
-  further_ = std::make_unique<FurtherLanes>(session_, count, engine_options_, console_);
-  link_.queue(FrameType::Streams, 0, 0, encode(Streams{count}));
-}
-
-Verdict EntrySender::run() {
+RunReport EntrySender::run() {
   while (!verdict_) {
     try {
       step();
@@ -55,17 +54,12 @@ Verdict EntrySender::run() {
     }
   }
   conclude();
-  return *verdict_;
+  return report();
 }
 
 // Blocks that were on their way go over any other connection, at once where there is one.
 void EntrySender::recover(const Error& lost) {
-  std::vector<Block> blocks = lane_.give_back();
-  if (further_ && further_->alive())
-    further_->give_back(std::move(blocks));
-  else
-    returned_.insert(returned_.begin(), std::make_move_iterator(blocks.begin()),
-                     std::make_move_iterator(blocks.end()));
+  queue_.give_back(lane_.give_back());
   session_.recover(lost);
   engines_.use(link_.channel());
 }
@@ -85,7 +79,7 @@ void EntrySender::step() {
     if (current_ == 0 && may_begin()) return begin_next();
     if (current_ != 0 && send_more()) return;
   }
-  if (all_begun_ && reading_.empty() && lane_.empty() && returned_.empty() && !fin_sent_)
+  if (all_begun_ && reading_.empty() && lane_.empty() && queue_.empty() && !fin_sent_)
     return send_fin();
   wait();
 }
@@ -93,17 +87,22 @@ void EntrySender::step() {
 // True when something has come.
 bool EntrySender::serve() {
   bool any = false;
-  if (further_) {
-    for (Delivered& delivered : further_->delivered()) {
-      take_delivered(std::move(delivered));
-      any = true;
-    }
+  for (Delivered& delivered : delivered_elsewhere()) {
+    take_delivered(std::move(delivered));
+    any = true;
   }
   while (const auto frame = link_.read_if_any()) {
     handle(*frame);
     any = true;
   }
   return any;
+}
+
+// Throws the first failure of a further connection.
+std::vector<Delivered> EntrySender::delivered_elsewhere() {
+  if (further_) further_->check();
+  const std::lock_guard lock(mutex_);
+  return std::exchange(delivered_, {});
 }
 
 void EntrySender::wait() {
@@ -124,7 +123,13 @@ void EntrySender::handle(const Frame& frame) {
   switch (frame.header.type) {
     case FrameType::Streams:
       if (!further_ || further_->started()) unexpected_frame(frame.header, "without being asked");
-      return further_->start();
+      return further_->start([this](uint16_t, Link& link) {
+        return serve_lane(link, session_, engine_options_, console_, queue_, [this](Delivered d) {
+          const std::lock_guard lock(mutex_);
+          delivered_.push_back(std::move(d));
+          further_->wake();
+        });
+      });
     case FrameType::Ack:
     case FrameType::Retry:
       if (auto delivered = lane_.take_answer(frame)) take_delivered(std::move(*delivered));
@@ -145,7 +150,7 @@ void EntrySender::take_delivered(Delivered d) {
   const auto found = entries_.find(d.block.entry);
   if (found == entries_.end()) return;  // it has its result already
   Entry& entry = found->second;
-  entry.retransmitted += d.resent;
+  entry.outcome.retransmitted_blocks += d.resent;
   if (!entry.reading) return;  // a small one, whose content cannot have changed
   Reading& reading = *entry.reading;
   const uint64_t offset = d.block.offset;
@@ -157,7 +162,8 @@ void EntrySender::take_delivered(Delivered d) {
   // The flat digest was of other bytes; it cannot be mended without reading all of them again.
   if (d.changed) reading.flat.reset();
   if (d.read_error != 0)
-    entry.fail(ExitStatus::FileIo, quote(entry.name) + ": read: " + errno_text(d.read_error));
+    entry.fail(ExitStatus::FileIo,
+               quote(entry.outcome.name) + ": read: " + errno_text(d.read_error));
   if (d.kept.length < d.block.length) reading.note_cut(offset + d.kept.length);
   if (reading.pipe != nullptr)
     reading.pipe->release_to(reading.unacknowledged.empty() ? entry.size
@@ -176,24 +182,16 @@ void EntrySender::settle(uint64_t id, const Result& result) {
     throw Error(ExitStatus::Protocol, "peer sent RESULTS for an entry that has none to come");
   Entry& entry = found->second;
   const bool good = result.status == ExitStatus::Ok;
-  if (good && !result.skipped && (!entry.end_sent || entry.failure != ExitStatus::Ok))
+  if (good && !result.skipped && (!entry.end_sent || entry.failed()))
     throw Error(ExitStatus::Protocol, "peer calls an entry committed that was not sent whole");
-  EntryOutcome outcome;
-  outcome.id = id;
-  outcome.name = entry.name;
-  outcome.bytes = entry.size;
-  outcome.changed = entry.changed && !result.skipped;
-  outcome.skipped = result.skipped;
-  outcome.retransmitted_blocks = entry.retransmitted;
-  // Our own failure comes back as the receiver's result: keep our words for it.
-  outcome.status = entry.failure != ExitStatus::Ok ? entry.failure : result.status;
-  outcome.reason = entry.failure != ExitStatus::Ok ? entry.reason
-                   : result.reason.empty()         ? ""
-                                                   : "peer: " + quote_peer_text(result.reason);
-  if (entry.digest) {
-    outcome.has_digest = true;
-    outcome.digest = *entry.digest;
+  EntryOutcome& outcome = entry.outcome;
+  if (!entry.failed()) {  // our own failure comes back as the receiver's: our words for it stay
+    outcome.status = result.status;
+    if (!result.reason.empty()) outcome.reason = "peer: " + quote_peer_text(result.reason);
   }
+  outcome.bytes = entry.size;
+  outcome.skipped = result.skipped;
+  outcome.changed = outcome.changed && !result.skipped;
   outcome.block_sum = entry.sum.value();
   ledger_.add(outcome);
   console_.entry(outcome);
@@ -205,24 +203,55 @@ void EntrySender::settle(uint64_t id, const Result& result) {
   entries_.erase(found);
   reading_.erase(id);
   if (current_ == id) current_ = 0;
-  if (further_) further_->drop(id);
-  std::erase_if(returned_, [&](const Block& b) { return b.entry == id; });
+  queue_.drop(id);
 }
 
 // --- what is sent
 
-// Blocks of lost connections. True when there was one.
+bool EntrySender::others_alive() const {
+  return further_ && further_->alive() > 0;
+}
+
+// Blocks that no other connection takes. True when there was one.
 bool EntrySender::send_returned() {
-  std::optional<Block> block;
-  if (!returned_.empty()) {
-    block = std::move(returned_.front());
-    returned_.pop_front();
-  } else if (further_ && (current_ == 0 || !further_->alive())) {
-    block = further_->take();
-  }
+  auto block = queue_.take_for_first(current_ == 0 || !others_alive());
   if (!block) return false;
-  if (entries_.contains(block->entry)) (void)lane_.send(std::move(*block), nullptr);
+  if (entries_.contains(block->entry)) send_on_first(std::move(*block));
   return true;
+}
+
+// When the connection is lost on the way nothing of it has counted, and the block comes again.
+void EntrySender::send_on_first(Block block) {
+  const uint64_t offset = block.offset;
+  const uint32_t length = block.length;
+  Entry& entry = entries_.at(block.entry);
+  Reading* const reading = entry.reading.get();
+  if (reading == nullptr) return void(lane_.send(std::move(block), nullptr));
+  std::optional<Hasher> flat;
+  if (reading->flat && offset >= reading->flat_end) {
+    feed_hole(*reading, offset);
+    flat = reading->flat;
+  }
+  const SentBlock sent = lane_.send(std::move(block), flat ? &*flat : nullptr);
+  if (flat) {
+    reading->flat = flat;
+    reading->flat_end = offset + sent.length;
+  }
+  if (sent.read_error != 0)
+    entry.fail(ExitStatus::FileIo,
+               quote(entry.outcome.name) + ": read: " + errno_text(sent.read_error));
+  if (sent.length < length) reading->note_cut(offset + sent.length);
+}
+
+// Up to `end` the flat digest sees zeros.
+void EntrySender::feed_hole(Reading& reading, uint64_t end) {
+  while (reading.flat && reading.flat_end < end) {
+    const uint64_t piece = std::min(end - reading.flat_end, kLongHashBytes);
+    reading.flat->update_zeros(piece);
+    reading.flat_end += piece;
+    check_stop();
+    link_.heartbeat_if_due();
+  }
 }
 
 bool EntrySender::may_begin() const {
@@ -237,7 +266,8 @@ void EntrySender::begin_next() {
   }
   const uint64_t id = ++last_id_;
   Entry& entry = entries_[id];
-  entry.name = source->path.empty() ? source->name : source->path;
+  entry.outcome.id = id;
+  entry.outcome.name = source->path.empty() ? source->name : source->path;
   if (source->pipe != nullptr) return begin_pipe(id, entry, *source->pipe);
   if (source->file) {
     begin_file(id, entry, source->name, std::move(*source->file));
@@ -274,15 +304,14 @@ void EntrySender::end_complete() {
 }
 
 void EntrySender::send_end(uint64_t id, Entry& entry) {
+  const EntryOutcome& outcome = entry.outcome;
   EntryEnd end;
-  end.changed = entry.changed;
-  end.failure = entry.failure;
-  end.reason = entry.reason;
+  end.changed = outcome.changed;
+  end.failure = outcome.status;
+  end.reason = outcome.reason;
   end.block_sum = entry.sum.value();
-  if (entry.digest && entry.failure == ExitStatus::Ok) {
-    end.has_file_digest = true;
-    end.file_digest = *entry.digest;
-  }
+  end.has_file_digest = outcome.digest && !entry.failed();
+  if (end.has_file_digest) end.file_digest = *outcome.digest;
   entry.end_sent = true;
   link_.queue(FrameType::End, id, entry.size, encode(end));
 }
@@ -295,7 +324,10 @@ void EntrySender::send_fin() {
   figures_.busy_us = link_.tcp_figures().busy_us;
   figures_.looks = link_.queue_looks().looks;
   figures_.backlogs = link_.queue_looks().backlogs;
-  if (further_) link_.with_heartbeats([&] { further_->finish(); });
+  if (further_) {
+    queue_.close();
+    link_.with_heartbeats([&] { further_->finish(); });
+  }
   path_ = engines_.report();
   fin_sent_ = true;
   link_.send(FrameType::Fin, 0, 0, encode(Fin{last_id_, path_, figures_}));
@@ -321,17 +353,31 @@ void EntrySender::conclude() {
   for (bool told = false; !told && Clock::now() < give_up;) {
     try {
       link_.flush();
-      while (!link_.ended()) (void)link_.read();
+      while (!link_.ended() && Clock::now() < give_up) {
+        link_.wait(std::chrono::milliseconds(kByeLimit));
+        (void)link_.read_if_any();
+      }
     } catch (const Error& error) {
       told = link_.ended() || !is_lost_connection(error) || !session_.recover_quietly(give_up);
     }
   }
 }
 
-TcpFigures EntrySender::tcp_figures() const {
-  TcpFigures all = link_.tcp_figures();
-  if (further_) all.add(further_->connections().tcp_figures());
-  return all;
+RunReport EntrySender::report() const {
+  RunReport out{.role = Role::Sender,
+                .mine = path_,
+                .peers = verdict_->path,
+                .sender = figures_,
+                .receiver = verdict_->figures,
+                .tcp = link_.tcp_figures(),
+                .frame_bytes = link_.sent_bytes(),
+                .durable = verdict_->durable};
+  if (further_) {
+    out.further = further_->opened();
+    out.lost = further_->lost();
+    out.tcp.add(further_->tcp_figures());
+  }
+  return out;
 }
 
 }  // namespace zx

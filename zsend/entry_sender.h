@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // EntrySender: all that a session sends, from the first entry to the end. Owns the state of every
 // entry, from its announcement until the receiver has said what became of it for good, and is the
-// only place that changes it. Blocks are on their way in lanes (lane.h, further_lanes.h). One
+// only place that changes it. Blocks are on their way in lanes (lane.h), one a connection. One
 // thread; no handler calls another: what comes is recorded, and step() decides what is next. A
 // connection that is lost is made again between two steps.
 //
@@ -9,45 +9,32 @@
 // others END follows when all blocks are acknowledged: nothing is sent again after it.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 
 #include "common/engine/engine_set.h"
+#include "common/session/further_connections.h"
 #include "common/session/ledger.h"
 #include "common/session/link.h"
 #include "common/session/session.h"
 #include "common/ui/console.h"
 #include "zsend/cursor.h"
-#include "zsend/further_lanes.h"
 #include "zsend/lane.h"
 
 namespace zx {
 
 class EntrySender {
  public:
-  /// All must outlive it.
+  /// streams: connections that blocks go over, the first one included. All must outlive it.
   EntrySender(Session& session, SourceCursor& cursor, const EngineOptions& engines,
-              Console& console, Ledger& ledger);
-  ~EntrySender();
+              uint16_t streams, Console& console, Ledger& ledger);
 
-  /// From here on blocks go over `count` connections, the first one included. Before run().
-  void use_streams(uint16_t count);
   /// Sends everything, over as many connections as it takes, up to the verdict, which says the same
   /// as the ledger, and the end of the receiver. Blocking. Throws what ends the session.
-  Verdict run();
-
-  // After run().
-
-  const SideFigures& figures() const { return figures_; }
-  const PathReport& path() const { return path_; }
-  /// Of all connections.
-  TcpFigures tcp_figures() const;
-  const FurtherConnections* further() const {
-    return further_ ? &further_->connections() : nullptr;
-  }
+  RunReport run();
 
  private:
   // What is still read, or has blocks without an ACK.
@@ -60,7 +47,8 @@ class EntrySender {
     std::set<uint64_t> unacknowledged;  // offsets of blocks
     std::optional<uint64_t> cut_at;     // where the first block ends that was short
     uint64_t content_end = 0;           // of the last block that is not empty
-    std::optional<Hasher> flat;         // while content is read in its order
+    std::optional<Hasher> flat;         // of what is before flat_end, read in its order
+    uint64_t flat_end = 0;
     Clock::time_point first_waiting;    // of a pipe: since when there is something to send
     bool read_to_end = false;
 
@@ -68,15 +56,13 @@ class EntrySender {
   };
   // One that has no result yet.
   struct Entry {
-    std::string name;
-    uint64_t size = 0;  // what was sent of it so far, in the end its actual size
+    EntryOutcome outcome;  // as far as it is known
+    uint64_t size = 0;     // what was sent of it so far, in the end its actual size
     DigestSum sum;
-    std::optional<Digest> digest;
-    bool changed = false, end_sent = false;
-    uint64_t retransmitted = 0;
-    ExitStatus failure = ExitStatus::Ok;
-    std::string reason;
+    bool end_sent = false;
     std::unique_ptr<Reading> reading;
+
+    bool failed() const { return outcome.status != ExitStatus::Ok; }
 
     void fail(ExitStatus status, const std::string& text);
   };
@@ -84,11 +70,15 @@ class EntrySender {
   void step();
   void recover(const Error& lost);
   bool serve();
+  std::vector<Delivered> delivered_elsewhere();
   void handle(const Frame& frame);
   void take_delivered(Delivered delivered);
   void take_results(const std::vector<Result>& results);
   void settle(uint64_t id, const Result& result);
+  bool others_alive() const;
   bool send_returned();
+  void send_on_first(Block block);
+  void feed_hole(Reading& reading, uint64_t end);
   bool may_begin() const;
   void begin_next();
   void begin_file(uint64_t id, Entry& entry, const std::string& name, SourceFile file);
@@ -106,6 +96,7 @@ class EntrySender {
   void digest_again(Entry& entry);
   void send_fin();
   void conclude();
+  RunReport report() const;
   void wait();
 
   Session& session_;
@@ -117,8 +108,7 @@ class EntrySender {
   Console& console_;
   Ledger& ledger_;
   Lane lane_;
-  std::unique_ptr<FurtherLanes> further_;
-  std::deque<Block> returned_;  // of lost connections, to be sent over this one
+  BlockQueue queue_;  // for the further connections, and of lost ones
 
   std::map<uint64_t, Entry> entries_;
   std::set<uint64_t> reading_;  // ids of those that have a Reading
@@ -130,6 +120,10 @@ class EntrySender {
   const Stopwatch watch_;
   SideFigures figures_;
   PathReport path_;
+
+  std::mutex mutex_;
+  std::vector<Delivered> delivered_;             // over further connections; guarded by mutex_
+  std::unique_ptr<FurtherConnections> further_;  // last: its threads use the queue
 };
 
 }  // namespace zx

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "common/base/defer.h"
 #include "common/base/error.h"
 #include "common/base/quote.h"
 
@@ -22,6 +23,8 @@ bool Lane::has_room() const {
 }
 
 SentBlock Lane::send(Block block, Hasher* flat) {
+  if (block.attempt > kMaxAttempt)
+    throw Error(ExitStatus::Network, "one block was lost with too many connections", Origin::Peer);
   // Before the first byte: if the connection is lost in the middle, the block is given back.
   UnderWay& u = under_way_.emplace_back(UnderWay{std::move(block), 0, 0});
   const Block& b = u.block;
@@ -107,14 +110,43 @@ void Lane::send_again(UnderWay& u, uint32_t length) {
 std::vector<Block> Lane::give_back() {
   std::vector<Block> out;
   for (UnderWay& u : under_way_) {
-    if (++u.block.attempt > kMaxAttempt)
-      throw Error(ExitStatus::Network, "one block was lost with too many connections",
-                  Origin::Peer);
+    ++u.block.attempt;
     out.push_back(std::move(u.block));
   }
   under_way_.clear();
   bytes_ = memory_bytes_ = 0;
   return out;
+}
+
+bool serve_lane(Link& link, Session& session, const EngineOptions& options, Console& console,
+                BlockQueue& queue, const std::function<void(Delivered)>& deliver) {
+  SendEngines engines(link.channel(), options);
+  Lane lane(link, engines, console);
+  const Defer at_the_end([&] { queue.give_back(lane.give_back()); });
+  for (;;) {
+    while (const auto frame = link.read_if_any()) {
+      if (frame->header.type != FrameType::Ack && frame->header.type != FrameType::Retry)
+        unexpected_frame(frame->header, "on a further connection");
+      if (auto done = lane.take_answer(*frame)) deliver(std::move(*done));
+    }
+    const bool worn = link.sent_bytes() >= session.key_limit_bytes();
+    const bool closed = queue.closed();
+    if (lane.empty() && closed) {
+      link.send(FrameType::Bye, 0, 0, encode(Bye{ExitStatus::Ok}));
+      return true;
+    }
+    if (lane.empty() && worn) {
+      link.flush();
+      return false;
+    }
+    const bool room = !worn && lane.has_room();
+    if (auto block = room ? queue.take() : std::nullopt) {
+      (void)lane.send(std::move(*block), nullptr);
+      continue;
+    }
+    link.flush();
+    link.wait(session.heartbeat(), room && !closed ? queue.event_fd() : -1);
+  }
 }
 
 }  // namespace zx

@@ -4,16 +4,26 @@
 // connection is lost and it is given back. One thread, that of the connection.
 #pragma once
 
+#include <functional>
 #include <list>
 #include <optional>
 #include <vector>
 
 #include "common/engine/engine_set.h"
-#include "common/session/link.h"
+#include "common/session/session.h"
 #include "common/ui/console.h"
-#include "zsend/block.h"
+#include "zsend/block_queue.h"
 
 namespace zx {
+
+/// A block that the receiver has verified.
+struct Delivered {
+  Block block;
+  BlockDigest kept;      // what the receiver has of it
+  bool changed = false;  // that is not what was read at first
+  int read_error = 0;    // errno; what was read before it is in `kept`
+  uint64_t resent = 0;   // how often the receiver asked for it again
+};
 
 class Lane {
  public:
@@ -51,5 +61,11 @@ class Lane {
   std::list<UnderWay> under_way_;  // in the order in which the receiver answers
   uint64_t bytes_ = 0, memory_bytes_ = 0;
 };
+
+/// A further connection, on its thread: sends what it takes from the queue, and gives back there
+/// what is not acknowledged when the connection is lost. True after its BYE, when the queue is
+/// closed; false when its key is worn.
+bool serve_lane(Link& link, Session& session, const EngineOptions& options, Console& console,
+                BlockQueue& queue, const std::function<void(Delivered)>& deliver);
 
 }  // namespace zx

@@ -1,14 +1,107 @@
 // SPDX-License-Identifier: MIT
-// zsend: reads and sends. The story is in sender.cc.
-#include "common/base/stop.h"
-#include "common/net/openssl_memory.h"
+// zsend: its story, told by run_send().
+#include <algorithm>
+#include <thread>
+
+#include "common/base/error.h"
+#include "common/base/quote.h"
+#include "common/session/session.h"
+#include "common/session/stream_count.h"
+#include "common/ui/meeting.h"
 #include "common/ui/program.h"
+#include "zsend/cursor.h"
+#include "zsend/entry_sender.h"
 #include "zsend/options.h"
-#include "zsend/sender.h"
+
+namespace zx {
+namespace {
+
+// The command that fetches from this listener.
+std::string paste_command(const SendOptions& options, uint16_t port) {
+  return "zrecv " + shell_word("zs://" + to_text({host_to_paste(*options.common.listen), port})) +
+         " .";
+}
+
+// What the other end shall take from ssh only.
+Named name_for_ssh(const SendOptions& options, const SourceCursor& cursor) {
+  Named named;
+  if (!options.ssh) return named;
+  named.operands = {options.ssh->path};
+  if (!options.common.plain) return named;
+  if (cursor.count() > kMaxPathComponents)
+    throw Error(ExitStatus::Usage,
+                "--plain with ssh takes up to " + std::to_string(kMaxPathComponents) + " sources");
+  named.names = cursor.names();
+  return named;
+}
+
+// What --json and --digest must not overwrite.
+std::vector<std::string> files_in_use(const SendOptions& options) {
+  std::vector<std::string> files = options.sources;
+  std::ranges::replace(files, kStandardInput, "/proc/self/fd/0");
+  return files;
+}
+
+Terms terms_of(const SendOptions& options, const SourceCursor* cursor) {
+  Terms terms = make_terms(options.common, "zsend");
+  terms.several = cursor != nullptr && cursor->count() > 1;
+  if (options.direct) {
+    terms.path = options.direct->path;
+    terms.path_is_directory = options.direct->path_is_directory;
+  }
+  return terms;
+}
+
+uint16_t streams_for(Session& session, const SourceCursor& cursor) {
+  return choose_streams({session.agreed().streams,
+                         std::chrono::microseconds(session.link().tcp_figures().rtt_us),
+                         std::thread::hardware_concurrency(), cursor.file_bytes(), window_bytes(),
+                         session.agreed().rate_limit});
+}
+
+// The whole run. Fills the ledger and prints what became of the entries; an Error that ends the
+// session is thrown after the peer was told.
+ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger) {
+  console.configure(options.common.console, files_in_use(options));
+  if (options.common.new_key) {
+    console.note(make_key_file(*options.common.new_key));
+    return ExitStatus::Ok;
+  }
+
+  // 1. Look at the sources: what cannot be read is found before anyone is bothered. A command does
+  //    not begin before somebody wants what it gives, and ends with this function at the latest.
+  //    Started by ssh, the operator is at the other end, and names them there.
+  std::optional<SourceCursor> cursor;
+  if (!options.common.started_by_ssh) cursor.emplace(options);
+
+  // 2. Meet the receiver. From here on the peer is who the key says, or --no-auth was on both ends.
+  const Named named = cursor ? name_for_ssh(options, *cursor) : Named{};
+  const auto session = meet_peer(
+      options.common, {options.direct, options.ssh, named}, Role::Sender,
+      terms_of(options, cursor ? &*cursor : nullptr),
+      [&](uint16_t port) { return paste_command(options, port); }, console);
+
+  // 3. Send everything, up to the verdict: what is not committed, over there and durable as agreed,
+  //    does not count as sent.
+  session->guard([&] {
+    if (!cursor) cursor.emplace(session->agreed().named->operands);
+    // A receiver that connects may ask for one of what is offered, by name.
+    if (options.common.listen && !session->agreed().path.empty())
+      cursor->keep_only(session->agreed().path);
+    console.begin_transfer(cursor->total_bytes().value_or(0));
+    EntrySender sender(*session, *cursor, options.common.engine, streams_for(*session, *cursor),
+                       console, ledger);
+    console.summary().add(sender.run());
+  });
+
+  // 4. Report. Both sides have said the same.
+  return console.finish(ledger.status(), "", ledger);
+}
+
+}  // namespace
+}  // namespace zx
 
 int main(int argc, char** argv) {
-  zx::forbid_core_dumps();  // keys will live in this process
-  zx::wipe_what_openssl_frees();
   return zx::run_program("zsend", [&](zx::Console& console, zx::Ledger& ledger) {
     zx::SendOptions options;
     if (!zx::parse_send_options(argc, argv, &options)) return zx::ExitStatus::Ok;

@@ -15,10 +15,6 @@
 namespace zx {
 namespace {
 
-// A writer then fills a whole block while the one before is sent. As much as an unprivileged
-// process may have (fs.pipe-max-size).
-constexpr int kPipeBytes = 1 << 20;
-
 UniqueFd duplicate(int fd, const std::string& what) {
   UniqueFd copy(fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
   if (!copy.valid()) throw_errno(ExitStatus::FileIo, what + ": duplicate", errno);
@@ -57,9 +53,8 @@ void PipeSource::start() {
     input_ = STDIN_FILENO;
   struct stat st {};
   spliced_ = fstat(input_, &st) == 0 && S_ISFIFO(st.st_mode);
-  // A refusal (fs.pipe-user-pages-soft) costs speed only.
-  if (spliced_ && fcntl(input_, F_GETPIPE_SZ) < kPipeBytes)
-    (void)fcntl(input_, F_SETPIPE_SZ, kPipeBytes);
+  // A writer then fills a whole block while the one before is sent.
+  if (spliced_) (void)widen_pipe(input_);
 }
 
 bool PipeSource::take(size_t bytes) {

@@ -46,6 +46,8 @@ void EntrySender::begin_file(uint64_t id, Entry& entry, const std::string& name,
   entry.reading = std::move(reading);
   reading_.insert(id);
   current_ = id;
+  // The receiver must know the entry before its blocks come elsewhere.
+  if (entry.reading->parallel) link_.flush();
 }
 
 // False when it cannot be read: the slow way finds out why.
@@ -55,9 +57,9 @@ bool EntrySender::send_small(uint64_t id, Entry& entry, const SourceFile& file) 
   if (n < 0) return false;
   bytes.resize(static_cast<size_t>(n));
   entry.size = bytes.size();
-  entry.changed = file.changed() || entry.size != file.size();
+  entry.outcome.changed = file.changed() || entry.size != file.size();
   const Digest digest = digest_of(bytes);
-  if (agreed_.file_digest) entry.digest = digest;
+  if (agreed_.file_digest) entry.outcome.digest = digest;
   if (!bytes.empty()) {
     entry.sum.add(block_part(0, bytes.size(), digest));
     engines_.note_gathered();
@@ -73,11 +75,15 @@ bool EntrySender::send_small(uint64_t id, Entry& entry, const SourceFile& file) 
 bool EntrySender::send_more_of_file(uint64_t id, Entry& entry) {
   Reading& reading = *entry.reading;
   const uint64_t end = reading.file->size();
-  if (entry.size >= end || entry.failure != ExitStatus::Ok || reading.cut_at) {
+  if (entry.size >= end || entry.failed() || reading.cut_at) {
     reading.read_to_end = true;
     current_ = 0;
     return true;
   }
+  // What the receiver has of it has no more gaps than these.
+  if (reading.file->sparse() &&
+      reading.unacknowledged.size() + link_.uncounted() >= kMaxCoveredRanges - 1)
+    return false;
   if (reading.extent.length == 0) {
     reading.extent = reading.file->extent_at(entry.size, end);
     if (reading.extent.hole) {
@@ -95,24 +101,19 @@ bool EntrySender::send_more_of_file(uint64_t id, Entry& entry) {
 // The next block, over whatever connection is free.
 void EntrySender::send_block(uint64_t id, Entry& entry, uint32_t length) {
   Reading& reading = *entry.reading;
-  const uint64_t offset = entry.size;
-  Block block{.entry = id, .offset = offset, .length = length};
+  Block block{.entry = id, .offset = entry.size, .length = length};
   block.file = reading.file;
   block.facts = reading.facts;
-  reading.unacknowledged.insert(offset);
+  block.in_order = !reading.parallel;
+  // From here on the block is on its way, whatever happens to the connection.
+  reading.unacknowledged.insert(entry.size);
   entry.size += length;
-  if (reading.parallel) {
-    link_.flush();  // the receiver must know the entry before its blocks come elsewhere
-    if (further_->offer(block)) {
-      // Every connection makes the same choice for an entry: this one is in the report.
-      (void)engines_.pick(reading.facts);
-      return;
-    }
+  if (reading.parallel && others_alive() && queue_.offer(block)) {
+    // Every connection makes the same choice for an entry: this one is in the report.
+    (void)engines_.pick(reading.facts);
+    return;
   }
-  const SentBlock sent = lane_.send(std::move(block), reading.flat ? &*reading.flat : nullptr);
-  if (sent.read_error != 0)
-    entry.fail(ExitStatus::FileIo, quote(entry.name) + ": read: " + errno_text(sent.read_error));
-  if (sent.length < length) reading.note_cut(offset + sent.length);
+  send_on_first(std::move(block));
 }
 
 // Up to the end of the file, when that has become shorter than the hole.
@@ -128,10 +129,6 @@ void EntrySender::send_hole(uint64_t id, Entry& entry, Extent hole) {
   if (length == 0) return;
   entry.size += length;
   link_.queue(FrameType::Hole, id, hole.offset, encode(Hole{length}));
-  if (reading.flat && length > kLongHashBytes)
-    link_.with_heartbeats([&] { reading.flat->update_zeros(length); });
-  else if (reading.flat)
-    reading.flat->update_zeros(length);
   console_.add_bytes(length);
 }
 
@@ -143,15 +140,18 @@ void EntrySender::finish_reading(Entry& entry) {
   if (reading.cut_at) {
     entry.size = *reading.cut_at;
     if (reading.content_end > entry.size)
-      entry.fail(ExitStatus::FileIo, quote(entry.name) + ": was cut while it was sent");
+      entry.fail(ExitStatus::FileIo, quote(entry.outcome.name) + ": was cut while it was sent");
   }
-  if (reading.flat && !reading.cut_at) entry.digest = reading.flat->value();
+  if (reading.flat && !reading.cut_at) {
+    feed_hole(reading, entry.size);
+    entry.outcome.digest = reading.flat->value();
+  }
   if (reading.pipe != nullptr) {
     reading.pipe->forget();
   } else {
     if (agreed_.file_digest && reading.parallel && !reading.cut_at) digest_again(entry);
     // What comes out of a pipe is what there was.
-    entry.changed = reading.file->changed() || entry.size != reading.file->size();
+    entry.outcome.changed = reading.file->changed() || entry.size != reading.file->size();
   }
   entry.reading.reset();
 }
@@ -171,7 +171,7 @@ void EntrySender::digest_again(Entry& entry) {
       hasher.update(piece);
       at += piece.size();
     }
-    if (!file.changed()) entry.digest = hasher.value();
+    if (!file.changed()) entry.outcome.digest = hasher.value();
   });
 }
 

@@ -76,7 +76,7 @@ bool EntrySender::send_more_of_pipe(uint64_t id, Entry& entry) {
     if (const std::string failure = command->wait(); !failure.empty())
       entry.fail(ExitStatus::CommandFailed, pipe.describe() + " " + failure);
   }
-  if (entry.failure != ExitStatus::Ok) pipe.stop();
+  if (entry.failed()) pipe.stop();
   reading.read_to_end = true;
   current_ = 0;
   return true;

@@ -5,28 +5,34 @@
 
 #include <sys/types.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+
+#include "common/base/stop.h"
 
 namespace zx {
 
 /// Calls f() until it does not fail with EINTR, looking for a stop signal each time.
 template <typename F>
-auto retry_eintr(F&& f) -> decltype(f());
+auto retry_eintr(F&& f) {
+  for (;;) {
+    const auto result = f();
+    if (result >= 0 || errno != EINTR) return result;
+    check_stop();
+  }
+}
+
+// `uncached`: what was not in the page cache before does not stay there (RWF_DONTCACHE, kernel 6.14
+// on), where kernel and file system can. For files that would only push out what others use.
 
 /// Reads up to buffer.size() bytes at offset, fewer only at end of file. Returns the count, or
 /// -errno. Blocking.
-ssize_t pread_full(int fd, std::span<std::byte> buffer, uint64_t offset);
+ssize_t pread_full(int fd, std::span<std::byte> buffer, uint64_t offset, bool uncached = false);
 
 /// Writes all of buffer at offset; 0 or -errno. On failure an unknown part is written. Blocking.
-int pwrite_full(int fd, std::span<const std::byte> buffer, uint64_t offset);
-
-/// The same, but what was not in the page cache before does not stay there (RWF_DONTCACHE, kernel
-/// 6.14 on). Where kernel or file system cannot, exactly the same. For files that would only push
-/// out what others use.
-ssize_t pread_uncached(int fd, std::span<std::byte> buffer, uint64_t offset);
-int pwrite_uncached(int fd, std::span<const std::byte> buffer, uint64_t offset);
+int pwrite_full(int fd, std::span<const std::byte> buffer, uint64_t offset, bool uncached = false);
 
 /// file offset for a system call; offsets on the wire are checked against kMaxFileBytes first.
 inline off_t to_off(uint64_t offset) {
@@ -36,25 +42,6 @@ inline off_t to_off(uint64_t offset) {
 /// a + b, or false when that exceeds 2^64-1.
 inline bool add_checked(uint64_t a, uint64_t b, uint64_t* sum) {
   return !__builtin_add_overflow(a, b, sum);
-}
-
-}  // namespace zx
-
-// --- inline
-
-#include <cerrno>
-
-#include "common/base/stop.h"
-
-namespace zx {
-
-template <typename F>
-auto retry_eintr(F&& f) -> decltype(f()) {
-  for (;;) {
-    const auto result = f();
-    if (result >= 0 || errno != EINTR) return result;
-    check_stop();
-  }
 }
 
 }  // namespace zx

@@ -43,7 +43,7 @@ std::optional<std::string> own_group(const std::string& root) {
 
 }  // namespace
 
-uint64_t available_memory_below(const std::string& root) {
+uint64_t available_memory(const std::string& root) {
   constexpr uint64_t kKib = 1024;
   uint64_t least = number_after(root + "/proc/meminfo", "MemAvailable:").value_or(0) * kKib;
   auto group = own_group(root);
@@ -53,10 +53,6 @@ uint64_t available_memory_below(const std::string& root) {
     group->resize(group->find_last_of('/'));
   }
   return least;
-}
-
-uint64_t available_memory() {
-  return available_memory_below("");
 }
 
 }  // namespace zx

@@ -9,11 +9,7 @@ namespace zx {
 
 /// Bytes that can be used without pushing out what others use: MemAvailable of /proc/meminfo, or
 /// what the limits of this process's control group (version 2, and those above it) leave, when that
-/// is less. 0 when unknown. Costs some 30 microseconds.
-uint64_t available_memory();
-
-/// The same below another root directory, for tests: root/proc/meminfo, root/proc/self/cgroup and
-/// root/sys/fs/cgroup.
-uint64_t available_memory_below(const std::string& root);
+/// is less. 0 when unknown. Costs some 30 microseconds. `root`: another root directory, for tests.
+uint64_t available_memory(const std::string& root = "");
 
 }  // namespace zx

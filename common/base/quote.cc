@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "common/base/quote.h"
 
-#include <cstdint>
+#include <algorithm>
 
 namespace zx {
 namespace {
@@ -17,60 +17,47 @@ void append_hex(std::string& out, char byte) {
 bool must_hide(char32_t c) {
   return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0xad || c == 0x61c ||
          (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
-         (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xe0000 && c <= 0xe007f);
+         (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xe0000 && c <= 0xe007f) ||
+         c == kNotUtf8;
 }
 
 // Whether escape_with() shows any byte as other than itself, a backslash aside.
 bool has_hidden(std::string_view bytes) {
-  char32_t code = 0;
-  for (size_t i = 0; i < bytes.size();) {
-    const size_t n = utf8_char(bytes, i, &code);
-    if (n == 0 || must_hide(code)) return true;
-    i += n;
-  }
+  while (!bytes.empty())
+    if (must_hide(take_character(bytes).code)) return true;
   return false;
 }
 
 std::string escape_with(std::string_view bytes, size_t max_bytes, char also) {
   std::string out;
-  size_t i = 0;
-  while (i < bytes.size()) {
-    if (i >= max_bytes) {
-      out += "...";
-      break;
-    }
-    char32_t code = 0;
-    const size_t n = utf8_char(bytes, i, &code);
-    if (n == 0) {
-      append_hex(out, bytes[i++]);
-      continue;
-    }
-    if (code == '\n') {
+  const size_t size = bytes.size();
+  while (!bytes.empty()) {
+    if (size - bytes.size() >= max_bytes) return out + "...";
+    const Character c = take_character(bytes);
+    if (c.code == '\n') {
       out += "\\n";
-    } else if (code == '\t') {
+    } else if (c.code == '\t') {
       out += "\\t";
-    } else if (code == '\\' || (also != 0 && code == static_cast<char32_t>(also))) {
+    } else if (c.code == '\\' || (also != 0 && c.code == static_cast<char32_t>(also))) {
       out += '\\';
-      out += static_cast<char>(code);
-    } else if (must_hide(code)) {
-      for (size_t k = 0; k < n; ++k) append_hex(out, bytes[i + k]);
+      out += c.bytes;
+    } else if (must_hide(c.code)) {
+      for (const char byte : c.bytes) append_hex(out, byte);
     } else {
-      out.append(bytes, i, n);
+      out += c.bytes;
     }
-    i += n;
   }
   return out;
 }
 
-}  // namespace
-
-size_t utf8_char(std::string_view bytes, size_t at, char32_t* code) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(bytes[at + i]); };
+// The length of the valid UTF-8 character that bytes begins with, 0 if there is none.
+size_t utf8_length(std::string_view bytes, char32_t* code) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(bytes[i]); };
   const unsigned char first = byte(0);
   size_t n = first < 0x80 ? 1 : 2;
   if (first >= 0xe0) n = first < 0xf0 ? 3 : 4;
   const bool begins = first < 0x80 || (first >= 0xc2 && first <= 0xf4);
-  if (!begins || bytes.size() - at < n) return 0;
+  if (!begins || bytes.size() < n) return 0;
   char32_t value = n == 1 ? first : first & (0x7fU >> n);
   for (size_t i = 1; i < n; ++i) {
     if ((byte(i) & 0xc0U) != 0x80) return 0;
@@ -80,6 +67,16 @@ size_t utf8_char(std::string_view bytes, size_t at, char32_t* code) {
   if (overlong || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff)) return 0;
   *code = value;
   return n;
+}
+
+}  // namespace
+
+Character take_character(std::string_view& bytes) {
+  Character out{kNotUtf8, {}};
+  const size_t n = std::max<size_t>(utf8_length(bytes, &out.code), 1);
+  out.bytes = bytes.substr(0, n);
+  bytes.remove_prefix(n);
+  return out;
 }
 
 std::string escape(std::string_view bytes, size_t max_bytes) {
@@ -101,12 +98,7 @@ std::string shell_word(std::string_view bytes) {
     return std::string(bytes);
   if (has_hidden(bytes)) return "$'" + escape_with(bytes, bytes.size(), '\'') + "'";
   std::string out = "'";
-  for (char c : bytes) {
-    if (c == '\'')
-      out += "'\\''";
-    else
-      out += c;
-  }
+  for (const char c : bytes) out += c == '\'' ? "'\\''" : std::string(1, c);
   return out + "'";
 }
 

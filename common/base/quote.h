@@ -2,6 +2,7 @@
 // The one way by which bytes from a peer, a file name or an operand reach a terminal or a log.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,9 +24,15 @@ std::string quote_peer_text(std::string_view bytes);
 /// Names with control characters come as $'...' (bash, zsh, ksh), so that no raw control is shown.
 std::string shell_word(std::string_view bytes);
 
-/// The length of the valid UTF-8 character that starts at bytes[at], 0 if there is none; *code gets
-/// its code point. Surrogates, overlong forms and code points past U+10FFFF are not valid.
-size_t utf8_char(std::string_view bytes, size_t at, char32_t* code);
+/// A UTF-8 character; or a byte that belongs to none, with kNotUtf8 as its code point. Surrogates,
+/// overlong forms and code points past U+10FFFF are not valid.
+struct Character {
+  char32_t code;
+  std::string_view bytes;
+};
+constexpr char32_t kNotUtf8 = UINT32_MAX;
+/// Takes the first one off `bytes`, which are not empty.
+Character take_character(std::string_view& bytes);
 
 std::string to_hex(std::span<const std::byte> bytes);
 

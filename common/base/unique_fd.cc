@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "common/base/error.h"
@@ -15,6 +16,12 @@ int UniqueFd::close() {
   // Not repeated on EINTR: on Linux the descriptor is gone all the same (close(2), NOTES).
   const int result = ::close(std::exchange(fd_, -1));
   return result == 0 || errno == EINTR ? 0 : errno;
+}
+
+size_t widen_pipe(int fd) {
+  constexpr int kMostBytes = 1 << 20;
+  if (fcntl(fd, F_GETPIPE_SZ) < kMostBytes) (void)fcntl(fd, F_SETPIPE_SZ, kMostBytes);
+  return static_cast<size_t>(std::max(fcntl(fd, F_GETPIPE_SZ), 0));
 }
 
 Pipe::Pipe() {

@@ -34,6 +34,10 @@ class UniqueFd {
   int fd_ = -1;
 };
 
+/// Makes a pipe as large as an unprivileged process may have it (fs.pipe-max-size), or as large as
+/// it is let (fs.pipe-user-pages-soft). Returns its size as the kernel says it.
+size_t widen_pipe(int fd);
+
 /// Two ends of one thing, close-on-exec. Throw Error{Internal}.
 struct Pipe {
   Pipe();

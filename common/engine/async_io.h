@@ -45,8 +45,10 @@ class AsyncIo {
   /// may not be freed before.
   void drain() noexcept;
 
-  /// Empty for io_uring; why it is threads otherwise.
-  const std::string& why_threads() const { return why_threads_; }
+  /// `why` there is direct I/O, and why it is by threads, where it is.
+  std::string explain(const std::string& why) const {
+    return why_threads_.empty() ? why : why + ", " + why_threads_;
+  }
 
  protected:
   enum class Kind { Read, Write };

@@ -6,14 +6,17 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <vector>
 
-#include "common/base/error.h"
 #include "common/base/io.h"
 #include "common/engine/direct_receiver.h"
-#include "common/engine/readwrite_receiver.h"
 
 namespace zx {
 namespace {
+
+// What one write takes when it also starts its write-back (RWF_DONTCACHE): small ones would be
+// small requests to the disk.
+constexpr size_t kUncachedBufferBytes = 1 << 20;
 
 // A pipe counts pages, not bytes. A record of 16 KiB begins anywhere in a page: 5 of them, one more
 // to be sure.
@@ -21,11 +24,11 @@ constexpr size_t kPipeSlotBytes = 4096, kSlotsPerRecord = 6;
 
 class SpliceReceiver final : public BlockReceiver {
  public:
-  SpliceReceiver(Channel& channel, std::string why, SplicePipe pipe)
-      : channel_(channel), why_(std::move(why)), pipe_(std::move(pipe)) {}
+  SpliceReceiver(Channel& channel, const Choice& choice, SplicePipe pipe)
+      : BlockReceiver(channel, choice), pipe_(std::move(pipe)) {}
 
   int receive(int file, uint64_t offset, uint32_t length, const FreshFn& fresh) override {
-    if (buffered_) return buffered_->receive(file, offset, length, fresh);
+    if (fell_back()) return BlockReceiver::receive(file, offset, length, fresh);
     uint32_t done = 0;
     while (done < length) {
       const uint32_t got = fill_pipe(length - done);
@@ -38,9 +41,6 @@ class SpliceReceiver final : public BlockReceiver {
     }
     return 0;
   }
-
-  Engine engine() const override { return buffered_ ? Engine::ReadWrite : Engine::Splice; }
-  std::string why() const override { return buffered_ ? buffered_->why() : why_; }
 
  private:
   // Socket -> empty pipe: at least one byte, at most `limit`.
@@ -70,7 +70,7 @@ class SpliceReceiver final : public BlockReceiver {
   int drain_pipe(int file, uint64_t offset, size_t bytes) {
     off_t at = to_off(offset);
     while (bytes > 0) {
-      if (buffered_) return copy_pipe(file, static_cast<uint64_t>(at), bytes);
+      if (fell_back()) return copy_pipe(file, static_cast<uint64_t>(at), bytes);
       const ssize_t n = retry_eintr(
           [&] { return splice(pipe_.read_end.get(), nullptr, file, &at, bytes, SPLICE_F_MOVE); });
       if (n > 0) {
@@ -79,8 +79,7 @@ class SpliceReceiver final : public BlockReceiver {
       }
       const int error = n == 0 ? EIO : errno;
       if (error == EINVAL || error == ENOSYS || error == EOPNOTSUPP) {
-        buffered_ = std::make_unique<ReadWriteReceiver>(
-            channel_, "splice does not work on this destination: " + errno_text(error));
+        fall_back("splice does not work on this destination", error);
         continue;
       }
       (void)copy_pipe(-1, 0, bytes);
@@ -91,14 +90,13 @@ class SpliceReceiver final : public BlockReceiver {
 
   // Moves what is in the pipe through a buffer; file -1 drops it.
   int copy_pipe(int file, uint64_t offset, size_t bytes) {
-    std::vector<std::byte> buffer(std::min(bytes, kWriteBufferBytes));
     int first_error = 0;
     while (bytes > 0) {
-      const ssize_t n = retry_eintr([&] {
-        return read(pipe_.read_end.get(), buffer.data(), std::min(bytes, buffer.size()));
-      });
+      const auto room = buffer_.first(std::min(bytes, buffer_.size()));
+      const ssize_t n =
+          retry_eintr([&] { return read(pipe_.read_end.get(), room.data(), room.size()); });
       if (n <= 0) return n == 0 ? EIO : errno;
-      const auto piece = std::span<const std::byte>(buffer).first(static_cast<size_t>(n));
+      const auto piece = room.first(static_cast<size_t>(n));
       if (file >= 0 && first_error == 0) first_error = -pwrite_full(file, piece, offset);
       offset += piece.size();
       bytes -= piece.size();
@@ -106,27 +104,37 @@ class SpliceReceiver final : public BlockReceiver {
     return first_error;
   }
 
-  Channel& channel_;
-  std::string why_;
   SplicePipe pipe_;
-  std::unique_ptr<ReadWriteReceiver> buffered_;
 };
 
 }  // namespace
 
+int BlockReceiver::receive(int file, uint64_t offset, uint32_t length, const FreshFn& fresh) {
+  uint32_t done = 0;
+  while (done < length) {
+    const auto piece = buffer_.first(std::min<size_t>(buffer_.size(), length - done));
+    // The whole piece, although TLS hands out 16 KiB at a time: fewer and larger writes.
+    channel_.recv_exact(piece);
+    const int error = -pwrite_full(file, piece, offset + done, uncached());
+    done += static_cast<uint32_t>(piece.size());
+    if (error != 0) {
+      discard(channel_, length - done);
+      return error;
+    }
+    fresh(piece.size(), {});
+  }
+  return 0;
+}
+
 std::unique_ptr<BlockReceiver> make_block_receiver(Channel& channel, const Choice& choice,
                                                    SplicePipe pipe, size_t buffer_bytes) {
   if (choice.engine == Engine::Splice)
-    return std::make_unique<SpliceReceiver>(channel, choice.why, std::move(pipe));
+    return std::make_unique<SpliceReceiver>(channel, choice, std::move(pipe));
   if (choice.engine == Engine::Direct)
     return std::make_unique<DirectReceiver>(channel, choice.why,
                                             make_async_io(kDirectSlots, kDirectSlotBytes));
   if (buffer_bytes == 0) buffer_bytes = choice.uncached ? kUncachedBufferBytes : kWriteBufferBytes;
-  return std::make_unique<ReadWriteReceiver>(channel, choice.why, buffer_bytes, choice.uncached);
-}
-
-std::unique_ptr<BlockReceiver> make_buffered_receiver(Channel& channel) {
-  return std::make_unique<ReadWriteReceiver>(channel, "sent again");
+  return std::make_unique<BlockReceiver>(channel, choice, buffer_bytes);
 }
 
 void discard(Channel& channel, uint64_t bytes) {

@@ -4,8 +4,9 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "common/base/error.h"
+#include "common/base/defer.h"
 #include "common/base/io.h"
+#include "common/file/direct_file.h"
 
 namespace zx {
 namespace {
@@ -15,29 +16,20 @@ constexpr auto kJudgedTime = std::chrono::seconds(1);
 
 }  // namespace
 
-struct DirectReceiver::Drained {
-  AsyncIo& io;
-  std::vector<Slot>& slots;
-  ~Drained() {
-    io.drain();
-    for (Slot& slot : slots) slot.busy = false;
-  }
-};
-
-DirectReceiver::DirectReceiver(Channel& channel, std::string why, std::unique_ptr<AsyncIo> io)
-    : channel_(channel), why_(std::move(why)), io_(std::move(io)), slots_(io_->slots()) {}
-
 int DirectReceiver::receive(int file, uint64_t offset, uint32_t length, const FreshFn& fresh) {
   // Opened for each block, some ten microseconds: so nothing is remembered about files that come
   // and go.
-  const DirectFile direct = buffered_ ? DirectFile{} : open_direct(file, DirectAccess::Write);
+  const DirectFile direct = fell_back() ? DirectFile{} : open_direct(file, DirectAccess::Write);
   if (direct.error != 0) give_up(direct.error);
-  if (!buffered_ && direct.align > io_->slot_bytes()) give_up(EOPNOTSUPP);
-  if (buffered_) return buffered_->receive(file, offset, length, fresh);
+  if (!fell_back() && direct.align > io_->slot_bytes()) give_up(EOPNOTSUPP);
+  if (fell_back()) return BlockReceiver::receive(file, offset, length, fresh);
 
   // When the channel throws: before `direct` is closed, since another file may get its number while
   // a thread still has a request for it.
-  const Drained drained{*io_, slots_};
+  const Defer nothing_in_flight([this] {
+    io_->drain();
+    for (Slot& slot : slots_) slot.busy = false;
+  });
   const auto begin = Clock::now();
   const uint64_t end = offset + length;
   uint64_t at = offset;
@@ -108,16 +100,6 @@ void DirectReceiver::judge_disk(Clock::duration time) {
   if (spent_ < kJudgedTime) return;
   behind_ = waited_ > spent_ / 2;
   spent_ = waited_ = {};
-}
-
-void DirectReceiver::give_up(int error) {
-  buffered_ = std::make_unique<ReadWriteReceiver>(
-      channel_, "direct writing does not work on this destination: " + errno_text(error));
-}
-
-std::string DirectReceiver::why() const {
-  if (buffered_) return buffered_->why();
-  return io_->why_threads().empty() ? why_ : why_ + ", " + io_->why_threads();
 }
 
 }  // namespace zx

@@ -11,18 +11,17 @@
 
 #include "common/engine/async_io.h"
 #include "common/engine/block_receiver.h"
-#include "common/engine/readwrite_receiver.h"
-#include "common/file/direct_file.h"
 
 namespace zx {
 
 class DirectReceiver final : public BlockReceiver {
  public:
-  DirectReceiver(Channel& channel, std::string why, std::unique_ptr<AsyncIo> io);
+  DirectReceiver(Channel& channel, const std::string& why, std::unique_ptr<AsyncIo> io)
+      : BlockReceiver(channel, {Engine::Direct, io->explain(why)}),
+        io_(std::move(io)),
+        slots_(io_->slots()) {}
 
   int receive(int file, uint64_t offset, uint32_t length, const FreshFn& fresh) override;
-  Engine engine() const override { return buffered_ ? Engine::ReadWrite : Engine::Direct; }
-  std::string why() const override;
   bool disk_is_behind() const override { return behind_; }
 
  private:
@@ -31,23 +30,19 @@ class DirectReceiver final : public BlockReceiver {
     size_t bytes = 0;
     bool busy = false;
   };
-  struct Drained;  // nothing in flight when it goes
 
   size_t free_slot(int file, int* error);
   void reap(int file, int* error);
   void reap_all(int file, int* error);
-  void give_up(int error);
+  void give_up(int error) { fall_back("direct writing does not work on this destination", error); }
   /// Adds the time of one block. After each second of them: was half of it waiting for the disk?
   void judge_disk(Clock::duration time);
 
-  Channel& channel_;
-  std::string why_;
   std::unique_ptr<AsyncIo> io_;
   std::vector<Slot> slots_;
   // Since the last judgement of the disk.
   Clock::duration spent_{}, waited_{};
   bool behind_ = false;
-  std::unique_ptr<ReadWriteReceiver> buffered_;
 };
 
 }  // namespace zx

@@ -4,15 +4,17 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "common/base/error.h"
 #include "common/base/io.h"
 
 namespace zx {
 
-DirectReader::DirectReader(std::unique_ptr<AsyncIo> io)
-    : io_(std::move(io)), slots_(io_->slots()) {}
-
-int DirectReader::seek(const SourceFile& file, uint64_t offset, uint32_t length) {
+// Nothing leaves unread. From here on the next bytes are those at `offset` of this file. Free when
+// that is where it is already; else waits for what is in flight and drops it. Reads ahead across
+// the end of the block until the first jump within the file: then the next block is another
+// stream's.
+uint32_t DirectSender::send_unread(const SourceFile& file, uint64_t offset, uint32_t length,
+                                   const ProgressFn& /*progress*/, int* /*error*/) {
+  if (fell_back()) return 0;
   const bool same = file.serial() == file_serial_ && direct_.fd.valid();
   if (!same || offset != position_) jumped_ = same;
   if (same) limit_ = jumped_ ? std::min(file_size_, offset + length) : file_size_;
@@ -23,7 +25,10 @@ int DirectReader::seek(const SourceFile& file, uint64_t offset, uint32_t length)
     file_serial_ = file.serial();
     direct_ = open_direct(file.fd(), DirectAccess::Read);
     if (direct_.error == 0 && direct_.align > io_->slot_bytes()) direct_.error = EOPNOTSUPP;
-    if (direct_.error != 0) return direct_.error;
+    if (direct_.error != 0) {
+      give_up(direct_.error);
+      return 0;
+    }
     file_size_ = limit_ = file.size();
   }
   position_ = offset;
@@ -31,7 +36,7 @@ int DirectReader::seek(const SourceFile& file, uint64_t offset, uint32_t length)
   return 0;
 }
 
-void DirectReader::read_ahead() {
+void DirectSender::read_ahead() {
   while (used_ < slots_.size() && ahead_ < limit_) {
     const size_t index = (head_ + used_) % slots_.size();
     // To the end of a slot's worth of the file, and past the limit to a whole unit.
@@ -46,14 +51,14 @@ void DirectReader::read_ahead() {
 
 // What a direct read could not or did not do is done by an ordinary one, which tells the truth
 // about errors and the end of the file.
-void DirectReader::settle_head(const SourceFile& file) {
+void DirectSender::settle_head(const SourceFile& file) {
   Slot& slot = slots_[head_];
   while (!slot.ended) {
     const AsyncIo::Done done = io_->wait();
     slots_[done.slot].result = done.result;
     slots_[done.slot].ended = true;
   }
-  if (slot.result == -EINVAL || slot.result == -EOPNOTSUPP) refused_ = -slot.result;
+  if (slot.result == -EINVAL || slot.result == -EOPNOTSUPP) give_up(-slot.result);
   const uint64_t expected = std::min<uint64_t>(slot.bytes, file_size_ - slot.at);
   if (slot.result < 0 || static_cast<uint64_t>(slot.result) < expected)
     slot.result = static_cast<int>(
@@ -62,7 +67,10 @@ void DirectReader::settle_head(const SourceFile& file) {
       static_cast<size_t>(std::clamp<int64_t>(slot.result, 0, static_cast<int64_t>(expected)));
 }
 
-std::span<const std::byte> DirectReader::next(const SourceFile& file, size_t max, int* error) {
+// Empty where the file ends, at its size when it was opened or before that.
+std::span<const std::byte> DirectSender::read_piece(const SourceFile& file, uint64_t offset,
+                                                    size_t max, int* error) {
+  if (fell_back()) return BlockSender::read_piece(file, offset, max, error);
   read_ahead();
   if (used_ == 0) return {};
   if (!slots_[head_].ended) settle_head(file);
@@ -70,10 +78,12 @@ std::span<const std::byte> DirectReader::next(const SourceFile& file, size_t max
   if (slot.result < 0) *error = -slot.result;
   if (position_ >= slot.at + slot.bytes) return {};
   const auto skip = static_cast<size_t>(position_ - slot.at);
-  return io_->slot(head_).subspan(skip, std::min(max, slot.bytes - skip));
+  const auto piece = io_->slot(head_).subspan(skip, std::min(max, slot.bytes - skip));
+  consume(piece.size());
+  return piece;
 }
 
-void DirectReader::consume(size_t n) {
+void DirectSender::consume(size_t n) {
   position_ += n;
   const Slot& slot = slots_[head_];
   // A slot that was short, because the file ends there now, stays: there is nothing behind it.
@@ -82,44 +92,6 @@ void DirectReader::consume(size_t n) {
   if (position_ < slot.at + slot.bytes || position_ < end) return;
   head_ = next;
   --used_;
-}
-
-SentBlock DirectSender::send(const SourceFile& file, uint64_t offset, uint32_t length,
-                             std::span<const std::byte> head, Hasher* file_digest,
-                             const ProgressFn& progress) {
-  if (!buffered_)
-    if (const int error = reader_.seek(file, offset, length); error != 0) give_up(error);
-  if (buffered_) return buffered_->send(file, offset, length, head, file_digest, progress);
-  channel_.send(head, More::Yes);
-  SentBlock out;
-  hasher_.reset();
-  while (out.length < length) {
-    check_stop();
-    // In pieces that stay in cache between hash and send.
-    const size_t want = std::min<size_t>(kReadBufferBytes, length - out.length);
-    const auto piece = reader_.next(file, want, &out.read_error);
-    if (piece.empty()) break;
-    hasher_.update(piece);
-    if (file_digest != nullptr) file_digest->update(piece);
-    channel_.send(piece, More::Yes);
-    progress(piece.size());
-    out.length += static_cast<uint32_t>(piece.size());
-    reader_.consume(piece.size());
-  }
-  pad(channel_, length - out.length);
-  out.digest = hasher_.value();
-  if (reader_.refused() != 0) give_up(reader_.refused());
-  return out;
-}
-
-void DirectSender::give_up(int error) {
-  buffered_ = std::make_unique<ReadWriteSender>(
-      channel_, "direct reading does not work on this source: " + errno_text(error));
-}
-
-std::string DirectSender::why() const {
-  if (buffered_) return buffered_->why();
-  return reader_.why_threads().empty() ? why_ : why_ + ", " + reader_.why_threads();
 }
 
 }  // namespace zx

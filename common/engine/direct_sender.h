@@ -10,35 +10,19 @@
 
 #include "common/engine/async_io.h"
 #include "common/engine/block_sender.h"
-#include "common/engine/readwrite_sender.h"
 #include "common/file/direct_file.h"
 
 namespace zx {
 
-/// Reads one file after another in order, ahead of the reader.
-class DirectReader {
+/// Takes one file after another in order.
+class DirectSender final : public BlockSender {
  public:
-  explicit DirectReader(std::unique_ptr<AsyncIo> io);
+  DirectSender(Channel& channel, const std::string& why, std::unique_ptr<AsyncIo> io)
+      : BlockSender(channel, {Engine::Direct, io->explain(why)}),
+        io_(std::move(io)),
+        slots_(io_->slots()) {}
   /// Waits for what is in flight: the descriptor must not be closed before.
-  ~DirectReader() { io_->drain(); }
-  DirectReader(const DirectReader&) = delete;
-  DirectReader& operator=(const DirectReader&) = delete;
-
-  /// From here on next() gives the bytes of the block at `offset` of this file. Free when that is
-  /// where it is already; else waits for what is in flight and drops it. Reads ahead across the end
-  /// of the block until the first jump within the file: then the next block is another stream's.
-  /// Returns 0 or the errno of opening the file with O_DIRECT.
-  int seek(const SourceFile& file, uint64_t offset, uint32_t length);
-  /// The next bytes, at most `max`, in memory that stays as it is until consume(). Empty where
-  /// the file ends, at its size when it was opened or before that, or with *error set. Blocking.
-  std::span<const std::byte> next(const SourceFile& file, size_t max, int* error);
-  /// n bytes of what next() gave are done with.
-  void consume(size_t n);
-
-  /// errno when the kernel refused a direct read that it should have taken; the bytes were then
-  /// read through the cache. 0 otherwise.
-  int refused() const { return refused_; }
-  const std::string& why_threads() const { return io_->why_threads(); }
+  ~DirectSender() override { io_->drain(); }
 
  private:
   struct Slot {
@@ -48,8 +32,14 @@ class DirectReader {
     bool ended = false;
   };
 
+  uint32_t send_unread(const SourceFile& file, uint64_t offset, uint32_t length,
+                       const ProgressFn& progress, int* error) override;
+  std::span<const std::byte> read_piece(const SourceFile& file, uint64_t offset, size_t max,
+                                        int* error) override;
   void read_ahead();
   void settle_head(const SourceFile& file);
+  void consume(size_t n);
+  void give_up(int error) { fall_back("direct reading does not work on this source", error); }
 
   std::unique_ptr<AsyncIo> io_;
   std::vector<Slot> slots_;  // a ring: used_ of them from head_ on are being read or were
@@ -58,28 +48,6 @@ class DirectReader {
   uint64_t file_serial_ = 0, file_size_ = 0;
   uint64_t position_ = 0, ahead_ = 0, limit_ = 0;
   bool jumped_ = false;
-  int refused_ = 0;
-};
-
-class DirectSender final : public BlockSender {
- public:
-  DirectSender(Channel& channel, std::string why, std::unique_ptr<AsyncIo> io)
-      : channel_(channel), why_(std::move(why)), reader_(std::move(io)) {}
-
-  SentBlock send(const SourceFile& file, uint64_t offset, uint32_t length,
-                 std::span<const std::byte> head, Hasher* file_digest,
-                 const ProgressFn& progress) override;
-  Engine engine() const override { return buffered_ ? Engine::ReadWrite : Engine::Direct; }
-  std::string why() const override;
-
- private:
-  void give_up(int error);
-
-  Channel& channel_;
-  std::string why_;
-  DirectReader reader_;
-  Hasher hasher_;
-  std::unique_ptr<ReadWriteSender> buffered_;
 };
 
 }  // namespace zx

@@ -16,6 +16,13 @@ bool worth_looking(uint64_t size, const EngineOptions& options) {
 
 }  // namespace
 
+void note_used(std::vector<UsedEngine>& used, Engine engine, const std::string& reason) {
+  auto same = std::ranges::find(used, engine, &UsedEngine::engine);
+  if (same == used.end()) same = used.insert(used.end(), {engine, {}});
+  if (std::ranges::find(same->reasons, reason) == same->reasons.end())
+    same->reasons.push_back(reason);
+}
+
 PathReport report_of(const std::vector<UsedEngine>& used, const char* tls_form) {
   PathReport out;
   out.tls = tls_form;
@@ -48,18 +55,12 @@ SourceFacts SendEngines::look_at(const SourceFile& file) const {
   return facts;
 }
 
-Choice SendEngines::choose(const SourceFacts& source) const {
-  return choose_send_engine({channel_->send_fd() >= 0, options_.asked, source, pipe_bytes_,
-                             options_.buffer_bytes != 0, channel_->socket().limits_rate_itself()});
-}
-
-std::unique_ptr<BlockSender> SendEngines::make(const Choice& choice) const {
-  return make_block_sender(*channel_, choice, options_.buffer_bytes);
-}
-
 BlockSender& SendEngines::pick(const SourceFacts& source) {
-  const Choice choice = choose(source);
-  return shelf_.get(choice, [&] { return make(choice); });
+  const Choice choice =
+      choose_send_engine({channel_->send_fd() >= 0, options_.asked, source, pipe_bytes_,
+                          options_.buffer_bytes != 0, channel_->socket().limits_rate_itself()});
+  return shelf_.get(choice,
+                    [&] { return make_block_sender(*channel_, choice, options_.buffer_bytes); });
 }
 
 void SendEngines::use(Channel& channel) {
@@ -71,14 +72,7 @@ PathReport SendEngines::report() {
   // Nothing was sent: what would have been used.
   if (shelf_.used().empty() && !gathered_) (void)pick({});
   std::vector<UsedEngine> used = shelf_.used();
-  if (gathered_) {
-    const std::string why = "small files are read and sent many at a time";
-    const auto same = std::ranges::find(used, Engine::ReadWrite, &UsedEngine::engine);
-    if (same == used.end())
-      used.push_back({Engine::ReadWrite, {why}});
-    else
-      same->reasons.push_back(why);
-  }
+  if (gathered_) note_used(used, Engine::ReadWrite, "small files are read and sent many at a time");
   PathReport out = report_of(used, channel_->tls_form());
   out.tls_why = channel_->tls_why();
   return out;
@@ -87,7 +81,7 @@ PathReport SendEngines::report() {
 // --- receiving
 
 RecvEngines::RecvEngines(Channel& channel, const EngineOptions& options)
-    : channel_(&channel), options_(options), pipe_(make_splice_pipe()), pipe_bytes_(pipe_.bytes) {}
+    : channel_(&channel), options_(options), pipe_(make_splice_pipe()) {}
 
 SinkFacts RecvEngines::look_at(int file, uint64_t size, bool synced) const {
   SinkFacts facts;
@@ -100,32 +94,25 @@ SinkFacts RecvEngines::look_at(int file, uint64_t size, bool synced) const {
   return facts;
 }
 
-Choice RecvEngines::choose(const SinkFacts& sink) const {
-  return choose_recv_engine({.channel_has_descriptor = channel_->recv_fd() >= 0,
-                             .pipe_bytes = pipe_bytes_,
-                             .asked = options_.asked,
-                             .sink = sink,
-                             .fixed_buffer = options_.buffer_bytes != 0,
-                             .disk_is_behind = disk_is_behind_});
-}
-
-std::unique_ptr<BlockReceiver> RecvEngines::make(const Choice& choice) {
-  return make_block_receiver(*channel_, choice,
-                             choice.engine == Engine::Splice ? std::move(pipe_) : SplicePipe{},
-                             options_.buffer_bytes);
-}
-
 BlockReceiver& RecvEngines::pick(const SinkFacts& sink) {
   disk_is_behind_ = disk_is_behind_ || shelf_.any(&BlockReceiver::disk_is_behind);
-  const Choice choice = choose(sink);
-  return shelf_.get(choice, [&] { return make(choice); });
+  const Choice choice = choose_recv_engine({.channel_has_descriptor = channel_->recv_fd() >= 0,
+                                            .pipe_bytes = pipe_.bytes,
+                                            .asked = options_.asked,
+                                            .sink = sink,
+                                            .fixed_buffer = options_.buffer_bytes != 0,
+                                            .disk_is_behind = disk_is_behind_});
+  return shelf_.get(choice, [&] {
+    SplicePipe pipe;
+    if (choice.engine == Engine::Splice) pipe = std::move(pipe_);
+    return make_block_receiver(*channel_, choice, std::move(pipe), options_.buffer_bytes);
+  });
 }
 
 void RecvEngines::use(Channel& channel) {
   shelf_.clear();
   channel_ = &channel;
   pipe_ = make_splice_pipe();
-  pipe_bytes_ = pipe_.bytes;
 }
 
 PathReport RecvEngines::report() {

@@ -30,6 +30,8 @@ struct UsedEngine {
   Engine engine{};
   std::vector<std::string> reasons;
 };
+/// Adds what is not there yet.
+void note_used(std::vector<UsedEngine>& used, Engine engine, const std::string& reason);
 /// Names with commas between. The reasons are told apart by names when there are several engines.
 PathReport report_of(const std::vector<UsedEngine>& used, const char* tls_form);
 
@@ -53,15 +55,9 @@ class EngineShelf {
   std::vector<UsedEngine> used() const {
     std::vector<UsedEngine> out = past_;
     for (const Item& item : items_) {
-      std::vector<std::string> reasons = item.reasons;
-      reasons.front() = item.made->why();
-      const auto same = std::ranges::find(out, item.made->engine(), &UsedEngine::engine);
-      if (same == out.end())
-        out.push_back({item.made->engine(), reasons});
-      else
-        for (const std::string& reason : reasons)
-          if (std::ranges::find(same->reasons, reason) == same->reasons.end())
-            same->reasons.push_back(reason);
+      note_used(out, item.made->engine(), item.made->why());
+      for (size_t i = 1; i < item.reasons.size(); ++i)
+        note_used(out, item.made->engine(), item.reasons[i]);
     }
     return out;
   }
@@ -101,9 +97,6 @@ class SendEngines {
   PathReport report();
 
  private:
-  Choice choose(const SourceFacts& source) const;
-  std::unique_ptr<BlockSender> make(const Choice& choice) const;
-
   Channel* channel_;
   const EngineOptions options_;
   const size_t pipe_bytes_;
@@ -123,13 +116,9 @@ class RecvEngines {
   const EngineOptions& options() const { return options_; }
 
  private:
-  Choice choose(const SinkFacts& sink) const;
-  std::unique_ptr<BlockReceiver> make(const Choice& choice);
-
   Channel* channel_;
   const EngineOptions options_;
-  SplicePipe pipe_;  // until an engine takes it
-  size_t pipe_bytes_;
+  SplicePipe pipe_;  // when an engine has taken it, only its size is left
   EngineShelf<BlockReceiver> shelf_;
   bool disk_is_behind_ = false;  // once found, for all that comes after
 };

@@ -55,35 +55,24 @@ std::string keep_out(const SinkFacts& f, bool disk_is_behind) {
 
 // Why there is a copy all the same before the zero-copy path.
 std::string intake(Intake how) {
-  switch (how) {
-    case Intake::None:
-      return "";
-    case Intake::Splice:
-      return "from a window in memory, spliced into it: what comes out of a pipe may have to be "
-             "sent "
-             "again";
-    case Intake::Read:
-      return "from a window in memory, read into it: standard input is not a pipe";
-  }
+  if (how == Intake::Splice)
+    return "from a window in memory, spliced into it: what comes out of a pipe may have to be sent "
+           "again";
+  if (how == Intake::Read)
+    return "from a window in memory, read into it: standard input is not a pipe";
   return "";
 }
 
 }  // namespace
 
 const char* engine_name(Engine engine) {
-  switch (engine) {
-    case Engine::Sendfile:
-      return "sendfile";
-    case Engine::Splice:
-      return "splice";
-    case Engine::Mmap:
-      return "mmap";
-    case Engine::ReadWrite:
-      return "readwrite";
-    case Engine::Direct:
-      return "direct";
-  }
-  return "?";
+  static constexpr const char* kNames[] = {"sendfile", "splice", "mmap", "readwrite", "direct"};
+  return kNames[static_cast<size_t>(engine)];
+}
+
+void Choice::fall_back(const char* what, int error) {
+  engine = Engine::ReadWrite;
+  why = std::string(what) + ": " + errno_text(error);
 }
 
 Choice choose_send_engine(const SendFacts& f) {

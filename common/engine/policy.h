@@ -25,6 +25,9 @@ struct Choice {
   Engine engine{};
   std::string why;        // empty when it is the best there is
   bool uncached = false;  // ReadWrite only: with RWF_DONTCACHE, where the kernel has it
+
+  /// It does not work after all, because of `what`: from here on ReadWrite.
+  void fall_back(const char* what, int error);
 };
 
 // The thresholds come from `tests/bench/bench.py sweep` and are what its README says of it.

@@ -2,6 +2,9 @@
 // The pipe between two splice(2) calls.
 #pragma once
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cstddef>
 
 #include "common/base/unique_fd.h"
@@ -13,6 +16,11 @@ struct SplicePipe {
   UniqueFd read_end, write_end;
   size_t bytes = 0;  // as read back with F_GETPIPE_SZ; 0 when there is no pipe
 };
-SplicePipe make_splice_pipe();
+
+inline SplicePipe make_splice_pipe() {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return {};
+  return {UniqueFd(ends[0]), UniqueFd(ends[1]), widen_pipe(ends[1])};
+}
 
 }  // namespace zx

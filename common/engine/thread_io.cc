@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "common/base/io.h"
+#include "common/base/wait.h"
 #include "common/engine/async_io.h"
 
 namespace zx {
@@ -19,8 +19,6 @@ namespace {
 
 // As many requests as a disk needs to be busy; each thread does one.
 constexpr size_t kThreads = 4;
-// How soon a waiting main thread notices a stop signal.
-constexpr std::chrono::milliseconds kLook{100};
 
 class ThreadIo final : public AsyncIo {
  public:
@@ -82,8 +80,11 @@ class ThreadIo final : public AsyncIo {
 
   Done finish(Signals signals) override {
     std::unique_lock lock(mutex_);
-    while (!ended_.wait_for(lock, kLook, [&] { return !results_.empty(); }))
-      if (signals == Signals::Notice) check_stop();
+    const auto one_ended = [&] { return !results_.empty(); };
+    if (signals == Signals::Notice)
+      (void)wait_for_change(ended_, lock, Clock::time_point::max(), one_ended);
+    else
+      ended_.wait(lock, one_ended);
     const Done done = results_.front();
     results_.pop_front();
     return done;

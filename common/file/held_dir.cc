@@ -8,7 +8,6 @@
 
 #include "common/base/error.h"
 #include "common/base/io.h"
-#include "common/base/quote.h"
 #include "common/file/name.h"
 
 namespace zx {
@@ -19,14 +18,14 @@ HeldDir HeldDir::open_operator_path(const std::string& path) {
   return {std::move(fd), path};
 }
 
-std::string HeldDir::describe(const std::string& name) const {
-  return quote(path_ == "." ? name : path_.ends_with('/') ? path_ + name : path_ + "/" + name);
+std::string HeldDir::path_of(const std::string& name) const {
+  return path_ == "." ? name : path_ + (path_.ends_with('/') ? "" : "/") + name;
 }
 
 std::optional<HeldDir> HeldDir::open_child(const std::string& name) const {
   check_component(name);
   UniqueFd fd(openat(fd_.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (fd.valid()) return HeldDir(std::move(fd), path_ == "." ? name : path_ + "/" + name);
+  if (fd.valid()) return HeldDir(std::move(fd), path_of(name));
   // A symbolic link: ENOTDIR with O_DIRECTORY | O_NOFOLLOW (open(2)), ELOOP on some file systems.
   if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return std::nullopt;
   throw_file_errno(describe(name) + ": open directory", errno);

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "common/base/quote.h"
 #include "common/base/unique_fd.h"
 
 namespace zx {
@@ -31,8 +32,10 @@ class HeldDir {
   int fd() const { return fd_.get(); }
   /// How messages call it; unquoted.
   const std::string& path() const { return path_; }
-  /// path() and name, quoted: for messages.
-  std::string describe(const std::string& name) const;
+  /// path() and name; unquoted.
+  std::string path_of(const std::string& name) const;
+  /// path_of(), quoted: for messages.
+  std::string describe(const std::string& name) const { return quote(path_of(name)); }
 
  private:
   HeldDir(UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}

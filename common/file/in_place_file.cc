@@ -11,18 +11,11 @@
 #include "common/base/error.h"
 #include "common/base/io.h"
 #include "common/base/page_buffer.h"
-#include "common/base/quote.h"
 #include "common/base/stop.h"
-#include "common/file/block_device.h"
 #include "common/file/operator_file.h"
 #include "common/file/space.h"
 
 namespace zx {
-namespace {
-
-constexpr size_t kZeroBytes = 1 << 20;
-
-}  // namespace
 
 InPlaceFile::InPlaceFile(const std::string& path) : path_(path) {
   const auto refuse = [&](const std::string& why) {
@@ -48,22 +41,16 @@ InPlaceFile::InPlaceFile(const std::string& path) : path_(path) {
   if (!is_device()) return;
   const auto bytes = block_device_bytes(fd_.get());
   if (!bytes) throw_file_errno(describe() + ": size of the block device", errno);
-  device_bytes_ = *bytes;
-}
-
-std::string InPlaceFile::describe() const {
-  return quote(path_);
+  stat_.st_size = to_off(*bytes);
 }
 
 void InPlaceFile::reserve(uint64_t size) {
-  if (is_device() && size > device_bytes_)
+  if (size <= static_cast<uint64_t>(stat_.st_size)) return;  // what is there needs no room
+  if (is_device())
     throw Error(ExitStatus::NoSpace, describe() + ": the block device has " +
-                                         std::to_string(device_bytes_) + " bytes, not " +
+                                         std::to_string(stat_.st_size) + " bytes, not " +
                                          std::to_string(size));
-  // What is there already needs no room.
-  if (is_device() || size <= static_cast<uint64_t>(stat_.st_size)) return;
-  if (const int error = reserve_space(fd_.get(), size, KeepLength::Yes))
-    throw_file_errno(describe() + ": reserve space for " + std::to_string(size) + " bytes", error);
+  reserve_space(fd_.get(), size, describe(), KeepLength::Yes);
 }
 
 void InPlaceFile::zero(uint64_t offset, uint64_t length) {
@@ -74,7 +61,7 @@ void InPlaceFile::zero(uint64_t offset, uint64_t length) {
                          to_off(length));
       }) == 0)
     return;
-  PageBuffer zeros(kZeroBytes);
+  PageBuffer zeros(1 << 20);
   std::ranges::fill(zeros.span(), std::byte{});
   while (length > 0) {
     check_stop();
@@ -91,17 +78,11 @@ void InPlaceFile::finish(uint64_t size) {
   if (is_device()) return;
   if (fstat(fd_.get(), &now) == 0 && static_cast<uint64_t>(now.st_size) == size) return;
   begin_writing();
-  if (retry_eintr([&] { return ftruncate(fd_.get(), to_off(size)); }) != 0)
-    throw_file_errno(describe() + ": set length", errno);
+  set_length(fd_.get(), size, describe());
 }
 
 void InPlaceFile::set_metadata(const mode_t* mode, const timespec* mtime) {
-  if (is_device()) return;
-  if (mode != nullptr && fchmod(fd_.get(), *mode) != 0)
-    throw_file_errno(describe() + ": set mode", errno);
-  if (mtime == nullptr) return;
-  const timespec times[2] = {{0, UTIME_NOW}, *mtime};
-  if (futimens(fd_.get(), times) != 0) throw_file_errno(describe() + ": set times", errno);
+  if (!is_device()) zx::set_metadata(fd_.get(), mode, mtime, describe());
 }
 
 void InPlaceFile::sync() {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <string>
 
+#include "common/base/quote.h"
 #include "common/base/unique_fd.h"
 
 namespace zx {
@@ -24,9 +25,9 @@ class InPlaceFile {
   int fd() const { return fd_.get(); }
   const std::string& path() const { return path_; }
   /// path(), quoted: for messages.
-  std::string describe() const;
+  std::string describe() const { return quote(path_); }
   bool is_device() const { return S_ISBLK(stat_.st_mode); }
-  /// As it was when it was opened.
+  /// As it was when it was opened; of a block device with the size of its content.
   const struct stat& stat_at_open() const { return stat_; }
 
   /// Finds out whether size bytes have room, and reserves them in a regular file, where the file
@@ -59,7 +60,6 @@ class InPlaceFile {
   std::string path_;
   UniqueFd fd_;
   struct stat stat_ {};
-  uint64_t device_bytes_ = 0;
   std::atomic<bool> touched_ = false;
 };
 

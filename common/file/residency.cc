@@ -25,14 +25,10 @@ struct Cachestat {
   uint64_t cached, dirty, writeback, evicted, recently_evicted;
 };
 
-// mincore(2) tells others that everything is resident; ask only when it will tell the truth.
-bool may_ask(int fd) {
-  struct stat st {};
-  return fstat(fd, &st) == 0 && (geteuid() == 0 || geteuid() == st.st_uid);
-}
-
 std::optional<uint64_t> by_mincore(int fd, uint64_t size) {
-  if (!may_ask(fd)) return std::nullopt;
+  // mincore(2) tells others that everything is resident; ask only when it will tell the truth.
+  struct stat st {};
+  if (fstat(fd, &st) != 0 || (geteuid() != 0 && geteuid() != st.st_uid)) return std::nullopt;
   // Samples: a mapping of a whole large file and its vector would cost more than they tell.
   constexpr uint64_t kSamples = 64, kSampleBytes = 1 << 20;
   const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));

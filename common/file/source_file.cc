@@ -12,7 +12,7 @@
 #include "common/base/error.h"
 #include "common/base/io.h"
 #include "common/base/quote.h"
-#include "common/file/block_device.h"
+#include "common/file/space.h"
 
 namespace zx {
 namespace {
@@ -23,30 +23,28 @@ bool same_time(const timespec& a, const timespec& b) {
   return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
-uint64_t next_serial() {
-  static std::atomic<uint64_t> last{0};
-  return ++last;
-}
+std::atomic<uint64_t> last_serial{0};
 
 }  // namespace
 
 SourceFile::SourceFile(UniqueFd fd, std::string name)
-    : path_(std::move(name)), fd_(std::move(fd)), serial_(next_serial()) {
+    : path_(std::move(name)), fd_(std::move(fd)), serial_(++last_serial) {
   if (fstat(fd_.get(), &stat_) != 0)
     throw_errno(ExitStatus::FileIo, quote(path_) + ": stat", errno);
   if (!S_ISREG(stat_.st_mode))
     throw Error(ExitStatus::FileIo, quote(path_) + ": not a regular file");
 }
 
-SourceFile::SourceFile(const std::string& path) : path_(path), serial_(next_serial()) {
+SourceFile::SourceFile(const std::string& path) : path_(path), serial_(++last_serial) {
+  const auto refuse = [&](const char* why) {
+    throw Error(ExitStatus::FileIo, quote(path) + ": " + why);
+  };
   // O_NONBLOCK: a FIFO without a writer must not hang us before fstat can refuse it.
   fd_ = UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!fd_.valid()) throw_errno(ExitStatus::FileIo, quote(path) + ": open", errno);
   if (fstat(fd_.get(), &stat_) != 0) throw_errno(ExitStatus::FileIo, quote(path) + ": stat", errno);
-  if (S_ISDIR(stat_.st_mode))
-    throw Error(ExitStatus::FileIo, quote(path) + ": is a directory, not a file");
-  if (!S_ISREG(stat_.st_mode) && !is_device())
-    throw Error(ExitStatus::FileIo, quote(path) + ": neither a regular file nor a block device");
+  if (S_ISDIR(stat_.st_mode)) refuse("is a directory, not a file");
+  if (!S_ISREG(stat_.st_mode) && !is_device()) refuse("neither a regular file nor a block device");
   if (is_device()) {
     const auto bytes = block_device_bytes(fd_.get());
     if (!bytes) throw_file_errno(quote(path) + ": size of the block device", errno);
@@ -56,8 +54,7 @@ SourceFile::SourceFile(const std::string& path) : path_(path), serial_(next_seri
   // Files of /proc have content but no size: sent by their size they would arrive empty.
   std::byte first{};
   if (stat_.st_size == 0 && pread_full(fd_.get(), {&first, 1}, 0) > 0)
-    throw Error(ExitStatus::FileIo,
-                quote(path) + ": has content but says it is empty (as files of /proc do)");
+    refuse("has content but says it is empty (as files of /proc do)");
   (void)fcntl(fd_.get(), F_SETFL, 0);  // drops O_NONBLOCK; regular files ignore it anyway
   (void)posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
 }

@@ -2,28 +2,61 @@
 #include "common/file/space.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/magic.h>
+#include <sys/ioctl.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include <cerrno>
 
+#include "common/base/error.h"
 #include "common/base/io.h"
 
 namespace zx {
+namespace {
 
-int reserve_space(int fd, uint64_t size, KeepLength keep) {
-  if (size == 0) return 0;
+[[noreturn]] void fail(const std::string& what, const char* operation, uint64_t size, int error) {
+  throw_file_errno(what + ": " + operation + " for " + std::to_string(size) + " bytes", error);
+}
+
+}  // namespace
+
+void reserve_space(int fd, uint64_t size, const std::string& what, KeepLength keep) {
+  constexpr const char* kOperation = "reserve space";
+  if (size == 0) return;
   struct statfs fs {};
   if (fstatfs(fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC) {
     // tmpfs would allocate every page now, 0.35 s a GiB in which nothing moves (measured); what
     // reserving is for elsewhere, contiguous blocks, means nothing in memory.
     const bool full = fs.f_blocks > 0 && fs.f_bavail < size / static_cast<uint64_t>(fs.f_bsize);
-    return full ? ENOSPC : 0;
+    if (full) fail(what, kOperation, size, ENOSPC);
+    return;
   }
   // The raw call: posix_fallocate(3) of glibc writes zeros where the file system cannot.
   const int mode = keep == KeepLength::Yes ? FALLOC_FL_KEEP_SIZE : 0;
-  if (retry_eintr([&] { return fallocate(fd, mode, 0, to_off(size)); }) == 0) return 0;
-  return errno == EOPNOTSUPP || errno == ENOSYS ? 0 : errno;
+  if (retry_eintr([&] { return fallocate(fd, mode, 0, to_off(size)); }) == 0) return;
+  if (errno != EOPNOTSUPP && errno != ENOSYS) fail(what, kOperation, size, errno);
+}
+
+void set_length(int fd, uint64_t size, const std::string& what) {
+  struct stat now {};
+  if (fstat(fd, &now) == 0 && static_cast<uint64_t>(now.st_size) == size) return;
+  if (retry_eintr([&] { return ftruncate(fd, to_off(size)); }) != 0)
+    fail(what, "set length", size, errno);
+}
+
+void set_metadata(int fd, const mode_t* mode, const timespec* mtime, const std::string& what) {
+  if (mode != nullptr && fchmod(fd, *mode) != 0) throw_file_errno(what + ": set mode", errno);
+  if (mtime == nullptr) return;
+  const timespec times[2] = {{0, UTIME_NOW}, *mtime};
+  if (futimens(fd, times) != 0) throw_file_errno(what + ": set times", errno);
+}
+
+std::optional<uint64_t> block_device_bytes(int fd) {
+  uint64_t bytes = 0;  // what BLKGETSIZE64 writes, whatever the size_t in its definition is
+  if (ioctl(fd, BLKGETSIZE64, &bytes) != 0) return std::nullopt;
+  return bytes;
 }
 
 }  // namespace zx

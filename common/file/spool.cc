@@ -7,19 +7,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <vector>
 
 #include "common/base/error.h"
 #include "common/base/io.h"
 #include "common/base/quote.h"
 
 namespace zx {
-namespace {
-
-// As much as a pipe usually holds (pipe(7)): a read(2) from one gives no more.
-constexpr size_t kCopyBytes = 64 << 10;
-
-}  // namespace
 
 Spool Spool::in_memory() {
   UniqueFd fd(memfd_create("zsend-spool", MFD_CLOEXEC));
@@ -43,11 +36,7 @@ ssize_t Spool::append_from(int source, size_t max_bytes) {
     if (errno != EINVAL) return -errno;
     can_splice_ = false;  // not a pipe
   }
-  return copy_from(source, max_bytes);
-}
-
-ssize_t Spool::copy_from(int source, size_t max_bytes) {
-  std::byte buffer[kCopyBytes];
+  std::byte buffer[64 << 10];  // as much as a read(2) from most pipes gives (pipe(7))
   const ssize_t n =
       retry_eintr([&] { return read(source, buffer, std::min(sizeof buffer, max_bytes)); });
   if (n < 0) return -errno;

@@ -45,7 +45,6 @@ class Spool {
 
  private:
   explicit Spool(UniqueFd fd) : fd_(std::move(fd)) {}
-  ssize_t copy_from(int source, size_t max_bytes);
 
   UniqueFd fd_;
   bool can_splice_ = true;

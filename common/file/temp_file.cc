@@ -8,11 +8,8 @@
 #include <cerrno>
 
 #include "common/base/error.h"
-#include "common/base/io.h"
-#include "common/base/quote.h"
 #include "common/base/random.h"
 #include "common/file/name.h"
-#include "common/file/space.h"
 
 namespace zx {
 
@@ -25,38 +22,9 @@ TempFile::TempFile(const HeldDir& dir, std::string final_name)
   if (!fd_.valid()) throw_file_errno(describe() + ": create temporary file beside it", errno);
 }
 
-TempFile::TempFile(TempFile&& other) noexcept
-    : dir_(other.dir_),
-      final_name_(std::move(other.final_name_)),
-      temp_name_(std::exchange(other.temp_name_, {})),
-      fd_(std::move(other.fd_)),
-      closed_(other.closed_) {}
-
 TempFile::~TempFile() {
   // A directory that has become read-only keeps it; nothing better can be done here.
   if (!temp_name_.empty()) (void)unlinkat(dir_->fd(), temp_name_.c_str(), 0);
-}
-
-void TempFile::fail_for_size(const char* operation, uint64_t size, int error) const {
-  const std::string what =
-      describe() + ": " + operation + " for " + std::to_string(size) + " bytes";
-  throw_file_errno(what, error);
-}
-
-void TempFile::preallocate(uint64_t size) {
-  if (const int error = reserve_space(fd_.get(), size)) fail_for_size("reserve space", size, error);
-}
-
-void TempFile::truncate(uint64_t size) {
-  if (retry_eintr([&] { return ftruncate(fd_.get(), to_off(size)); }) == 0) return;
-  fail_for_size("set length", size, errno);
-}
-
-void TempFile::set_metadata(mode_t mode, const timespec* mtime) {
-  if (fchmod(fd_.get(), mode) != 0) throw_file_errno(describe() + ": set mode", errno);
-  if (mtime == nullptr) return;
-  const timespec times[2] = {{0, UTIME_NOW}, *mtime};
-  if (futimens(fd_.get(), times) != 0) throw_file_errno(describe() + ": set times", errno);
 }
 
 void TempFile::sync() {

@@ -8,10 +8,10 @@
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "common/base/unique_fd.h"
 #include "common/file/held_dir.h"
+#include "common/file/space.h"
 
 namespace zx {
 
@@ -22,21 +22,22 @@ class TempFile {
   /// dir must outlive it. Throws Error{FileIo|NoSpace}; `final_name` is only for messages.
   TempFile(const HeldDir& dir, std::string final_name);
   ~TempFile();
-  TempFile(TempFile&& other) noexcept;
-  TempFile& operator=(TempFile&&) = delete;
+  TempFile(const TempFile&) = delete;
+  TempFile& operator=(const TempFile&) = delete;
 
   int fd() const { return fd_.get(); }
-  const HeldDir& dir() const { return *dir_; }
-  const std::string& final_name() const { return final_name_; }
   /// The final name with its directory, quoted: for messages.
   std::string describe() const { return dir_->describe(final_name_); }
 
-  /// reserve_space(). Throws Error{NoSpace|FileIo|Refused}.
-  void preallocate(uint64_t size);
-  /// Sets the length. Throws as preallocate().
-  void truncate(uint64_t size);
-  /// Final permission bits and, when given, the modification time. Throws Error{FileIo}.
-  void set_metadata(mode_t mode, const timespec* mtime);
+  // Throw as the functions in space.h.
+
+  void preallocate(uint64_t size) { reserve_space(fd_.get(), size, describe()); }
+  void truncate(uint64_t size) { set_length(fd_.get(), size, describe()); }
+  /// Final permission bits and, when given, the modification time.
+  void set_metadata(mode_t mode, const timespec* mtime) {
+    zx::set_metadata(fd_.get(), &mode, mtime, describe());
+  }
+
   /// fsync(2), once: a failed one is final, a second could claim success for lost data. Throws
   /// Error{FileIo|NoSpace}. May be called on another thread than the owner's.
   void sync();
@@ -49,8 +50,6 @@ class TempFile {
   void commit(Replace replace, uint64_t size);
 
  private:
-  [[noreturn]] void fail_for_size(const char* operation, uint64_t size, int error) const;
-
   const HeldDir* dir_;
   std::string final_name_, temp_name_;
   UniqueFd fd_;

@@ -25,23 +25,8 @@ Digest canonical(XXH128_hash_t hash) {
   return digest;
 }
 
-XXH128_hash_t from_canonical(const Digest& digest) {
-  XXH128_canonical_t in;
-  std::ranges::transform(digest, in.digest,
-                         [](std::byte b) { return std::to_integer<uint8_t>(b); });
-  return XXH128_hashFromCanonical(&in);
-}
-
 void put_u64(std::span<std::byte> out, uint64_t value) {
   for (size_t i = 0; i < 8; ++i) out[i] = static_cast<std::byte>(value >> (56 - 8 * i));
-}
-
-Digest digest_of_part(uint64_t first, uint64_t second, const Digest& digest) {
-  std::array<std::byte, 32> bytes{};
-  put_u64(std::span(bytes).subspan(0), first);
-  put_u64(std::span(bytes).subspan(8), second);
-  std::ranges::copy(digest, bytes.begin() + 16);
-  return digest_of(bytes);
 }
 
 }  // namespace
@@ -58,9 +43,11 @@ Hasher::Hasher() : state_(XXH3_createState()) {
   if (!state_) throw std::bad_alloc();
   reset();
 }
-Hasher::~Hasher() = default;
-Hasher::Hasher(Hasher&&) noexcept = default;
-Hasher& Hasher::operator=(Hasher&&) noexcept = default;
+
+Hasher& Hasher::operator=(const Hasher& other) {
+  XXH3_copyState(state_.get(), other.state_.get());
+  return *this;
+}
 
 void Hasher::reset() {
   XXH3_128bits_reset(state_.get());
@@ -85,27 +72,19 @@ Digest Hasher::value() const {
 }
 
 void DigestSum::add(const Digest& digest) {
-  const XXH128_hash_t h = from_canonical(digest);
-  const bool carry = __builtin_add_overflow(low_, h.low64, &low_);
-  high_ += h.high64 + (carry ? 1 : 0);
+  unsigned carry = 0;
+  for (size_t i = sum_.size(); i-- > 0; carry >>= 8) {
+    carry += std::to_integer<unsigned>(sum_[i]) + std::to_integer<unsigned>(digest[i]);
+    sum_[i] = static_cast<std::byte>(carry);
+  }
 }
 
-void DigestSum::subtract(const Digest& digest) {
-  const XXH128_hash_t h = from_canonical(digest);
-  const bool borrow = __builtin_sub_overflow(low_, h.low64, &low_);
-  high_ -= h.high64 + (borrow ? 1 : 0);
-}
-
-Digest DigestSum::value() const {
-  return canonical(XXH128_hash_t{low_, high_});
-}
-
-Digest block_part(uint64_t offset, uint64_t length, const Digest& digest) {
-  return digest_of_part(offset, length, digest);
-}
-
-Digest entry_part(uint64_t entry, uint64_t size, const Digest& block_sum) {
-  return digest_of_part(entry, size, block_sum);
+Digest digest_of_part(uint64_t first, uint64_t second, const Digest& digest) {
+  std::array<std::byte, 32> bytes{};
+  put_u64(std::span(bytes).subspan(0), first);
+  put_u64(std::span(bytes).subspan(8), second);
+  std::ranges::copy(digest, bytes.begin() + 16);
+  return digest_of(bytes);
 }
 
 }  // namespace zx

@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string>
 
 struct XXH3_state_s;
 
@@ -23,9 +22,8 @@ Digest digest_of(std::span<const std::byte> bytes);
 class Hasher {
  public:
   Hasher();
-  ~Hasher();
-  Hasher(Hasher&&) noexcept;
-  Hasher& operator=(Hasher&&) noexcept;
+  Hasher(const Hasher& other) : Hasher() { *this = other; }
+  Hasher& operator=(const Hasher& other);
   void reset();
   void update(std::span<const std::byte> bytes);
   /// Feeds `count` zero bytes: what a hole reads as.
@@ -44,17 +42,21 @@ class Hasher {
 class DigestSum {
  public:
   void add(const Digest& digest);
-  void subtract(const Digest& digest);
-  Digest value() const;
+  Digest value() const { return sum_; }
 
  private:
-  uint64_t high_ = 0, low_ = 0;
+  Digest sum_{};
 };
 
-/// What one block adds to the sum of its entry: XXH3-128 of offset, length (u64 each) and digest.
-Digest block_part(uint64_t offset, uint64_t length, const Digest& digest);
-/// What one entry adds to the root: XXH3-128 of entry id, size (u64 each) and the sum of its
-/// blocks.
-Digest entry_part(uint64_t entry, uint64_t size, const Digest& block_sum);
+/// XXH3-128 of two numbers (u64 each) and a digest.
+Digest digest_of_part(uint64_t first, uint64_t second, const Digest& digest);
+/// What one block adds to the sum of its entry.
+inline Digest block_part(uint64_t offset, uint64_t length, const Digest& digest) {
+  return digest_of_part(offset, length, digest);
+}
+/// What one entry adds to the root, with the sum of its blocks.
+inline Digest entry_part(uint64_t entry, uint64_t size, const Digest& block_sum) {
+  return digest_of_part(entry, size, block_sum);
+}
 
 }  // namespace zx

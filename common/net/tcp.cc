@@ -35,6 +35,11 @@ void set_option(int fd, int level, int name, int value) {
   (void)setsockopt(fd, level, name, &value, sizeof value);
 }
 
+void set_timeout(int fd, int name, milliseconds limit) {
+  const timeval value{limit.count() / 1000, limit.count() % 1000 * 1000};
+  (void)setsockopt(fd, SOL_SOCKET, name, &value, sizeof value);
+}
+
 using AddressList = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
 
 AddressList look_up(const HostPort& address, Family family, int flags) {
@@ -127,14 +132,16 @@ Socket::Socket(UniqueFd fd, std::string peer, milliseconds idle)
 }
 
 void Socket::apply_idle() {
-  // The kernel's own time-outs make sendfile and splice end too, without a poll before each.
-  const timeval limit{idle_.count() / 1000, idle_.count() % 1000 * 1000};
-  (void)setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  (void)setsockopt(fd_.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   // Later than SO_SNDTIMEO: at the same moment it would end a blocked sendfile first, and that call
   // then reports EPIPE instead of the time-out.
-  set_option(fd_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT,
-             static_cast<int>(2 * std::min<int64_t>(idle_.count(), 1'000'000) + 5000));
+  const int later = static_cast<int>(2 * std::min<int64_t>(idle_.count(), 1'000'000) + 5000);
+  const bool tcp =
+      setsockopt(fd_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &later, sizeof later) == 0;
+  // The kernel's own time-outs make sendfile and splice end too, without a poll before each.
+  set_timeout(fd_.get(), SO_RCVTIMEO, idle_);
+  // A send that waits does not read, and one call may wait several times. So it ends more often,
+  // and what was heard of the peer is asked of TCP, if it is that.
+  set_timeout(fd_.get(), SO_SNDTIMEO, tcp ? idle_ / 4 : idle_);
 }
 
 void Socket::set_idle(milliseconds idle) {
@@ -169,13 +176,15 @@ void Socket::fail(const char* operation, int error) const {
   throw_errno(error == ETIMEDOUT ? ExitStatus::Timeout : ExitStatus::Network, what, error);
 }
 
-void Socket::send_failed(int error) const {
+bool Socket::is_silent() const {
   tcp_info info{};
   socklen_t length = sizeof info;
-  const bool heard = (error == EAGAIN || error == EWOULDBLOCK) &&
-                     getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
-                     milliseconds(info.tcpi_last_data_recv) < idle_;
-  if (!heard) fail("send", error);
+  return getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &length) != 0 ||
+         milliseconds(info.tcpi_last_data_recv) >= idle_;
+}
+
+void Socket::send_failed(int error) const {
+  if ((error != EAGAIN && error != EWOULDBLOCK) || is_silent()) fail("send", error);
   // It counts the time that the peer's window is closed too, acknowledged or not (tcp(7)). From now
   // on only a peer that is silent ends this.
   set_option(fd_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, 0);
@@ -251,6 +260,11 @@ bool Socket::readable_now() {
 
 void Socket::shutdown_send() {
   (void)shutdown(fd_.get(), SHUT_WR);
+}
+
+void Socket::reset() {
+  const sockaddr nobody{AF_UNSPEC, {}};
+  (void)::connect(fd_.get(), &nobody, sizeof nobody);
 }
 
 void Socket::drain(milliseconds limit) {

@@ -69,6 +69,8 @@ class Socket {
   bool readable_now();
   /// No more sending (FIN). Errors are ignored: the peer may be gone.
   void shutdown_send();
+  /// The peer finds a reset, not the end of what was sent (TCP only; does nothing else).
+  void reset();
   /// Reads and drops what the peer still sends until it ends or `limit` has passed, so that closing
   /// does not become a reset that destroys what we sent last. After a stop signal a moment has to
   /// do.
@@ -78,9 +80,9 @@ class Socket {
   /// (sendfile, splice): EAGAIN is the idle time-out.
   [[noreturn]] void fail(const char* operation, int error) const;
 
-  /// The same for a send, which is to be repeated when this returns: nothing could leave for the
-  /// idle time, but the peer has said something in it. So it lives and does not read, because it
-  /// waits for somebody else, who takes what it receives.
+  /// The same for a send, which is to be repeated when this returns: nothing could leave for some
+  /// time, but the peer has said something in the idle time. So it lives and does not read, because
+  /// it waits for somebody else, who takes what it receives.
   void send_failed(int error) const;
 
   int fd() const { return fd_.get(); }
@@ -92,6 +94,7 @@ class Socket {
  private:
   void wait_until_deadline(short events);
   void apply_idle();
+  bool is_silent() const;
   size_t wait_for_rate(size_t wanted);
 
   UniqueFd fd_;

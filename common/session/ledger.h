@@ -20,11 +20,10 @@ struct EntryOutcome {
   bool changed = false;  // the source changed while it was read
   bool skipped = false;  // --overwrite left the existing file alone
   uint64_t retransmitted_blocks = 0;
-  std::string reason;  // for a failed or skipped entry; local text, or peer's quoted
-  bool has_digest = false;
-  Digest digest{};          // flat over the file, on request
-  std::string output_name;  // where the receiver put it; empty at the sender
-  Digest block_sum{};       // DigestSum of its blocks
+  std::string reason;            // for a failed or skipped entry; local text, or peer's quoted
+  std::optional<Digest> digest;  // flat over the file, on request
+  std::string output_name;       // where the receiver put it; empty at the sender
+  Digest block_sum{};            // DigestSum of its blocks
 };
 
 struct Totals {

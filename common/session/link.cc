@@ -73,6 +73,8 @@ bool Link::look_is_due() {
 }
 
 void Link::flush() {
+  // The peer keeps what this side has not counted; it may send so fast that this side never waits.
+  if (taken_ - told_taken_ >= kTellTaken) queue_heartbeat();
   const Bytes out = take_queued();
   if (out.empty()) return;
   channel_->send(out, More::No);
@@ -85,8 +87,13 @@ void Link::send(FrameType type, uint64_t entry, uint64_t offset, Bytes body) {
 }
 
 void Link::send_heartbeat() {
+  queue_heartbeat();
+  flush();
+}
+
+void Link::queue_heartbeat() {
   told_taken_ = taken_;
-  send(FrameType::Heartbeat, 0, 0, encode(Heartbeat{taken_}));
+  queue(FrameType::Heartbeat, 0, 0, encode(Heartbeat{taken_}));
 }
 
 void Link::replace_channel(std::unique_ptr<Channel> channel, uint64_t peer_has_taken) {
@@ -172,8 +179,6 @@ void Link::wait(std::chrono::milliseconds limit, int other, int another) {
   const Socket& socket = channel_->socket();
   for (;;) {
     if (!early_.empty()) return;
-    // The peer keeps what this side has not counted.
-    if (taken_ - told_taken_ >= kTellTaken) send_heartbeat();
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(give_up - Clock::now());
     const auto slice = std::clamp(left, std::chrono::milliseconds(0), heartbeat_);
     if (channel_->wait_readable_or(other, slice, another)) return;

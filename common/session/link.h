@@ -44,7 +44,7 @@ class Link {
   Bytes take_queued() { return std::exchange(queued_, {}); }
   void payload_done();
   size_t queued_bytes() const { return queued_.size(); }
-  /// Sends what is queued. Blocking.
+  /// Sends what is queued, and how much was taken when the peer should know. Blocking.
   void flush();
   /// queue() and flush().
   void send(FrameType type, uint64_t entry, uint64_t offset, Bytes body);
@@ -84,6 +84,8 @@ class Link {
   void count_messages() { replay_.emplace(); }
   /// Between two HEARTBEATs of a side that has nothing to say.
   void set_heartbeat(std::chrono::milliseconds interval) { heartbeat_ = interval; }
+  /// Counted messages that were sent, and that the peer has not said it has taken.
+  size_t uncounted() const { return replay_->size(); }
   /// Counted messages that were read.
   uint64_t taken() const { return taken_; }
   /// Goes on over another connection, whose peer has taken so many: what is queued is dropped, and
@@ -114,6 +116,7 @@ class Link {
 
  private:
   bool look_is_due();
+  void queue_heartbeat();
   // Nothing for a frame that needs no answer.
   std::optional<Frame> read_one();
   std::optional<Frame> receive_one();

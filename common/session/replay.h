@@ -31,6 +31,7 @@ class Replay {
       kept_.pop_front();
     }
   }
+  size_t size() const { return kept_.size(); }
   /// What the peer has not counted, in order.
   Bytes rest() const {
     Bytes out;

@@ -268,7 +268,9 @@ void Session::recover(const Error& lost) {
     throw Error(lost.status(), std::string(lost.what()) +
                                    " (through ssh the connection is not made again; the same "
                                    "command starts over)");
-  link_->look_for_peer_error();  // the more telling one
+  // The more telling one. Of a silent connection nothing more comes: not even the rest of what has
+  // begun to.
+  if (lost.status() != ExitStatus::Timeout) link_->look_for_peer_error();
   const bool worn = link_->channel_bytes() >= key_limit_bytes_;
   const bool again = !worn && Clock::now() - recovered_ < kShortLived;
   if (again) pause_for(kRetryPause);
@@ -297,9 +299,11 @@ bool Session::recover_quietly(Clock::time_point give_up) {
   return true;
 }
 
-// So that the peer hears of it, and nobody takes its descriptor for a connection any more.
+// So that the peer hears of it, and nobody takes its descriptor for a connection any more. In plain
+// mode an end in order would say that BYE was heard.
 void Session::abandon_channel() {
   connections_->forget(0);
+  if (link_->channel().cipher().empty()) link_->channel().socket().reset();
   (void)shutdown(link_->channel().socket().fd(), SHUT_RDWR);
 }
 

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 
-#include "common/base/defer.h"
 #include "common/base/error.h"
 #include "common/base/page_buffer.h"
 #include "common/base/quote.h"
@@ -72,8 +71,10 @@ CLI::Option* add_words(CLI::App& app, const std::string& name, const Words<T>& w
       ->type_name(known_words(words));
 }
 
-void add_seconds(CLI::App& app, const std::string& name, std::optional<std::chrono::seconds>* out,
-                 int64_t least, const std::string& help) {
+// T: seconds, or an optional of them.
+template <typename T>
+void add_seconds(CLI::App& app, const std::string& name, T* out, int64_t least,
+                 const std::string& help) {
   app.add_option_function<int64_t>(
          name,
          [=](const int64_t& value) {
@@ -128,7 +129,6 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
   bool four = false, six = false;
   std::string listen, streams;
   CertificateFiles certificates;
-  std::optional<std::chrono::seconds> timeout;
 
   app.allow_extras();  // the operands: as a list CLI11 would split "[a,b]"
   app.add_flag("-q,--quiet", o->console.quiet, "no messages but errors");
@@ -175,7 +175,7 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
            "bytes a second on the network, at least 1K (no limit)");
   app.add_option("--streams", streams, "connections that share the blocks out, 1 to 16 (auto)")
       ->type_name("N|auto");
-  add_seconds(app, "--timeout", &timeout, 1, "give up when nothing moves for so long (60)");
+  add_seconds(app, "--timeout", &o->timeout, 1, "give up when nothing moves for so long (60)");
   add_seconds(app, "--wait", &o->wait, 0, "keep trying to connect, or wait for a peer, so long");
   add_words<Durability>(
       app, "--durability",
@@ -196,6 +196,10 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
                            {"never", ProgressMode::Never}},
                           &o->console.progress, "progress on stderr (auto: on a terminal)");
   add_ssh_options(app, o);
+  add_words<Via>(app, "--via", {{"auto", Via::Auto}, {"direct", Via::Direct}, {"ssh", Via::Ssh}},
+                 &o->ssh.via,
+                 "with ssh: a connection of its own for the data, or ssh's (auto: if need be)")
+      ->each([o](const std::string&) { o->ssh_asked = true; });
   app.set_version_flag("--version", app.get_name() + " " ZX_VERSION);
 
   std::vector<std::string> after_dashes;
@@ -217,7 +221,6 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
     throw Error(ExitStatus::Usage, escape(e.what()) + " (see " + app.get_name() + " --help)");
   }
   if (!listen.empty()) o->listen = parse_listen(listen);
-  if (timeout) o->timeout = *timeout;
   if (four) o->family = Family::V4;
   if (six) o->family = Family::V6;
   if (!streams.empty() && streams != "auto") {
@@ -241,49 +244,6 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
 std::string make_key_file(const std::string& path) {
   write_key_file(path, Key::generate());
   return "wrote a new key to " + quote(path) + "; copy it to the other machine and keep it private";
-}
-
-Security basic_security(const CommonOptions& options) {
-  Security security;
-  security.mode = options.plain ? Mode::Plain : Mode::TlsPsk;
-  security.ktls = options.ktls;
-  security.key_limit_bytes = options.key_limit_bytes;
-  if (!options.plain)
-    security.suites = usable_suites(options.suite.value_or(suites_fast_here()), options.ktls);
-  return security;
-}
-
-Security make_security(const CommonOptions& options, const std::optional<DirectEndpoint>& remote,
-                       const char* program, std::string* one_time) {
-  Security security = basic_security(options);
-  if (options.certificates) security.mode = Mode::TlsCert;
-  security.no_auth = options.no_auth;
-  // Taken out of the environment in any case: nothing that is started from here shall see it.
-  std::string from_environment = take_key_from_environment();
-  const Defer wiper([&] { wipe(from_environment); });
-  if (options.no_auth) return security;
-  if (options.certificates) {
-    check_certificates(*options.certificates);
-    security.certificates = options.certificates;
-    if (remote) security.host = remote->address.host;
-    return security;
-  }
-  if (options.key_file) {
-    security.key = read_key_file(*options.key_file);
-  } else if (!from_environment.empty()) {
-    security.key = parse_environment_key(from_environment);
-  } else if (options.listen) {
-    security.key = Key::generate();
-    *one_time = security.key->text();
-  } else {
-    security.key = ask_for_key(program);
-    if (!security.key)
-      throw Error(
-          ExitStatus::Auth,
-          "no key: give --key-file FILE, or ZXFER_KEY in the environment (the listening side "
-          "prints it)");
-  }
-  return security;
 }
 
 Terms make_terms(const CommonOptions& options, const char* program) {

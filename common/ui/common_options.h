@@ -57,22 +57,8 @@ void add_ssh_options(CLI::App& app, CommonOptions* options);
 /// certificate is wanted. Throws Error{Usage}.
 void check_ssh_use(const CommonOptions& options, bool ssh_operand);
 
-/// What both kinds of security have in common.
-Security basic_security(const CommonOptions& options);
-
-/// The security for a start by ssh: a new key. ZXFER_KEY goes out of the environment,
-/// where ssh would inherit it.
-Security make_ssh_security(const CommonOptions& options);
-
 /// --new-key FILE: makes the key file. The message to show.
 std::string make_key_file(const std::string& path);
-
-/// What this side insists on, with the key from --key-file, ZXFER_KEY or, for a connector, the
-/// terminal; or with certificates. `remote`: whom a connector connects to. A listener without a key
-/// gets a new one; *one_time is then its text, else empty. Throws Error{Auth} when a connector has
-/// no key, a certificate cannot be used, or --ktls=on is not possible here.
-Security make_security(const CommonOptions& options, const std::optional<DirectEndpoint>& remote,
-                       const char* program, std::string* one_time);
 
 /// This side's terms as far as the options say them.
 Terms make_terms(const CommonOptions& options, const char* program);

@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <cstring>
 
 #include "common/base/error.h"
 #include "common/base/quote.h"
@@ -65,11 +64,6 @@ UniqueFd open_output(const std::string& path, const std::vector<std::string>& in
   return fd;
 }
 
-size_t terminal_columns() {
-  winsize size{};
-  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-}
-
 // The line format of xxhsum and coreutils: names with a newline or backslash are escaped and the
 // line begins with a backslash.
 std::string digest_line(const Digest& digest, const std::string& name) {
@@ -104,8 +98,9 @@ void Console::configure(const ConsoleOptions& options, std::vector<std::string> 
   if (options.digest && *options.digest != "-") digest_file_ = open_output(*options.digest, in_use);
   if (options.json) json_fd_ = json_file_.valid() ? json_file_.get() : STDOUT_FILENO;
   // With JSON on stdout the digests are in its summary; the two formats are not mixed.
-  if (options.digest && *options.digest != "-") digest_fd_ = digest_file_.get();
-  if (options.digest && *options.digest == "-" && json_fd_ != STDOUT_FILENO)
+  if (digest_file_.valid())
+    digest_fd_ = digest_file_.get();
+  else if (options.digest && json_fd_ != STDOUT_FILENO)
     digest_fd_ = STDOUT_FILENO;
 }
 
@@ -219,10 +214,8 @@ std::string Console::progress_line(uint64_t moved, uint64_t total) const {
 void Console::show_progress(bool as_line) {
   const std::unique_lock lock(mutex_, std::try_to_lock);
   if (!lock || !takes_a_line(STDERR_FILENO)) return;
-  if (!transferring_) {
-    if (as_line) print(program_ + ": no data has moved yet");
-    return;
-  }
+  if (!transferring_ && as_line) print(program_ + ": no data has moved yet");
+  if (!transferring_) return;
   const auto now = steady_clock::now();
   const double elapsed = std::chrono::duration<double>(now - last_shown_).count();
   const uint64_t moved = moved_;
@@ -234,13 +227,12 @@ void Console::show_progress(bool as_line) {
     last_moved_ = moved;
     last_shown_ = now;
   }
-  if (as_line) {
-    print(program_ + ": " + progress_line(moved, total));
-    return;
-  }
-  if (tcgetpgrp(STDERR_FILENO) != getpgrp()) return;  // in the background
   const std::string text = progress_line(moved, total);
-  const size_t columns = terminal_columns();
+  if (as_line) return print(program_ + ": " + text);
+  if (tcgetpgrp(STDERR_FILENO) != getpgrp()) return;  // in the background
+  winsize size{};
+  const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  const size_t columns = known ? size.ws_col : 80;
   std::string bar;
   if (total > 0 && columns > text.size() + 14) {
     const size_t width = std::min<size_t>(columns - text.size() - 4, 40);
@@ -260,11 +252,6 @@ void Console::end_progress() {
   bar_shown_ = false;
 }
 
-void Console::warn(const std::string& text) {
-  write_json(json_event("warning").text("text", text).str());
-  if (!options_.quiet) print(program_ + ": warning: " + text);
-}
-
 void Console::detail(const std::string& text) {
   const std::lock_guard lock(mutex_);
   if (options_.verbose > 0) print(program_ + ": " + text);
@@ -278,8 +265,8 @@ void Console::note(const std::string& text) {
 void Console::write_digest(const EntryOutcome& o) {
   const std::string& name = o.output_name.empty() ? o.name : o.output_name;
   // For a program the exact bytes; for a person nothing that the terminal would act on.
-  if (!write_all(digest_fd_, isatty(digest_fd_) == 1 ? to_hex(o.digest) + "  " + escape(name) + "\n"
-                                                     : digest_line(o.digest, name)))
+  if (!write_all(digest_fd_, isatty(digest_fd_) == 1 ? to_hex(*o.digest) + "  " + escape(name) + "\n"
+                                                     : digest_line(*o.digest, name)))
     digest_lost_ = true;
 }
 

@@ -36,6 +36,17 @@ struct ConsoleOptions {
   std::optional<std::string> digest;  // path, "-" for stdout
 };
 
+/// How a transfer went, as both ends tell it.
+struct RunReport {
+  Role role{};  // of this side
+  PathReport mine, peers;
+  SideFigures sender, receiver;
+  TcpFigures tcp;            // of all connections
+  uint64_t frame_bytes = 0;  // what counts where no TCP connection is ours
+  bool durable = false;
+  unsigned further = 0, lost = 0;  // connections beside the first: opened, lost
+};
+
 /// The last word of a run. What is not known when a run fails keeps its default.
 struct Summary {
   uint64_t wire_bytes = 0;
@@ -53,12 +64,10 @@ struct Summary {
   std::optional<TcpFigures> tcp;  // of this side's end
   bool at_sender = false;         // which of them mean something
 
-  /// What carried the data, as both sides tell it. The peer's texts are quoted here.
-  void set_path(Role role, const PathReport& mine, const PathReport& peers);
+  /// The peer's texts are quoted here.
+  void add(const RunReport& report);
   /// `why`: quoted, "" when there is nothing to explain.
   void set_via(const std::string& way, const std::string& why);
-  /// `frames`: bytes of them, which count where there is no TCP connection of ours.
-  void set_tcp(Role role, const TcpFigures& figures, uint64_t frames);
 };
 
 class Console : public Notices {
@@ -115,7 +124,6 @@ class Console : public Notices {
   void finish_with(int exit, std::string_view status, const std::string& error,
                    const Ledger& ledger);
   void write_digest(const EntryOutcome& outcome);
-  void warn(const std::string& text);
   void print_summary(const Totals& totals, double time);
   double seconds() const;
 

@@ -12,12 +12,8 @@ namespace zx {
 namespace {
 
 bool is_utf8(std::string_view bytes) {
-  char32_t code = 0;
-  for (size_t i = 0; i < bytes.size();) {
-    const size_t n = utf8_char(bytes, i, &code);
-    if (n == 0) return false;
-    i += n;
-  }
+  while (!bytes.empty())
+    if (take_character(bytes).code == kNotUtf8) return false;
   return true;
 }
 
@@ -25,25 +21,20 @@ bool is_utf8(std::string_view bytes) {
 
 std::string json_string(std::string_view bytes) {
   std::string out = "\"";
-  char32_t code = 0;
-  for (size_t i = 0; i < bytes.size();) {
-    const size_t n = utf8_char(bytes, i, &code);
-    std::array<char, 8> escaped{};
-    if (n == 0) {
+  while (!bytes.empty()) {
+    const Character c = take_character(bytes);
+    if (c.code == kNotUtf8) {
       out += "\xef\xbf\xbd";  // U+FFFD
-      ++i;
-      continue;
-    }
-    if (code == '"' || code == '\\') {
+    } else if (c.code == '"' || c.code == '\\') {
       out += '\\';
-      out += static_cast<char>(code);
-    } else if (code < 0x20 || (code >= 0x7f && code < 0xa0)) {
-      std::snprintf(escaped.data(), escaped.size(), "\\u%04x", static_cast<unsigned>(code));
+      out += c.bytes;
+    } else if (c.code < 0x20 || (c.code >= 0x7f && c.code < 0xa0)) {
+      std::array<char, 8> escaped{};
+      std::snprintf(escaped.data(), escaped.size(), "\\u%04x", static_cast<unsigned>(c.code));
       out += escaped.data();
     } else {
-      out.append(bytes, i, n);
+      out += c.bytes;
     }
-    i += n;
   }
   return out + "\"";
 }

@@ -6,6 +6,17 @@
 namespace zx {
 namespace {
 
+// What both ways to meet have in common.
+Security basic_security(const CommonOptions& options) {
+  Security security;
+  security.mode = options.plain ? Mode::Plain : Mode::TlsPsk;
+  security.ktls = options.ktls;
+  security.key_limit_bytes = options.key_limit_bytes;
+  if (!options.plain)
+    security.suites = usable_suites(options.suite.value_or(suites_fast_here()), options.ktls);
+  return security;
+}
+
 std::unique_ptr<Session> meet_directly(const CommonOptions& options,
                                        const std::optional<DirectEndpoint>& remote, Side& side,
                                        const Terms& terms, const PasteCommandFn& paste_command,
@@ -35,7 +46,10 @@ std::unique_ptr<Session> meet_directly(const CommonOptions& options,
 
 std::unique_ptr<Session> meet_by_ssh(const CommonOptions& options, const Remote& remote, Side& side,
                                      const Terms& terms, Console& console) {
-  side.security = make_ssh_security(options);
+  std::string from_environment = take_key_from_environment();  // ssh would inherit it
+  wipe(from_environment);
+  side.security = basic_security(options);
+  side.security.key = Key::generate();
   FirstConnection first =
       start_by_ssh(*remote.ssh, options.ssh, remote.named, options.family, side);
   console.summary().set_via(first.via, first.why);
@@ -48,6 +62,39 @@ std::unique_ptr<Session> answer(Side& side, const Terms& terms) {
 }
 
 }  // namespace
+
+Security make_security(const CommonOptions& options, const std::optional<DirectEndpoint>& remote,
+                       const char* program, std::string* one_time) {
+  Security security = basic_security(options);
+  if (options.certificates) security.mode = Mode::TlsCert;
+  security.no_auth = options.no_auth;
+  // Taken out of the environment in any case: nothing that is started from here shall see it.
+  std::string from_environment = take_key_from_environment();
+  const Defer wiper([&] { wipe(from_environment); });
+  if (options.no_auth) return security;
+  if (options.certificates) {
+    check_certificates(*options.certificates);
+    security.certificates = options.certificates;
+    if (remote) security.host = remote->address.host;
+    return security;
+  }
+  if (options.key_file) {
+    security.key = read_key_file(*options.key_file);
+  } else if (!from_environment.empty()) {
+    security.key = parse_environment_key(from_environment);
+  } else if (options.listen) {
+    security.key = Key::generate();
+    *one_time = security.key->text();
+  } else {
+    security.key = ask_for_key(program);
+    if (!security.key)
+      throw Error(
+          ExitStatus::Auth,
+          "no key: give --key-file FILE, or ZXFER_KEY in the environment (the listening side "
+          "prints it)");
+  }
+  return security;
+}
 
 std::unique_ptr<Session> meet_peer(const CommonOptions& options, const Remote& remote, Role role,
                                    const Terms& terms, const PasteCommandFn& paste_command,

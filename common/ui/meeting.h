@@ -20,6 +20,13 @@ struct Remote {
   Named named;                           // with ssh
 };
 
+/// What this side insists on, with the key from --key-file, ZXFER_KEY or, for a connector, the
+/// terminal; or with certificates. `remote`: whom a connector connects to. A listener without a key
+/// gets a new one; *one_time is then its text, else empty. Throws Error{Auth} when a connector has
+/// no key, a certificate cannot be used, or --ktls=on is not possible here.
+Security make_security(const CommonOptions& options, const std::optional<DirectEndpoint>& remote,
+                       const char* program, std::string* one_time);
+
 /// Takes key or certificates, connects or listens (and says so), or starts the peer by ssh, or is
 /// the one that was started; authenticates, agrees on terms, and tells of the connection. The key's
 /// memory is wiped when it returns; what stays is the key for further connections of this session.

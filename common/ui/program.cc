@@ -11,6 +11,7 @@
 #include <new>
 
 #include "common/base/error.h"
+#include "common/net/openssl_memory.h"
 
 namespace zx {
 
@@ -32,14 +33,18 @@ void occupy_standard_descriptors() {
       (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
-}  // namespace
-
+// Keys live in this process: no core dumps, and memory and environment hidden from other processes
+// of this user.
 void forbid_core_dumps() {
   set_soft_limit(RLIMIT_CORE, 0);
   (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
+}  // namespace
+
 int run_program(const char* name, const std::function<ExitStatus(Console&, Ledger&)>& body) {
+  forbid_core_dumps();
+  wipe_what_openssl_frees();
   occupy_standard_descriptors();
   // Several sources mean several open files on both sides; the limit of 1024 is for select(2).
   set_soft_limit(RLIMIT_NOFILE, RLIM_INFINITY);

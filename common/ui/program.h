@@ -8,10 +8,6 @@
 
 namespace zx {
 
-/// Makes core dumps impossible and hides memory and environment from other processes of this user
-/// (prctl(2) PR_SET_DUMPABLE). First call of both mains: keys live in this process.
-void forbid_core_dumps();
-
 /// Runs body with signals and console set up and returns the exit status; when a stop signal came,
 /// the process ends by that signal after everything was unwound. body fills the ledger as it goes.
 int run_program(const char* name, const std::function<ExitStatus(Console&, Ledger&)>& body);

@@ -51,15 +51,24 @@ std::string tcp_line(const TcpFigures& t, bool sends) {
 
 }  // namespace
 
-void Summary::set_path(Role role, const PathReport& mine, const PathReport& peers) {
-  const bool sends = role == Role::Sender;
-  const PathReport& sender = sends ? mine : peers;
-  const PathReport& receiver = sends ? peers : mine;
+void Summary::add(const RunReport& report) {
+  at_sender = report.role == Role::Sender;
+  const PathReport& sender = at_sender ? report.mine : report.peers;
+  const PathReport& receiver = at_sender ? report.peers : report.mine;
   tx = escape(sender.engine);
   rx = escape(receiver.engine);
-  tls = mine.tls;
-  tls_peer = escape(peers.tls);
-  why.clear();
+  tls = report.mine.tls;
+  tls_peer = escape(report.peers.tls);
+  streams += report.further;
+  streams_lost = report.lost;
+  durable = report.durable;
+  limit = find_limit(report.sender, report.receiver);
+  if (via == "ssh") {  // the TCP connection is ssh's
+    wire_bytes = report.frame_bytes;
+  } else {
+    tcp = report.tcp;
+    wire_bytes = at_sender ? report.tcp.bytes_sent : report.tcp.bytes_received;
+  }
   if (!via_why.empty()) why.push_back(via_why);
   const auto add = [&](const char* program, const std::string& what, const std::string& text) {
     if (!text.empty())
@@ -78,16 +87,6 @@ void Summary::set_via(const std::string& way, const std::string& reason) {
             reason;
 }
 
-void Summary::set_tcp(Role role, const TcpFigures& figures, uint64_t frames) {
-  if (via == "ssh") {  // the TCP connection is ssh's
-    wire_bytes = frames;
-    return;
-  }
-  tcp = figures;
-  at_sender = role == Role::Sender;
-  wire_bytes = at_sender ? figures.bytes_sent : figures.bytes_received;
-}
-
 void Console::entry(const EntryOutcome& o) {
   const std::lock_guard lock(mutex_);
   JsonObject json = json_event("entry");
@@ -96,13 +95,18 @@ void Console::entry(const EntryOutcome& o) {
   if (o.changed) json.boolean("changed", true);
   if (o.skipped) json.boolean("skipped", true);
   if (!o.reason.empty()) json.text("reason", o.reason);
-  if (o.has_digest) json.text("digest", to_hex(o.digest));
+  if (o.digest) json.text("digest", to_hex(*o.digest));
   write_json(json.str());
   if (o.status != ExitStatus::Ok) return print(program_ + ": error: " + o.reason);
   if (o.skipped && !options_.quiet)
     print(program_ + ": " + quote(o.name) + ": skipped: " + o.reason);
-  if (o.changed) warn(quote(o.name) + " changed while it was sent; what was sent is committed");
-  if (o.has_digest && digest_fd_ >= 0) write_digest(o);
+  if (o.changed) {
+    const std::string text =
+        quote(o.name) + " changed while it was sent; what was sent is committed";
+    write_json(json_event("warning").text("text", text).str());
+    if (!options_.quiet) print(program_ + ": warning: " + text);
+  }
+  if (o.digest && digest_fd_ >= 0) write_digest(o);
 }
 
 ExitStatus Console::finish(ExitStatus status, const std::string& error, const Ledger& ledger) {
@@ -153,8 +157,8 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
   json.text("limit", summary_.limit.part);
   if (summary_.tcp) json.object("tcp", tcp_json(*summary_.tcp, summary_.at_sender));
   const EntryOutcome* only = ledger.only();
-  if (totals.entries == 1 && only != nullptr && only->has_digest)
-    json.text("digest", to_hex(only->digest));
+  if (totals.entries == 1 && only != nullptr && only->digest)
+    json.text("digest", to_hex(*only->digest));
   write_json(json.str());
 
   const bool wanted = options_.verbose > 0 || isatty(STDERR_FILENO) == 1;

@@ -33,7 +33,7 @@ until_true() {
 listening() { grep -q '"event":"listening"' "$1" 2>/dev/null; }
 field() { sed -n "s/.*\"$2\":\"\{0,1\}\([^\",}]*\).*/\1/p" "$1" | tail -1; }
 
-# start_recv [OPTIONS...] [DST]: a listening zrecv in the background; sets $recv, $port and, when it
+# start_recv [OPTIONS...] [DST]: a listening zrecv in the background, at $listen_at or 127.0.0.1; sets $recv, $port and, when it
 # made one, ZXFER_KEY. Its JSON is $t/recv.json, its messages $t/recv.err.
 start_recv() { start_listener recv "$ZRECV" "$@"; }
 # The same for zsend --listen.
@@ -41,7 +41,7 @@ start_send() { start_listener send "$ZSEND" "$@"; }
 start_listener() {
   local name=$1 program=$2; shift 2
   rm -f "$t/$name.json"
-  "$program" --listen "127.0.0.1:0" --json="$t/$name.json" "$@" >"$t/$name.out" 2>"$t/$name.err" &
+  "$program" --listen "${listen_at:-127.0.0.1}:0" --json="$t/$name.json" "$@" >"$t/$name.out" 2>"$t/$name.err" &
   eval "$name=$!"
   started+=("$!")
   local pid=$!

@@ -1,6 +1,6 @@
 """Every prefix of a good session, then the end of the connection, a reset, or silence, and nobody who connects again:
 never success, nothing half done (N22). And bits flipped on the way: never success with other content (N23).
-What follows when the connection is made again is in reconnect_test.py."""
+What follows when the connection is made again is in reconnect_recv_test.py."""
 import concurrent.futures
 import os
 

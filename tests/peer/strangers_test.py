@@ -109,13 +109,8 @@ def a_stranger_comes(stranger, words, when):
         session.run.says("turned away", words)
         if when != "while it stands":
             session.peer = session.fresh().again(lost)
-        for at, content in ONE.cuts[1:]:
-            session.send_block(1, at, content)
-        session.collect()
-        session.peer.say(ONE.end)
-        session.conclude([ONE])
-        session.run.expect(0, files={"f": CONTENT})
-        assert session.run.summary()["reconnects"] == (0 if when == "while it stands" else 1)
+            session.losses = 1
+        session.finish(first=1)
         intruder.close()
 
 
@@ -151,18 +146,9 @@ def who_knows_key_and_session_takes_the_connection_over():
     with Session("listens", key=KEY) as session:
         session.peer.say(ONE.announce)
         session.peer.send(ONE.blocks[0][:1000])
-        old = session.peer
-        session.peer = session.fresh().again(old)
-        assert old.drain() is not None
-        session.losses = 1
-        for at, content in ONE.cuts:
-            session.waiting[1, at] = content, 1
-            session.peer.send(s.block(1, at, content, s.attempt(1)))
-        session.collect()
-        session.peer.say(ONE.end)
-        session.conclude([ONE])
-        session.run.expect(0, files={"f": CONTENT})
-        old.close()
+        session.waiting[1, 0] = ONE.cuts[0][1], 0
+        session.lose("still open")
+        session.finish(first=1)
 
 
 @test
@@ -174,10 +160,7 @@ def many_strangers_who_come_and_go():
         for at, content in ONE.cuts:
             session.send_block(1, at, content)
         session.lose()
-        session.collect()
-        session.peer.say(ONE.end)
-        session.conclude([ONE])
-        session.run.expect(0, files={"f": CONTENT})
+        session.finish(first=len(ONE.cuts))
 
 
 @test

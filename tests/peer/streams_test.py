@@ -1,5 +1,5 @@
 """Further connections of a session: damage, loss, what comes late, and what no honest peer sends. Joining itself is in
-strangers_test.py, what happens to the first connection in reconnect_test.py."""
+strangers_test.py, what happens to the first connection in reconnect_recv_test.py and reconnect_send_test.py."""
 import os
 import threading
 import time

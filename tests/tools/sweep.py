@@ -20,7 +20,6 @@ The programs are $ZSEND and $ZRECV.
 import argparse
 import collections
 import concurrent.futures
-import ctypes
 import dataclasses
 import json
 import os
@@ -34,7 +33,8 @@ import threading
 import time
 import zlib
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+from programs import Program, Proxy, text_of, wait_until
+
 TIMEOUT = 2            # --timeout of both programs: who is left alone tries for so long
 BOUND = 16             # after which a program hangs; the handshake has 10 s, and 2 to say that they are over
 GRACE = 0.4            # for a listener that is about to end by itself
@@ -185,110 +185,10 @@ def judge(o):
     return sorted(set(wrong))
 
 
-LIBC = ctypes.CDLL(None)
-
-
 def last_word_lost(o):
     """All is committed and zsend knows; that it does, zrecv cannot know. Some message is always the last."""
     return o.status["send"] == 0 and o.status["recv"] in (4, 5, 10) and \
         all(o.state.get(name) == "new" for name in o.wanted)
-
-
-def end_with_parent():
-    LIBC.prctl(1, signal.SIGKILL)
-
-
-class Program:
-    """zsend or zrecv, or strace with it, in a process group of its own."""
-
-    def __init__(self, command, key, events, stdin=None):
-        self.json = events  # where --json goes
-        environment = {**os.environ, "ZXFER_KEY": key, "ASAN_OPTIONS": "detect_leaks=0"}
-        self.process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-            preexec_fn=end_with_parent)
-        self.out, self.err = bytearray(), bytearray()
-        self.threads = [threading.Thread(target=self.collect, args=(self.process.stdout, self.out)),
-                        threading.Thread(target=self.collect, args=(self.process.stderr, self.err))]
-        if stdin is not None:
-            self.threads.append(threading.Thread(target=self.feed, args=(stdin,)))
-        for thread in self.threads:
-            thread.start()
-
-    @staticmethod
-    def collect(pipe, into):
-        while piece := pipe.read1(1 << 16):
-            into += piece
-        pipe.close()
-
-    def feed(self, data):
-        try:
-            self.process.stdin.write(data)
-        except OSError:
-            pass
-        try:
-            self.process.stdin.close()
-        except OSError:
-            pass
-
-    def running(self):
-        return self.process.poll() is None
-
-    def events(self):
-        try:
-            with open(self.json, encoding="utf-8") as f:
-                return [json.loads(line) for line in f if line.endswith("\n")]
-        except (OSError, ValueError):
-            return []
-
-    def port(self):
-        for event in self.events():
-            if event["event"] == "listening":
-                return event["port"]
-        found = re.search(rb"listening on port (\d+)", bytes(self.err))  # when the JSON was what failed
-        return int(found[1]) if found else None
-
-    def connected(self):
-        return any(event["event"] == "connected" for event in self.events())
-
-    def terminate(self, traced):
-        pid = self.process.pid
-        try:
-            if not traced:
-                return os.kill(pid, signal.SIGTERM)
-            # strace does not pass it on.
-            with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
-                for child in f.read().split():
-                    os.kill(int(child), signal.SIGTERM)
-        except OSError:
-            pass
-
-    def end(self):
-        """The status; kills what is still there."""
-        hung = self.running()
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL)  # strace killed alone would leave the program
-        except ProcessLookupError:
-            pass
-        status = self.process.wait()
-        for thread in self.threads:
-            thread.join()
-        return "hung" if hung else status
-
-
-def text_of(path):
-    with open(path, encoding="utf-8", errors="replace") as f:
-        return f.read()
-
-
-def wait_until(condition, seconds):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.003)
-    return True
 
 
 class Sweep:
@@ -344,13 +244,8 @@ class Sweep:
         # A listener that has ended leaves a port at which nobody is.
         port = listener.port() or 1
         if rule:
-            with open(f"{folder}/proxy", "w", encoding="ascii") as log:
-                proxy = subprocess.Popen([sys.executable, f"{HERE}/tcp_proxy.py", str(port), *rule.split()],
-                                         stdout=log, stderr=subprocess.DEVNULL, preexec_fn=end_with_parent)
-            wait_until(lambda: proxy.poll() or "\n" in text_of(f"{folder}/proxy"), BOUND)
-            if proxy.poll():
-                sys.exit(f"the proxy does not take this: {rule}")
-            port = int(text_of(f"{folder}/proxy").split()[0])
+            proxy = Proxy(port, rule.split(), f"{folder}/proxy")
+            port = proxy.port
         peer = f"zs://127.0.0.1:{port}"
         connector = start(connects, *([peer, target] if scenario.pull else [*sources, peer]))
 
@@ -370,8 +265,7 @@ class Sweep:
             if rule == COUNT:
                 over = re.compile("from the listener: .* connection 0$", re.M)
                 wait_until(lambda: over.search(text_of(f"{folder}/proxy")), BOUND)
-            proxy.kill()
-            proxy.wait()
+            proxy.end()
         self.look_at(outcome, scenario, folder, dst, programs["recv"].out)
         return outcome, folder
 

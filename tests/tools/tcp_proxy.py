@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A TCP proxy that does harm to the connections that pass through it.
 
-  tcp_proxy.py PORT RULE...
+  tcp_proxy.py [--clock] PORT RULE...
   tcp_proxy.py PORT ACTION OFFSET [SIDE]
 
 It listens on 127.0.0.1, prints its port, and forwards each connection to PORT, saying "connection K"; K
@@ -14,6 +14,7 @@ A RULE is VERB=WHAT[,WORD...]. Offsets count the bytes of one direction of one c
                       stream ends there (FIN), what follows is dropped and the other direction goes on
   hold=N              a lost route: N bytes pass, then nothing more in either direction, no end and no reset;
                       both sockets stay open. SIGUSR1 lets go on what is held then; without it, for ever
+  mark=N              N bytes pass, and nothing is done but to say so
   slice=SIZE          at most SIZE bytes a send, without delay
   flip=N[.BIT]        inverts this bit, or bit 0, of the byte at N
   duplicate=N+LENGTH  LENGTH bytes from N on pass twice
@@ -24,7 +25,8 @@ The other WORDs: on=K, on=K- or on=K-L, the connections it is about (default: al
 or both, whose bytes are counted and changed (default: connector); record, the N of flip and cut moves to the
 middle of the TLS record that holds it. Each time that a rule does something the proxy says "VERB at N of
 connection K", and "late at N of connection K" when the time of what was stale has come; when a connection is
-over, "passed from the SIDE: N on connection K" for both.
+over, "passed from the SIDE: N on connection K" for both. With --clock each line begins with the milliseconds
+since the proxy has begun.
 
 The second form is one rule for the first connection, in what SIDE (connector or listener) sends:
 pass 0 is none, flip and cut are flip=OFFSET,record and cut=OFFSET,fin,record; hold is hold=OFFSET.
@@ -37,14 +39,27 @@ import socket
 import struct
 import sys
 import termios
+import time
 
 PREFACE = 24  # bytes in clear before the first TLS record, each way
 CHUNK = 1 << 16
 KEPT = 1 << 24  # of a stale direction; more than a TCP window
 NEVER = 1 << 62
 SIDES = ("connector", "listener")
-VERBS = ("refuse", "cut", "hold", "slice", "flip", "duplicate", "stale")
+VERBS = ("refuse", "cut", "hold", "mark", "slice", "flip", "duplicate", "stale")
 WORDS = ("on", "from", "until", "fin", "record")
+
+
+class Speech:
+    """What the proxy says on standard output; begun is None without --clock."""
+    begun = None
+
+    def __call__(self, text):
+        clock = "" if self.begun is None else f"{(time.monotonic() - self.begun) * 1000:.1f} "
+        print(clock + text, flush=True)
+
+
+speak = Speech()
 
 
 class Rule:
@@ -135,7 +150,7 @@ class Way:
         for rule in (copy.copy(r) for r in rules if r.holds_for(connection.number, side)):
             if rule.record:
                 self.changes.append(Records(rule))
-            if rule.verb in ("cut", "hold", "stale"):
+            if rule.verb in ("cut", "hold", "mark", "stale"):
                 self.stops.append(rule)
             elif rule.verb == "slice":
                 self.piece = rule.offset
@@ -250,7 +265,7 @@ class Connection:
         self.ways = (Way(self, client, server, SIDES[0], rules), Way(self, server, client, SIDES[1], rules))
 
     def say(self, verb, offset):
-        print(f"{verb} at {offset} of connection {self.number}", flush=True)
+        speak(f"{verb} at {offset} of connection {self.number}")
 
     def other(self, way):
         return self.ways[1 - self.ways.index(way)]
@@ -267,7 +282,7 @@ class Connection:
 
     def say_over(self):
         for way, side in zip(self.ways, SIDES):
-            print(f"passed from the {side}: {way.start} on connection {self.number}", flush=True)
+            speak(f"passed from the {side}: {way.start} on connection {self.number}")
 
     def waits_for(self):
         """What select shall look at: to read from, to write to."""
@@ -309,7 +324,7 @@ class Proxy:
 
     def accept(self):
         number = len(self.connections)
-        print(f"connection {number}", flush=True)
+        speak(f"connection {number}")
         client, server = self.listener.accept()[0], socket.socket()
         connection = Connection(number, client, server, self.rules)
         self.connections.append(connection)
@@ -347,6 +362,9 @@ class Proxy:
 
 def main():
     port, *words = sys.argv[1:]
+    if port == "--clock":
+        speak.begun = time.monotonic()
+        port, *words = words
     if words and words[0] in ("pass", "flip", "cut", "hold"):
         words = old_form(*words)
     wake, wakened = socket.socketpair()  # a signal ends select's wait

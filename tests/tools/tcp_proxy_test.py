@@ -35,11 +35,12 @@ def silent(*ends):
 
 
 class ProxyTest(unittest.TestCase):
-    def start(self, *words):
+    def start(self, *words, clock=False):
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.listener.settimeout(PATIENCE)
         self.addCleanup(self.listener.close)
-        command = [sys.executable, PROXY, str(self.listener.getsockname()[1]), *words]
+        options = ["--clock"] if clock else []
+        command = [sys.executable, PROXY, *options, str(self.listener.getsockname()[1]), *words]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE)
         self.addCleanup(self.process.stdout.close)
         self.addCleanup(self.process.wait)
@@ -221,6 +222,23 @@ class ProxyTest(unittest.TestCase):
         self.process.send_signal(signal.SIGUSR1)
         take(server, 10)
         self.expect_whole(client, server)
+
+    def test_mark_says_that_a_place_is_passed(self):
+        self.start("mark=500,on=1,from=listener", clock=True)
+        for number in range(2):
+            client, server = self.pair()
+            server.sendall(DATA[:501])
+            self.assertEqual(take(client, 501), DATA[:501])
+            self.expect_whole(client, server)
+        times = []
+        for line in ("connection 0", "connection 1", "mark at 500 of connection 1"):
+            while "passed" in (heard := self.process.stdout.readline().decode()):
+                pass
+            clock, _, said = heard.strip().partition(" ")
+            self.assertEqual(said, line)
+            times.append(float(clock))
+        self.assertEqual(times, sorted(times))
+        self.assertLess(times[-1], PATIENCE * 1000)
 
     def segments(self, end):
         return struct.unpack_from("I", end.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256), 152)[0]

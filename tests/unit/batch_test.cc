@@ -49,10 +49,9 @@ class FakeSink final : public Sink {
   void open() override {}
   void finish(uint64_t) override {}
   int fd() const override { return -1; }
-  void prepare(const CommitPolicy&) override { step("prepare"); }
   void sync() override { step("sync"); }
   void close() override { step("close"); }
-  void publish(const CommitPolicy&, uint64_t) override { step("publish"); }
+  void publish(uint64_t) override { step("publish"); }
   const HeldDir* directory() const override { return dir_; }
 
  private:
@@ -109,41 +108,35 @@ class Fixture {
   std::unique_ptr<HeldDir> dir_;
 };
 
-CommitPolicy policy(Durability durability) {
-  CommitPolicy out;
-  out.durability = durability;
-  return out;
-}
-
 constexpr uint64_t kLarge = 2 << 20;
 
-TEST_CASE("Committer: metadata, syncs, closes and names come in this order") {
+TEST_CASE("Committer: syncs, closes and names come in this order") {
   Fixture t;
-  Committer committer(policy(Durability::Batch), t.event);
+  Committer committer(Durability::Batch, t.event);
   committer.add(t.entry(1, kLarge));
   committer.add(t.entry(2, 10));
-  CHECK(t.diary.text() == "prepare:1 prepare:2");
+  CHECK(t.diary.text().empty());
   committer.flush();
   const auto outcomes = t.outcomes(committer, 2);
-  CHECK(t.diary.text() == "prepare:1 prepare:2 sync:1 sync:2 close:1 close:2 publish:1 publish:2");
+  CHECK(t.diary.text() == "sync:1 sync:2 close:1 close:2 publish:1 publish:2");
   CHECK((outcomes.at(1).status == ExitStatus::Ok));
   CHECK((outcomes.at(2).status == ExitStatus::Ok));
 }
 
 TEST_CASE("Committer: without durability nothing is synced, and small files are closed at once") {
   Fixture t;
-  Committer committer(policy(Durability::None), t.event);
+  Committer committer(Durability::None, t.event);
   committer.add(t.entry(1, 10));
+  CHECK(t.diary.text() == "close:1");
   committer.add(t.entry(2, kLarge));
   committer.flush();
   t.outcomes(committer, 2);
   CHECK(t.diary.text().find("sync") == std::string::npos);
-  CHECK(t.diary.text().starts_with("prepare:1 close:1 prepare:2"));
 }
 
 TEST_CASE("Committer: many small files are synced by their file system") {
   Fixture t;
-  Committer committer(policy(Durability::Batch), t.event);
+  Committer committer(Durability::Batch, t.event);
   for (uint64_t id = 1; id <= 40; ++id) committer.add(t.entry(id, 10));
   committer.add(t.entry(41, kLarge));
   committer.flush();
@@ -156,10 +149,10 @@ TEST_CASE("Committer: many small files are synced by their file system") {
 }
 
 TEST_CASE("Committer: what fails at any step gets no name, and the others do") {
-  for (const std::string step : {"prepare", "sync", "close", "publish"}) {
+  for (const std::string step : {"sync", "close", "publish"}) {
     INFO(step);
     Fixture t;
-    Committer committer(policy(Durability::Batch), t.event);
+    Committer committer(Durability::Batch, t.event);
     committer.add(t.entry(1, kLarge));
     committer.add(t.entry(2, kLarge, step));
     committer.add(t.entry(3, kLarge));
@@ -176,12 +169,12 @@ TEST_CASE("Committer: what fails at any step gets no name, and the others do") {
 
 TEST_CASE("Committer: a batch is committed when it is of age, or each file alone") {
   Fixture t;
-  Committer batches(policy(Durability::Batch), t.event);
+  Committer batches(Durability::Batch, t.event);
   batches.add(t.entry(1, 10));
   CHECK_FALSE(batches.is_idle());
   t.outcomes(batches, 1);
   CHECK(batches.is_idle());
-  Committer files(policy(Durability::File), t.event);
+  Committer files(Durability::File, t.event);
   const auto begin = std::chrono::steady_clock::now();
   files.add(t.entry(2, 10));
   t.outcomes(files, 1);
@@ -191,10 +184,10 @@ TEST_CASE("Committer: a batch is committed when it is of age, or each file alone
 TEST_CASE("Committer: stopped before its time it makes no name") {
   Fixture t;
   {
-    Committer committer(policy(Durability::Batch), t.event);
+    Committer committer(Durability::Batch, t.event);
     committer.add(t.entry(1, 10));
   }
-  CHECK(t.diary.text() == "prepare:1");
+  CHECK(t.diary.text().empty());
 }
 
 }  // namespace

@@ -51,6 +51,15 @@ EntryInfo entry(const std::string& name) {
   return out;
 }
 
+// What the peer's operator wrote after zs://host/.
+Negotiated peers_path(const Names& path, bool is_directory, bool no_target_directory) {
+  Negotiated out;
+  out.path = path;
+  out.path_is_directory = is_directory;
+  out.no_target_directory = no_target_directory;
+  return out;
+}
+
 // The final path of an entry, with the directory that is really behind the held descriptor.
 std::string place(const Target& target) {
   return fs::read_symlink("/proc/self/fd/" + std::to_string(target.dir->fd())).string() + "/" +
@@ -169,7 +178,7 @@ TEST_CASE("Destination: a link in the directory is seen as a link and not follow
 std::string aimed_place(const std::string& root, const Names& path, bool is_directory = false,
                         bool no_target_directory = false) {
   FileDestination d(root, false);
-  d.aim(path, is_directory, no_target_directory);
+  d.aim(peers_path(path, is_directory, no_target_directory), /*pull=*/false);
   return place(d.target_for(entry("name")));
 }
 
@@ -191,8 +200,9 @@ TEST_CASE("Destination aim: a path with an unsafe component is refused") {
                             Names{""}, Names{"sub", ""}, Names{"sub/x"}, Names{"/etc"},
                             Names{".zrecv-1"}, Names{std::string(256, 'x')}}) {
     INFO(join_path(path));
-    CHECK(outcome([&] { FileDestination(t.at("dir"), false).aim(path, false, false); }) ==
-          "refused");
+    CHECK(outcome([&] {
+            FileDestination(t.at("dir"), false).aim(peers_path(path, false, false), false);
+          }) == "refused");
   }
 }
 
@@ -226,22 +236,36 @@ TEST_CASE("Destination aim: with -T a directory is not entered") {
 TEST_CASE("Destination aim: a receiver of one name takes no other from the peer") {
   const Tree t;
   FileDestination d(t.at("new"), false);
-  CHECK(outcome([&] { d.aim({}, false, true); }) == "no error");
-  CHECK(outcome([&] { d.aim({"other"}, false, false); }) == "refused");
+  CHECK(outcome([&] { d.aim(peers_path({}, false, true), false); }) == "no error");
+  CHECK(outcome([&] { d.aim(peers_path({"other"}, false, false), false); }) == "refused");
   CHECK(place(d.target_for(entry("name"))) == t.at("new"));
 }
 
 TEST_CASE("Destination aim: one name is for one entry") {
   const Tree t;
   FileDestination d(t.at("dir"), false);
-  d.aim({"new"}, false, false);
+  d.aim(peers_path({"new"}, false, false), false);
   CHECK(outcome([&] { d.target_for(entry("a")); }) == "no error");
   CHECK(outcome([&] { d.target_for(entry("b")); }) == "refused");
 }
 
 // --- --overwrite
 
-TEST_CASE("decide_existing: the rule of one side") {
+enum class Existing { Replace, Skip, Refuse };
+
+Existing decide_existing(Overwrite here, Overwrite peer, const struct stat& existing,
+                         const EntryInfo& info) {
+  Negotiated agreed;
+  agreed.overwrite = here;
+  agreed.overwrite_peer = peer;
+  bool replace = false;
+  const std::string error = outcome([&] { replace = may_replace(agreed, existing, info, "file"); });
+  if (error == "refused") return Existing::Refuse;
+  REQUIRE(error == "no error");
+  return replace ? Existing::Replace : Existing::Skip;
+}
+
+TEST_CASE("may_replace: the rule of one side") {
   constexpr int64_t kSec = 1000;
   constexpr uint32_t kNsec = 500;
   constexpr uint64_t kSize = 77;
@@ -290,7 +314,7 @@ TEST_CASE("decide_existing: the rule of one side") {
   }
 }
 
-TEST_CASE("decide_existing: a guess at the size is no reason to leave a file alone") {
+TEST_CASE("may_replace: a guess at the size is no reason to leave a file alone") {
   EntryInfo info = entry("x");
   info.mtime_sec = 1000;
   info.size = 77;
@@ -305,7 +329,7 @@ TEST_CASE("decide_existing: a guess at the size is no reason to leave a file alo
   CHECK((differ() == Existing::Replace));
 }
 
-TEST_CASE("decide_existing: of two rules the stricter answer wins") {
+TEST_CASE("may_replace: of two rules the stricter answer wins") {
   EntryInfo info = entry("x");
   info.mtime_sec = 1000;
   info.size = 77;

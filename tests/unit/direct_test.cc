@@ -12,7 +12,6 @@
 #include "common/engine/async_io.h"
 #include "common/engine/direct_receiver.h"
 #include "common/engine/direct_sender.h"
-#include "common/engine/mmap_sender.h"
 #include "tests/unit/engine_fixture.h"
 
 namespace zx {
@@ -92,12 +91,12 @@ TEST_CASE("MmapSender: a source that is cut while it is sent is padded, not a SI
     const SourceFile file(scratch.path());
     HiddenChannel hiding(*c.sender);
     Channel& channel = hidden ? hiding : *c.sender;
-    MmapSender sender(channel, "");
+    const auto sender = make_block_sender(channel, {Engine::Mmap, ""});
     Buffer received(data.size());
     // Cut when the first bytes have been sent: the mapping has more than the file then.
     bool cut = false;
     auto receiving = std::async(std::launch::async, [&] { c.receiver->recv_exact(received); });
-    const SentBlock block = sender.send(file, 0, 8 * kMiB, {}, nullptr, [&](uint64_t) {
+    const SentBlock block = sender->send(file, 0, 8 * kMiB, {}, nullptr, [&](uint64_t) {
       if (!cut) REQUIRE(truncate(scratch.path().c_str(), 10000) == 0);
       cut = true;
     });
@@ -108,17 +107,17 @@ TEST_CASE("MmapSender: a source that is cut while it is sent is padded, not a SI
     CHECK(block.read_error == 0);
     CHECK(hex(block.digest) == hex(digest_of(std::span(data).first(10000))));
     CHECK(std::equal(data.begin(), data.begin() + 10000, received.begin()));
-    CHECK(sender.engine() == Engine::Mmap);
+    CHECK(sender->engine() == Engine::Mmap);
   }
 }
 
 TEST_CASE("MmapSender: a source that cannot be mapped goes through a buffer, with the reason") {
   const Connection c = connect_here();
   const SourceFile file("/proc/self/mem");
-  MmapSender sender(*c.sender, "");
-  CHECK(sender.send(file, 0, 4096, {}, nullptr, [](uint64_t) {}).read_error == EIO);
-  CHECK(sender.engine() == Engine::ReadWrite);
-  CHECK_THAT(sender.why(), Catch::Contains("mmap does not work on this source"));
+  const auto sender = make_block_sender(*c.sender, {Engine::Mmap, ""});
+  CHECK(sender->send(file, 0, 4096, {}, nullptr, [](uint64_t) {}).read_error == EIO);
+  CHECK(sender->engine() == Engine::ReadWrite);
+  CHECK_THAT(sender->why(), Catch::Contains("mmap does not work on this source"));
 }
 
 // --- direct reading

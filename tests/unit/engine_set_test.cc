@@ -44,26 +44,26 @@ class FakeRoot {
 
 TEST_CASE("available_memory: MemAvailable, or what a control group leaves when that is less") {
   const FakeRoot root;
-  CHECK(available_memory_below(root.path()) == 0);
+  CHECK(available_memory(root.path()) == 0);
   root.write("/proc/meminfo", "MemTotal:  9000 kB\nMemFree: 1 kB\nMemAvailable:   8000 kB\n");
-  CHECK(available_memory_below(root.path()) == 8000 * 1024);
+  CHECK(available_memory(root.path()) == 8000 * 1024);
   root.write("/proc/self/cgroup", "4:memory:/old\n0::/a/b\n");
-  CHECK(available_memory_below(root.path()) == 8000 * 1024);
+  CHECK(available_memory(root.path()) == 8000 * 1024);
   root.write("/sys/fs/cgroup/a/b/memory.max", "max\n");
   root.write("/sys/fs/cgroup/a/b/memory.current", "5000000\n");
-  CHECK(available_memory_below(root.path()) == 8000 * 1024);
+  CHECK(available_memory(root.path()) == 8000 * 1024);
   // A group above has a limit.
   root.write("/sys/fs/cgroup/a/memory.max", "6000000\n");
   root.write("/sys/fs/cgroup/a/memory.current", "5500000\n");
-  CHECK(available_memory_below(root.path()) == 500000);
+  CHECK(available_memory(root.path()) == 500000);
   // Its unused cache could be had.
   root.write("/sys/fs/cgroup/a/memory.stat", "anon 1\nfile 9\ninactive_file 200000\n");
-  CHECK(available_memory_below(root.path()) == 700000);
+  CHECK(available_memory(root.path()) == 700000);
   root.write("/sys/fs/cgroup/a/b/memory.max", "5000001\n");
-  CHECK(available_memory_below(root.path()) == 1);
+  CHECK(available_memory(root.path()) == 1);
   // Over its limit: nothing is left, which is not the same as not known.
   root.write("/sys/fs/cgroup/a/b/memory.max", "4000000\n");
-  CHECK(available_memory_below(root.path()) == 1);
+  CHECK(available_memory(root.path()) == 1);
 }
 
 TEST_CASE("available_memory: this machine has some") {
@@ -85,21 +85,21 @@ TEST_CASE("resident_bytes: what was written is there, and gone after it was drop
   CHECK(*resident_bytes(file.fd(), kSize) < kSize / 10);
 }
 
-TEST_CASE("pread_uncached, pwrite_uncached: the same bytes and the same errors") {
+TEST_CASE("pread_full, pwrite_full: uncached they have the same bytes and errors") {
   const Buffer data = pattern(300001);
   const Scratch file;
-  CHECK(pwrite_uncached(file.fd(), data, 5) == 0);
+  CHECK(pwrite_full(file.fd(), data, 5, true) == 0);
   Buffer back(data.size() + 100);
-  CHECK(pread_uncached(file.fd(), back, 5) == static_cast<ssize_t>(data.size()));
+  CHECK(pread_full(file.fd(), back, 5, true) == static_cast<ssize_t>(data.size()));
   back.resize(data.size());
   CHECK((back == data));
-  CHECK(pread_uncached(file.fd(), back, 1 << 20) == 0);
-  CHECK(pread_uncached(-1, back, 0) == -EBADF);
-  CHECK(pwrite_uncached(-1, data, 0) == -EBADF);
+  CHECK(pread_full(file.fd(), back, 1 << 20, true) == 0);
+  CHECK(pread_full(-1, back, 0, true) == -EBADF);
+  CHECK(pwrite_full(-1, data, 0, true) == -EBADF);
   const UniqueFd full(open("/dev/full", O_RDWR | O_CLOEXEC));
-  CHECK(pwrite_uncached(full.get(), data, 0) == -ENOSPC);
+  CHECK(pwrite_full(full.get(), data, 0, true) == -ENOSPC);
   const UniqueFd zero(open("/dev/zero", O_RDONLY | O_CLOEXEC));
-  CHECK(pread_uncached(zero.get(), back, 0) == static_cast<ssize_t>(back.size()));
+  CHECK(pread_full(zero.get(), back, 0, true) == static_cast<ssize_t>(back.size()));
 }
 
 TEST_CASE("open_direct: the same file under another descriptor, or an error") {

@@ -324,23 +324,6 @@ TEST_CASE("TempFile: commit over a directory is an error and leaves no file") {
   CHECK(fs::is_directory(t.at("final")));
 }
 
-TEST_CASE("TempFile: a moved one has one owner") {
-  const TestDir t;
-  const HeldDir dir = t.held();
-  {
-    TempFile second = [&] {
-      TempFile first(dir, "final");
-      TempFile moved(std::move(first));
-      CHECK(t.names().size() == 1);
-      return moved;
-    }();
-    CHECK(t.names().size() == 1);
-    fill(second, "data");
-    commit_whole(second, Replace::No);
-  }
-  CHECK(t.names() == Names{"final"});
-}
-
 TEST_CASE("TempFile: preallocate reserves blocks and truncate sets the length") {
   const TestDir t;
   const HeldDir dir = t.held();

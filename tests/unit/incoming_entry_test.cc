@@ -35,7 +35,7 @@ class Fixture {
     EntryInfo info;
     info.name = {"f" + std::to_string(id)};
     info.size = size;
-    auto sink = destination->sink_for(info);
+    auto sink = destination->sink_for(info, event);
     REQUIRE(sink->look(agreed));
     return std::make_shared<IncomingEntry>(id, info, std::move(sink), agreed, BlockOrder::InTurn);
   }
@@ -45,6 +45,7 @@ class Fixture {
 
   Negotiated agreed;
   std::unique_ptr<FileDestination> destination;
+  WakeFd event;
 
  private:
   fs::path path_;

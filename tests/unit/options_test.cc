@@ -6,6 +6,7 @@
 #include <iostream>
 #include <sstream>
 
+#include "common/ui/meeting.h"
 #include "tests/unit/options_fixture.h"
 
 namespace zx {

@@ -13,7 +13,6 @@
 
 #include "common/base/io.h"
 #include "common/base/random.h"
-#include "zrecv/pipe_destination.h"
 
 namespace zx {
 namespace {
@@ -79,22 +78,22 @@ TEST_CASE("PipeSink: what is verified comes out, and what is given back stays as
   fill_random(std::as_writable_bytes(std::span(content)));
   PipeOutput output("cat >" + t.at("out"));
   WakeFd event;
-  PipeSink sink(entry(content.size()), output, /*verify_first=*/false, &event);
+  PipeSink sink(entry(content.size()), output, /*verify_first=*/false, event);
   open(sink);
   REQUIRE(pwrite_full(sink.fd(), std::as_bytes(std::span(content)), 0) == 0);
   const auto come = [&](uint64_t bytes) {
     return [&, bytes] { return fs::exists(t.at("out")) && fs::file_size(t.at("out")) == bytes; };
   };
-  sink.backpressure()->verified(kMiB + 3);
+  sink.verified(kMiB + 3);
   until(come(kMiB + 3));
-  sink.backpressure()->verified(5 * kMiB);
+  sink.verified(5 * kMiB);
   until(come(5 * kMiB));
-  sink.backpressure()->verified(kMiB);  // never less
-  sink.backpressure()->verified(content.size());
+  sink.verified(kMiB);  // never less
+  sink.verified(content.size());
   sink.finish(content.size());
-  sink.publish({}, content.size());
+  sink.publish(content.size());
   CHECK(content_of(t.at("out")) == content);
-  CHECK_FALSE(sink.backpressure()->failure());
+  CHECK_FALSE(sink.failure());
 }
 
 TEST_CASE("PipeSink: destroyed without publish, the command has seen no end") {
@@ -102,7 +101,7 @@ TEST_CASE("PipeSink: destroyed without publish, the command has seen no end") {
   PipeOutput output("touch " + t.at("begun") + "; cat >/dev/null; touch " + t.at("end"));
   WakeFd event;
   {
-    PipeSink sink(entry(10), output, false, &event);
+    PipeSink sink(entry(10), output, false, event);
     open(sink);
     until([&] { return fs::exists(t.at("begun")); });
   }
@@ -115,13 +114,13 @@ TEST_CASE("PipeSink: with verify_first nothing is begun before publish") {
     PipeOutput output("cat >" + t.at("out"));
     WakeFd event;
     const std::string content(size, 'x');
-    PipeSink sink(entry(size), output, true, &event);
+    PipeSink sink(entry(size), output, true, event);
     open(sink);
-    CHECK(sink.backpressure() == nullptr);
+    CHECK(sink.pipe() == nullptr);
     REQUIRE(pwrite_full(sink.fd(), std::as_bytes(std::span(content)), 0) == 0);
     sink.finish(size);
     CHECK_FALSE(fs::exists(t.at("out")));
-    sink.publish({}, size);
+    sink.publish(size);
     CHECK(content_of(t.at("out")) == content);
     fs::remove(t.at("out"));
   }
@@ -130,38 +129,37 @@ TEST_CASE("PipeSink: with verify_first nothing is begun before publish") {
 TEST_CASE("PipeSink: a command that fails is the failure, in publish or before") {
   PipeOutput output("exit 3");
   WakeFd event;
-  PipeSink sink(entry(kMiB), output, false, &event);
+  PipeSink sink(entry(kMiB), output, false, event);
   open(sink);
-  until([&] { return sink.backpressure()->failure().has_value(); });
-  CHECK(sink.backpressure()->failure()->status() == ExitStatus::CommandFailed);
-  CHECK_THAT(sink.backpressure()->failure()->what(), Catch::Contains("ended with status 3"));
-  CHECK(sink.backpressure()->has_room(UINT64_MAX));  // nobody waits for it any more
-  CHECK_THROWS_WITH(sink.publish({}, kMiB), Catch::Contains("ended with status 3"));
+  until([&] { return sink.failure().has_value(); });
+  CHECK(sink.failure()->status() == ExitStatus::CommandFailed);
+  CHECK_THAT(sink.failure()->what(), Catch::Contains("ended with status 3"));
+  CHECK(sink.has_room(UINT64_MAX));  // nobody waits for it any more
+  CHECK_THROWS_WITH(sink.publish(kMiB), Catch::Contains("ended with status 3"));
 
   PipeOutput later("cat >/dev/null; exit 4");
-  PipeSink other(entry(0), later, false, &event);
+  PipeSink other(entry(0), later, false, event);
   open(other);
-  CHECK_THROWS_WITH(other.publish({}, 0), Catch::Contains("ended with status 4"));
+  CHECK_THROWS_WITH(other.publish(0), Catch::Contains("ended with status 4"));
 }
 
 TEST_CASE("PipeSink: room is a window, and a gap opens it up to a limit") {
   PipeOutput output("cat >/dev/null");
   WakeFd event;
-  PipeSink sink(entry(kWindow * 4), output, false, &event);
+  PipeSink sink(entry(kWindow * 4), output, false, event);
   open(sink);
-  CHECK(sink.backpressure()->has_room(kWindow));
-  CHECK_FALSE(sink.backpressure()->has_room(kWindow + 1));
+  CHECK(sink.has_room(kWindow));
+  CHECK_FALSE(sink.has_room(kWindow + 1));
   const auto owed = [] { return true; };
   const auto not_owed = [] { return false; };
-  CHECK_NOTHROW(sink.backpressure()->await_room(kWindow, not_owed, 0s));
-  CHECK_THROWS_WITH(sink.backpressure()->await_room(kWindow + 1, not_owed, 0s),
-                    Catch::Contains("does not come"));
-  CHECK_NOTHROW(sink.backpressure()->await_room(kWindow + 1, owed, 0s));
-  CHECK_NOTHROW(sink.backpressure()->await_room(kWindow + 64 * kMiB, owed, 0s));
-  CHECK_FALSE(sink.backpressure()->failure());
-  CHECK_NOTHROW(sink.backpressure()->await_room(kWindow + 64 * kMiB + 1, owed, 0s));
-  REQUIRE(sink.backpressure()->failure());
-  CHECK(sink.backpressure()->failure()->status() == ExitStatus::Refused);
+  CHECK_NOTHROW(sink.await_room(kWindow, not_owed, 0s));
+  CHECK_THROWS_WITH(sink.await_room(kWindow + 1, not_owed, 0s), Catch::Contains("does not come"));
+  CHECK_NOTHROW(sink.await_room(kWindow + 1, owed, 0s));
+  CHECK_NOTHROW(sink.await_room(kWindow + 64 * kMiB, owed, 0s));
+  CHECK_FALSE(sink.failure());
+  CHECK_NOTHROW(sink.await_room(kWindow + 64 * kMiB + 1, owed, 0s));
+  REQUIRE(sink.failure());
+  CHECK(sink.failure()->status() == ExitStatus::Refused);
 }
 
 TEST_CASE("PipeDestination: one file, without a place for it and without durability") {
@@ -187,13 +185,14 @@ TEST_CASE("PipeDestination: one file, without a place for it and without durabil
   CHECK(outcome(two, true) == "no error");
   CHECK(outcome(two, false) == "refused");
 
+  WakeFd event;
   PipeDestination destination("cat", false);
-  CHECK_NOTHROW(destination.sink_for(entry(1)));
-  CHECK_THROWS_WITH(destination.sink_for(entry(1)), Catch::Contains("one file"));
+  CHECK_NOTHROW(destination.sink_for(entry(1), event));
+  CHECK_THROWS_WITH(destination.sink_for(entry(1), event), Catch::Contains("one file"));
   PipeDestination other("cat", false);
   EntryInfo bad = entry(1);
   bad.name = {".."};
-  CHECK_THROWS_WITH(other.sink_for(bad), Catch::Contains("unsafe name"));
+  CHECK_THROWS_WITH(other.sink_for(bad, event), Catch::Contains("unsafe name"));
 }
 
 }  // namespace

@@ -111,7 +111,7 @@ TEST_CASE("quote: a quotation mark inside cannot end the quotation") {
   CHECK(quote("a\nzrecv: done") == "'a\\nzrecv: done'");
 }
 
-TEST_CASE("utf8_char: length and code point of valid characters") {
+TEST_CASE("take_character: length and code point of valid characters, then a stray byte") {
   struct {
     const char* bytes;
     size_t length;
@@ -129,10 +129,16 @@ TEST_CASE("utf8_char: length and code point of valid characters") {
       {"\xf4\x8f\xbf\xbf", 4, 0x10ffff},
   };
   for (const auto& row : rows) {
-    char32_t code = 0;
-    const std::string text = "x"s + row.bytes + "y";
-    CHECK(utf8_char(text, 1, &code) == row.length);
-    CHECK(static_cast<uint32_t>(code) == static_cast<uint32_t>(row.code));
+    const std::string text = row.bytes + "\xff"s;
+    std::string_view rest = text;
+    const Character c = take_character(rest);
+    CHECK(c.bytes == row.bytes);
+    CHECK(c.bytes.size() == row.length);
+    CHECK(static_cast<uint32_t>(c.code) == static_cast<uint32_t>(row.code));
+    const Character stray = take_character(rest);
+    CHECK(static_cast<uint32_t>(stray.code) == static_cast<uint32_t>(kNotUtf8));
+    CHECK(stray.bytes == "\xff");
+    CHECK(rest.empty());
   }
 }
 
