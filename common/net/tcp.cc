@@ -135,8 +135,7 @@ void Socket::apply_idle() {
   // Later than SO_SNDTIMEO: at the same moment it would end a blocked sendfile first, and that call
   // then reports EPIPE instead of the time-out.
   const int later = static_cast<int>(2 * std::min<int64_t>(idle_.count(), 1'000'000) + 5000);
-  const bool tcp =
-      setsockopt(fd_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &later, sizeof later) == 0;
+  const bool tcp = setsockopt(fd_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &later, sizeof later) == 0;
   // The kernel's own time-outs make sendfile and splice end too, without a poll before each.
   set_timeout(fd_.get(), SO_RCVTIMEO, idle_);
   // A send that waits does not read, and one call may wait several times. So it ends more often,

@@ -2,6 +2,7 @@
 #include "common/session/arrivals.h"
 
 #include <algorithm>
+#include <system_error>
 #include <vector>
 
 #include "common/base/error.h"
@@ -61,11 +62,18 @@ void Arrivals::run() {
         const auto at = silent.begin() + static_cast<std::ptrdiff_t>(*ready - 2);
         visitors_.push_back(std::make_unique<Visitor>(std::move(*at)));
         silent.erase(at);
-        Visitor& visitor = *visitors_.back();
-        visitor.thread = std::thread([this, &visitor] { receive(visitor); });
+        start(*visitors_.back());
         continue;
       }
-      if (auto socket = listener_.accept(Clock::now(), idle)) silent.push_back(std::move(*socket));
+      try {
+        if (auto socket = listener_.accept(Clock::now(), idle))
+          silent.push_back(std::move(*socket));
+      } catch (const Error& error) {
+        // Mostly for want of descriptors, which strangers hold. The one who is wanted comes again.
+        tell(error.what());
+        if (!silent.empty()) silent.erase(silent.begin());
+        pause_for(kReapInterval);
+      }
       if (silent.size() > kMaxSilent) silent.erase(silent.begin());
     }
   } catch (const Cancelled&) {
@@ -79,6 +87,15 @@ void Arrivals::keep_fault() {
   const std::lock_guard lock(mutex_);
   if (!fault_) fault_ = std::current_exception();
   changed_.notify_all();
+}
+
+void Arrivals::start(Visitor& visitor) {
+  try {
+    visitor.thread = std::thread([this, &visitor] { receive(visitor); });
+  } catch (const std::system_error& error) {
+    tell(visitor.socket.peer() + ": no thread for it: " + error.what());
+    visitors_.pop_back();
+  }
 }
 
 void Arrivals::reap() {

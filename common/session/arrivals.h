@@ -58,6 +58,7 @@ class Arrivals {
   struct Visitor;
 
   void run();
+  void start(Visitor& visitor);  // the last one of visitors_
   void receive(Visitor& visitor);
   void judge(Visitor& visitor);
   void take_joiner(Handshaken h);

@@ -103,7 +103,7 @@ void Link::replace_channel(std::unique_ptr<Channel> channel, uint64_t peer_has_t
   queued_ = replay_->rest();
   sent_bytes_ = queued_.size();
   received_before_ = received_bytes_;
-  in_payload_ = ended_ = false;
+  in_payload_ = payload_comes_ = ended_ = false;
   heard_ = Clock::now();
 }
 
@@ -132,7 +132,8 @@ std::optional<Frame> Link::read_one() {
 }
 
 std::optional<Frame> Link::receive_one() {
-  check_stop();  // a peer that never lets us wait must not keep us from a signal
+  check_stop();            // a peer that never lets us wait must not keep us from a signal
+  payload_comes_ = false;  // whoever reads on has taken it
   FrameHeaderBytes raw{};
   const size_t first = channel_->recv_some(raw);
   ended_ = first == 0;
@@ -146,6 +147,7 @@ std::optional<Frame> Link::receive_one() {
     throw Error(ExitStatus::Protocol,
                 std::string("peer sent ") + frame_name(frame.header.type) + " with unknown flags");
   if (data) {
+    payload_comes_ = true;
     heard_ = Clock::now();
     if (look_is_due() && receive_buffer_half_full(channel_->socket().fd())) ++looks_.backlogs;
     unseen_bytes_ += frame.header.length;
@@ -221,13 +223,16 @@ void Link::send_error(ExitStatus status, const std::string& text) noexcept {
 }
 
 void Link::look_for_peer_error() {
+  if (payload_comes_) return;  // content is not to be taken for frames
   channel_->socket().set_deadline(Clock::now() + kLastWords);
   try {
-    // What was counted will not come again; what answers blocks is worth nothing without them.
-    while (channel_->readable_now()) {
+    // What was counted will not come again; what answers blocks is worth nothing without them. More
+    // than fits into the buffers of a connection comes from a peer that has not lost it.
+    for (uint64_t bytes = 0; bytes < kMaxUncountedBytes && channel_->readable_now();) {
       auto frame = receive_one();
+      if (payload_comes_) return;  // nothing more can be understood
       if (!frame) continue;
-      if (frame->header.type == FrameType::Data) return;  // nothing more can be understood
+      bytes += frame->body.size() + kFrameHeaderBytes;
       if (is_counted(frame->header.type)) early_.push_back(std::move(*frame));
     }
   } catch (const Error& last_word) {

@@ -128,6 +128,7 @@ class Link {
   uint64_t sent_bytes_ = 0, received_bytes_ = 0, received_before_ = 0;
   Bytes queued_;
   bool in_payload_ = false, ended_ = false;
+  bool payload_comes_ = false;  // of a DATA frame that was read
   std::chrono::milliseconds heartbeat_{400};
   Clock::time_point heard_ = Clock::now(), spoken_ = Clock::now();
   std::deque<Frame> early_;  // read while an ERROR was looked for

@@ -95,3 +95,11 @@ expect_only() {
   [ "$(printf '%s\n' "$found" | sort)" = "$wanted" ] || fail "$dir holds: $found"
 }
 random_file() { head -c "$2" /dev/urandom >"$1"; }
+# In a network namespace: sockets of all that runs there hold little, so that little can be sent again.
+small_sockets() { for name in rmem wmem; do echo 4096 65536 1048576 >/proc/sys/net/ipv4/tcp_$name; done; }
+# may_come_again HOPS: bytes that may be sent again after a loss: what the sockets between the two programs hold, with
+# HOPS TCP connections from one to the other, and the blocks of 1 MiB that are begun or verified at either end.
+may_come_again() {
+  local receive send; read -r _ _ receive </proc/sys/net/ipv4/tcp_rmem; read -r _ _ send </proc/sys/net/ipv4/tcp_wmem
+  echo $(($1 * (receive + send) + (2 << 20)))
+}

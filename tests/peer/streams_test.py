@@ -5,7 +5,7 @@ import threading
 import time
 
 import speaker as s
-from harness import cases, hostile_receiver, hostile_sender, main, test, zrecv, zsend_to
+from harness import ZSEND, Run, cases, hostile_receiver, hostile_sender, main, test, zrecv, zsend_to
 
 SIZE = 3 * s.MIB
 CONTENT = os.urandom(SIZE)
@@ -385,6 +385,9 @@ def listen_for(script, status, *words):
     listener.close()
 
 
+SPARSE_STEP = 68 << 10
+
+
 def first_block(peer):
     frame = peer.expect(s.DATA)
     peer.expect(s.DIGEST)
@@ -406,6 +409,42 @@ def zsend_hears_on_a_further_connection(answer):
     def script(one):
         one.send(answer(first_block(one)))
     listen_for(script, s.PROTOCOL)
+
+
+@test
+def no_more_pieces_than_the_receiver_keeps_apart():
+    """Blocks wait on further connections that nobody reads, holes and the other blocks pass on the first one."""
+    listener = s.Listener()
+    with Run() as run:
+        path = run.write("f", b"")
+        with open(path, "r+b") as f:
+            for at in range(0, 6000 * SPARSE_STEP, SPARSE_STEP):
+                f.seek(at)
+                f.write(b"x" * 4096)
+        run.start(ZSEND, "--plain", "--no-auth", "--streams=4", "--timeout=60", path, f"zs://127.0.0.1:{listener.port}/")
+        first = listener.accept(s.RECEIVER)
+        first.meet()
+        first.expect(s.STREAMS)
+        first.send(s.streams(4))
+        others = [listener.accept(s.RECEIVER).join_stream(first) for _ in range(3)]
+        covered, quiet = [], 0
+        while quiet < 5:
+            frame = first.read(optional_too=True)
+            quiet = quiet + 1 if frame.kind == s.HEARTBEAT else 0
+            if frame.kind == s.HEARTBEAT:
+                first.beat()
+            elif frame.kind == s.HOLE:
+                covered.append((frame.offset, frame.offset + int.from_bytes(frame.body, "big")))
+            elif frame.kind == s.DATA:
+                covered.append((frame.offset, frame.offset + frame.length))
+            elif frame.kind == s.DIGEST:
+                first.send(s.ack(frame.entry, frame.offset))
+        covered.sort()
+        gaps = sum(one[1] < two[0] for one, two in zip(covered, covered[1:]))
+        assert 500 < gaps < 1024, gaps
+        for peer in (first, *others):
+            peer.close()
+    listener.close()
 
 
 @test

@@ -3,9 +3,10 @@ ends: for reconnects.py and reconnect_times.py.
 
 The oracle: the content is equal and nothing else is left, both programs end with 0, both have reported a reconnect
 where both had agreed on a session, none has waited until a connection was silent, and what was sent again is
-bounded. The bound: of each connection that was lost, no more than it had carried, and no more than what waits for
-its ACK, which are the blocks in the receiver's socket (tcp_rmem) and one on either side of it. Counted are the
-bytes at the proxy, less the content and what connections themselves need.
+bounded. The bound: of each connection that was lost, no more than it had carried, and no more than can wait for an
+ACK that the sender has read: what the sockets on the way hold, to the proxy and from there (tcp_rmem, tcp_wmem), and
+the blocks that are begun or verified at either end. Counted are the bytes at the proxy, less the content and what
+connections themselves need. Where sockets may be large, as they are by default, only the first half says much.
 """
 import dataclasses
 import os
@@ -23,6 +24,7 @@ MIB = 1 << 20
 SILENCE = 15           # seconds, with the --timeout that is the default
 HANDSHAKE = 6000       # bytes from one side of a connection that are not content: TLS, terms, heartbeats
 WINDOW_BLOCKS = 2
+SPARSE_STEP, SPARSE_PIECE = 68 << 10, 4 << 10
 COUNT = "cut=1000000000000"  # a rule that does nothing
 PLAIN = ["--plain"]
 SOON = ["--durability=none"]  # no HEARTBEAT for want of a sync moves the offsets
@@ -37,6 +39,7 @@ class Scenario:
     pull: bool = False        # zsend listens
     source: str = ""          # "-" or "exec" instead of files
     sink: str = ""            # the same instead of a folder
+    sparse: bool = False      # 4 KiB of content and a hole of 64 KiB in turn
     limit: float = SILENCE - 3
 
     def sender(self):
@@ -56,6 +59,9 @@ SCENARIOS = {
     "big-pull": Scenario(PLAIN, PLAIN, (300 * MIB,), pull=True, limit=60),
     "pipe": Scenario([], [], (30 * MIB,), source="-", sink="-", limit=40),
     "pipe-plain": Scenario(PLAIN, PLAIN, (30 * MIB,), source="-", sink="-", limit=40),
+    "digest": Scenario(["--digest=/dev/null"], [], LARGE),
+    "sparse": Scenario(["--streams=4"], [], (600 * MIB,), sparse=True),
+    "exec-streams": Scenario(["--streams=4"], [], (20 * MIB,), source="exec", sink="exec"),
     "exec": Scenario([], [], (20 * MIB,), source="exec", sink="exec"),
     "streams": Scenario(["--streams=4"], [], (9 * MIB, 1, 12 * MIB + 5, 7 * MIB, 0, 20 * MIB)),
     "streams-plain": Scenario(PLAIN + ["--streams=4"], PLAIN, (9 * MIB, 1, 12 * MIB + 5, 7 * MIB, 0, 20 * MIB)),
@@ -111,9 +117,12 @@ def judge(o):
     return wrong
 
 
-def receive_buffer():
-    with open("/proc/sys/net/ipv4/tcp_rmem", encoding="ascii") as f:
-        return int(f.read().split()[2])
+def window():
+    sockets = 0
+    for name in ("tcp_rmem", "tcp_wmem"):
+        with open(f"/proc/sys/net/ipv4/{name}", encoding="ascii") as f:
+            sockets += 2 * int(f.read().split()[2])
+    return sockets + WINDOW_BLOCKS * MIB
 
 
 class Runs:
@@ -126,21 +135,24 @@ class Runs:
         made.end()
         with open(self.key, encoding="ascii") as f:
             self.key = f.read().strip()
-        self.window = receive_buffer() + WINDOW_BLOCKS * MIB
+        self.window = window()
         self.lock, self.sources = threading.Lock(), {}
         self.counting, self.counted = threading.Lock(), {}
 
-    def content(self, i, size):
+    def content(self, i, size, sparse=False):
         """The path and the content of a source, which is made once."""
         with self.lock:
-            if (i, size) not in self.sources:
-                path = f"{self.top}/{size}/f{i}"
+            if (i, size, sparse) not in self.sources:
+                path = f"{self.top}/{size}{'-sparse' * sparse}/f{i}"
                 os.makedirs(os.path.dirname(path), exist_ok=True)
-                data = os.urandom(size)
                 with open(path, "wb") as f:
-                    f.write(data)
-                self.sources[i, size] = path, data
-            return self.sources[i, size]
+                    for at in range(0, size, SPARSE_STEP if sparse else size or 1):
+                        f.seek(at)
+                        f.write(os.urandom(SPARSE_PIECE if sparse else size))
+                    f.truncate(size)
+                with open(path, "rb") as f:
+                    self.sources[i, size, sparse] = path, f.read()
+            return self.sources[i, size, sparse]
 
     def totals(self, name):
         """What a run without a fault carries, of each of the SIDES."""
@@ -169,7 +181,7 @@ class Runs:
         scenario = SCENARIOS[name]
         folder = tempfile.mkdtemp(dir=self.top, prefix="run.")
         os.mkdir(f"{folder}/dst")
-        files = [self.content(i, size) for i, size in enumerate(scenario.sizes)]
+        files = [self.content(i, size, scenario.sparse) for i, size in enumerate(scenario.sizes)]
         outcome = Outcome(size=sum(scenario.sizes), limit=scenario.limit, window=self.window)
         programs = {}
 

@@ -75,6 +75,8 @@ big/cut=36000000,on=0-7
 big-pull/cut=36000000,fin,on=0-7,from=listener
 pipe/cut=1700000,on=0-19
 pipe-plain/cut=1500000,fin,on=0-19
+sparse/cut=1500000,on=0 cut=2000000,on=2-5
+exec-streams/cut=3000000,on=0 slice=200,on=1-9
 exec/cut=3000000,on=0-3
 exec/cut=4000000,fin,on=0-3
 streams/cut=1500000,on=0
