@@ -124,7 +124,7 @@ void EntryReceiver::handle(const Frame& frame) {
 void EntryReceiver::on_streams(const Frame& frame) {
   if (entries_.last_id() > 0 || further_)
     unexpected_frame(frame.header, "after the first ENTRY or twice");
-  const uint16_t count = decode_streams(frame.body);
+  const uint16_t count = decode<Streams>(frame.body).count;
   if (agreed_.streams > 0 && count > agreed_.streams)
     throw Error(ExitStatus::Protocol, "peer wants more streams than were agreed");
   further_ = std::make_unique<FurtherConnections>(session_, count - 1U, console_);
@@ -132,7 +132,7 @@ void EntryReceiver::on_streams(const Frame& frame) {
     serve_lane(number, link, engines_.options(), entries_, session_, console_);
     return true;
   });
-  link_.queue(FrameType::Streams, 0, 0, encode_streams(count));
+  link_.queue(FrameType::Streams, 0, 0, encode(Streams{count}));
 }
 
 // --- entries
@@ -141,7 +141,7 @@ void EntryReceiver::on_entry(const Frame& frame) {
   const uint64_t id = frame.header.entry;
   if (id != entries_.last_id() + 1) protocol("an ENTRY with an id out of order");
   if (entries_.size() >= kMaxOpenEntries) protocol("more entries than may be open");
-  const EntryInfo info = decode_entry(frame.body);
+  const EntryInfo info = decode<EntryInfo>(frame.body);
   if (id > 1 && !agreed_.several) protocol("more entries than it announced");
   names_.check_requested(id, info);
   std::optional<EntryOutcome> outcome;
@@ -181,7 +181,7 @@ OpenEntries::Entry EntryReceiver::open_entry(uint64_t id, const EntryInfo& info,
 
 void EntryReceiver::on_hole(const Frame& frame) {
   const auto entry = entries_.find(frame.header);
-  const uint64_t length = decode_hole(frame.body);
+  const uint64_t length = decode<zx::Hole>(frame.body).length;
   if (!entry) return;
   entry->hole(frame.header.offset, length);
   hole_ = Hole{entry, frame.header.offset, length};
@@ -200,7 +200,7 @@ void EntryReceiver::make_hole() {
 
 void EntryReceiver::on_end(const Frame& frame) {
   const auto entry = entries_.find(frame.header);
-  const EntryEnd end = decode_entry_end(frame.body);
+  const EntryEnd end = decode<EntryEnd>(frame.body);
   if (!entry) return;
   entry->end(frame.header.offset, end);
   (void)entries_.settled(entry, /*damaged=*/false);
@@ -249,16 +249,16 @@ void EntryReceiver::settle(std::vector<EntryOutcome> outcomes) {
     const bool good = outcome.status == ExitStatus::Ok;
     results.push_back({outcome.id, 1, outcome.status, outcome.skipped, good ? "" : outcome.reason});
   }
-  for (size_t i = 0; i < results.size(); i += kMaxResults)
-    link_.queue(
-        FrameType::Results, 0, 0,
-        encode_results(std::span(results).subspan(i, std::min(kMaxResults, results.size() - i))));
+  for (size_t i = 0; i < results.size(); i += kMaxResults) {
+    const auto part = std::span(results).subspan(i, std::min(kMaxResults, results.size() - i));
+    link_.queue(FrameType::Results, 0, 0, encode(Results{{part.begin(), part.end()}}));
+  }
 }
 
 // --- the end
 
 void EntryReceiver::on_fin(const Frame& frame) {
-  Fin fin = decode_fin(frame.body);
+  Fin fin = decode<Fin>(frame.body);
   const uint64_t count = entries_.last_id();
   if (fin.entries != count)
     protocol("FIN for " + std::to_string(fin.entries) + " entries after " + std::to_string(count));
@@ -311,7 +311,7 @@ RunReport EntryReceiver::report() const {
 
 void EntryReceiver::on_bye(const Frame& frame) {
   if (!verdict_sent_) unexpected_frame(frame.header, "instead of more entries");
-  if (decode_bye(frame.body) != ledger_.status())
+  if (decode<Bye>(frame.body).status != ledger_.status())
     throw Error(ExitStatus::Protocol, "the sender ends with another status than this side");
   done_ = true;
 }

@@ -85,7 +85,7 @@ void IncomingLane::take_wanted(const FrameHeader& h, const OpenEntries::Entry& e
   console_.detail((number_ == 0 ? "" : "connection " + std::to_string(number_) + ": ") +
                   entry->describe() + ": the block at " + std::to_string(h.offset) +
                   " is not what was sent; asking for it again");
-  answer(FrameType::Retry, h, encode_retry(settled->length));
+  answer(FrameType::Retry, h, encode(Retry{settled->length}));
 }
 
 // The payload into the file. Returns the digest of what the file then holds; nothing when the entry
@@ -159,7 +159,7 @@ BlockDigest IncomingLane::read_digest(const FrameHeader& h) {
     unexpected_frame(frame.header, "before the DIGEST of the block before");
   if (frame.header.entry != h.entry || frame.header.offset != h.offset)
     throw Error(ExitStatus::Protocol, "peer sent a DIGEST without its DATA");
-  const BlockDigest digest = decode_block_digest(frame.body);
+  const BlockDigest digest = decode<BlockDigest>(frame.body);
   if (digest.length > h.length)
     throw Error(ExitStatus::Protocol, "peer sent a DIGEST longer than its DATA");
   return digest;
@@ -185,7 +185,7 @@ void serve_lane(uint16_t number, Link& link, const EngineOptions& options, OpenE
     } else if (frame->header.type == FrameType::Data) {
       lane.take(frame->header);
     } else if (frame->header.type == FrameType::Bye) {
-      (void)decode_bye(frame->body);
+      (void)decode<Bye>(frame->body);
       return;
     } else {
       unexpected_frame(frame->header, "on a further connection");

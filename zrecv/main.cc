@@ -60,7 +60,7 @@ Terms terms_of(const RecvOptions& options) {
   if (options.direct) terms.path = options.direct->path;
   terms.several = options.ssh_paths.size() > 1;
   terms.to_pipe = options.to_pipe();
-  if (terms.to_pipe) terms.max_block_bytes = std::min(terms.max_block_bytes, kStreamBlockBytes);
+  if (terms.to_pipe) terms.block_bytes = std::min(terms.block_bytes, kStreamBlockBytes);
   return terms;
 }
 

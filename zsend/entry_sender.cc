@@ -35,7 +35,7 @@ EntrySender::EntrySender(Session& session, SourceCursor& cursor, const EngineOpt
       queue_(streams - 1U) {
   if (streams == 1) return;
   further_ = std::make_unique<FurtherConnections>(session, streams - 1U, console);
-  link_.queue(FrameType::Streams, 0, 0, encode_streams(streams));
+  link_.queue(FrameType::Streams, 0, 0, encode(Streams{streams}));
 }
 
 void EntrySender::Entry::fail(ExitStatus status, const std::string& text) {
@@ -135,11 +135,11 @@ void EntrySender::handle(const Frame& frame) {
       if (auto delivered = lane_.take_answer(frame)) take_delivered(std::move(*delivered));
       return;
     case FrameType::Results:
-      return take_results(decode_results(frame.body));
+      return take_results(decode<Results>(frame.body).runs);
     case FrameType::Verdict:
       if (!fin_sent_ || !entries_.empty())
         unexpected_frame(frame.header, "before every entry had its result");
-      verdict_ = decode_verdict(frame.body);
+      verdict_ = decode<Verdict>(frame.body);
       return;
     default:
       unexpected_frame(frame.header, "while entries are sent");
@@ -347,7 +347,7 @@ void EntrySender::conclude() {
     throw Error(ExitStatus::Integrity, "the receiver committed something else than was sent");
   if (totals.entries > 0 && !verdict.durable && agreed_.durability != Durability::None)
     throw Error(ExitStatus::Protocol, "the receiver has committed, but not durable as agreed");
-  link_.queue(FrameType::Bye, 0, 0, encode_bye(verdict.status));
+  link_.queue(FrameType::Bye, 0, 0, encode(Bye{verdict.status}));
   // Until the receiver has closed its end: then it has heard. All is committed, whatever happens.
   const auto give_up = Clock::now() + kByeLimit;
   for (bool told = false; !told && Clock::now() < give_up;) {
@@ -358,7 +358,7 @@ void EntrySender::conclude() {
         (void)link_.read_if_any();
       }
     } catch (const Error& error) {
-      told = link_.ended() || !is_lost_connection(error) || !session_.try_again(give_up);
+      told = link_.ended() || !is_lost_connection(error) || !session_.recover_quietly(give_up);
     }
   }
 }

@@ -62,7 +62,7 @@ std::optional<Delivered> Lane::take_answer(const Frame& frame) {
   if (frame.header.type == FrameType::Retry) {
     // It will be answered after all that was sent before.
     under_way_.splice(under_way_.end(), under_way_, found);
-    send_again(*found, decode_retry(frame.body));
+    send_again(*found, decode<Retry>(frame.body).length);
     return std::nullopt;
   }
   Delivered delivered = deliver(*found, frame);
@@ -77,7 +77,7 @@ Delivered Lane::deliver(const UnderWay& u, const Frame& ack) const {
   Delivered out{u.block, sent.back(), false, u.read_error, u.resent};
   if (!ack.body.empty()) {
     // An earlier copy, whose ACK was lost with a connection.
-    out.kept = decode_block_digest(ack.body);
+    out.kept = decode<BlockDigest>(ack.body);
     if (std::ranges::find(sent, out.kept) == sent.end())
       throw Error(ExitStatus::Protocol, "peer keeps a copy of a block that was not sent");
   }
@@ -132,7 +132,7 @@ bool serve_lane(Link& link, Session& session, const EngineOptions& options, Cons
     const bool worn = link.sent_bytes() >= session.key_limit_bytes();
     const bool closed = queue.closed();
     if (lane.empty() && closed) {
-      link.send(FrameType::Bye, 0, 0, encode_bye(ExitStatus::Ok));
+      link.send(FrameType::Bye, 0, 0, encode(Bye{ExitStatus::Ok}));
       return true;
     }
     if (lane.empty() && worn) {

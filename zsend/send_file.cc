@@ -128,7 +128,7 @@ void EntrySender::send_hole(uint64_t id, Entry& entry, Extent hole) {
   if (length < hole.length) reading.note_cut(hole.offset + length);
   if (length == 0) return;
   entry.size += length;
-  link_.queue(FrameType::Hole, id, hole.offset, encode_hole(length));
+  link_.queue(FrameType::Hole, id, hole.offset, encode(Hole{length}));
   console_.add_bytes(length);
 }
 

@@ -51,7 +51,9 @@ class Link {
   /// A sign of life, with the count of what was taken.
   void send_heartbeat();
   /// The same when nothing was sent for the interval: to be called while a block comes slowly.
-  void heartbeat_if_due();
+  void heartbeat_if_due() {
+    if (Clock::now() - spoken_ >= heartbeat_) send_heartbeat();
+  }
 
   /// The next frame that is not a HEARTBEAT. Blocking. Throws Error{Protocol} for a malformed one,
   /// Error{class of the peer's ERROR, Origin::Peer}, Error{Network|Timeout}.
@@ -72,14 +74,14 @@ class Link {
   /// Tells the peer why this side gives up, as far as that is still possible, and waits a moment
   /// for the peer to have read it. Never throws.
   void send_error(ExitStatus status, const std::string& text) noexcept;
-  /// After a failed send: throws the peer's ERROR instead when one has arrived, else returns. A
-  /// peer that says why and closes is otherwise only seen as a reset.
+  /// After a failure: throws the peer's ERROR instead when one has arrived, else returns. A peer
+  /// that says why and closes is otherwise only seen as a reset.
   void look_for_peer_error();
 
   // The first connection of a session, whose messages survive it.
 
   /// From here on the counted messages (wire/frame.h) are counted, both ways, and kept.
-  void count_messages();
+  void count_messages() { replay_.emplace(); }
   /// Between two HEARTBEATs of a side that has nothing to say.
   void set_heartbeat(std::chrono::milliseconds interval) { heartbeat_ = interval; }
   /// Counted messages that were sent, and that the peer has not said it has taken.

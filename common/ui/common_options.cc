@@ -248,7 +248,7 @@ std::string make_key_file(const std::string& path) {
 
 Terms make_terms(const CommonOptions& options, const char* program) {
   Terms terms;
-  terms.max_block_bytes = options.block_bytes;
+  terms.block_bytes = options.block_bytes;
   terms.streams = options.streams;
   terms.durability = options.durability;
   terms.overwrite = options.overwrite;
