@@ -134,10 +134,9 @@ int PipeOutput::process_fd() const {
   return command_ ? command_->process_fd() : -1;
 }
 
-std::optional<Error> PipeOutput::command_failure() {
+void PipeOutput::check_command() {
   const std::string words = command_ ? command_->failure() : "";
-  if (words.empty()) return std::nullopt;
-  return Error(ExitStatus::CommandFailed, describe() + " " + words);
+  if (!words.empty()) throw Error(ExitStatus::CommandFailed, describe() + " " + words);
 }
 
 void PipeOutput::finish() {

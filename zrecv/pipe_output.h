@@ -39,8 +39,8 @@ class PipeOutput {
   Error failed(int error);
   /// Readable when the command has ended; -1 without one.
   int process_fd() const;
-  /// When the command has ended, and not with 0: the error for it.
-  std::optional<Error> command_failure();
+  /// Throws Error{CommandFailed} when the command has ended, and not with 0.
+  void check_command();
   /// All has been handed over. Waits for the command, as long as that takes; looks for a stop.
   /// Throws Error{CommandFailed} when it fails or has not taken everything, Error{FileIo|NoSpace}
   /// when a file says so only now.

@@ -63,7 +63,7 @@ class PipeSink final : public Sink {
   void stop();
   void run();
   bool idle_until_work();
-  std::optional<Error> hand_over_some();
+  void hand_over_some();
   void await_handed(uint64_t size);
   bool has_room_locked(uint64_t end) const;
   bool let_in_behind_gap(uint64_t end);
@@ -72,7 +72,6 @@ class PipeSink final : public Sink {
   PipeOutput& output_;
   const bool verify_first_;
   WakeFd& event_;
-  bool file_digest_ = false;  // the session has them
   std::optional<Spool> spool_;
   std::string spool_place_;       // a directory, quoted; empty for memory
   std::optional<Hasher> hasher_;  // both where the session has file digests

@@ -73,11 +73,6 @@ void PipeSource::stop() noexcept {
   if (command_) command_->end();
 }
 
-void PipeSource::forget() {
-  window_.reset();
-  if (spool_) spool_->release_to(spool_->end());
-}
-
 std::optional<SourceFile> standard_input_file(const std::string& name) {
   struct stat st {};
   // A file of /proc says that it is empty; an empty one is as well sent as a pipe.

@@ -60,8 +60,6 @@ class PipeSource {
   const Command* command() const { return command_ ? &*command_ : nullptr; }
   /// Takes nothing more and ends the command. Blocking, up to some seconds.
   void stop() noexcept;
-  /// Gives the window up: nothing of it will be sent any more.
-  void forget();
 
  private:
   const Label label_;
