@@ -25,6 +25,8 @@ struct Block {
   uint32_t length = 0;
   uint16_t attempt = 0;                // connections that were lost with it
   std::vector<BlockDigest> sent = {};  // what was sent as its content; the last one counts
+  int read_error = 0;                  // errno; what was read before it counts
+  int resent = 0;                      // how often the receiver asked for it again
   // Where its content is: in a file, or in memory.
   std::shared_ptr<const SourceFile> file = {};
   SourceFacts facts = {};

@@ -19,7 +19,7 @@ void OutgoingEntry::fail_to_read(int error) {
 }
 
 void OutgoingEntry::take(const Delivered& d) {
-  retransmitted_blocks += d.resent;
+  retransmitted_blocks += static_cast<uint64_t>(d.block.resent);
   if (!reading) return;  // a small one, whose content cannot have changed
   const uint64_t offset = d.block.offset;
   reading->unacknowledged.erase(offset);
@@ -29,7 +29,7 @@ void OutgoingEntry::take(const Delivered& d) {
   }
   // The flat digest was of other bytes; it cannot be mended without reading all of them again.
   if (d.changed) reading->flat.reset();
-  fail_to_read(d.read_error);
+  fail_to_read(d.block.read_error);
   if (d.kept.length < d.block.length) reading->note_cut(offset + d.kept.length);
   if (reading->pipe != nullptr)
     reading->pipe->release_to(reading->unacknowledged.empty() ? bytes
