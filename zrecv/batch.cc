@@ -67,10 +67,6 @@ Committer::Committer(Durability durability, WakeFd& event)
       event_(event),
       thread_([this] { run(); }) {}
 
-Committer::~Committer() {
-  stop();
-}
-
 void Committer::stop() noexcept {
   ending_ = true;
   {
@@ -86,14 +82,12 @@ void Committer::add(Verified entry) {
   Item item{std::move(entry)};
   const uint64_t size = item.entry.outcome.bytes;
   const bool small = size < kSmallBytes && item.entry.sink->directory() != nullptr;
-  std::unique_lock lock(mutex_);
-  const bool full = small && waiting_.small_open >= (sync_ ? kSmallOpen : 0);
-  if (full && durability_ != Durability::File) {
-    lock.unlock();
-    attempt(item.entry, [&] { item.entry.sink->close(); });
-    item.open = false;
-    lock.lock();
+  if (small && durability_ != Durability::File) {
+    const std::lock_guard lock(mutex_);
+    item.open = waiting_.small_open < (sync_ ? kSmallOpen : 0);
   }
+  if (!item.open) attempt(item.entry, [&] { item.entry.sink->close(); });
+  const std::lock_guard lock(mutex_);
   if (waiting_.items.empty()) waiting_.begun = std::chrono::steady_clock::now();
   waiting_.bytes += size;
   if (item.open) ++(small ? waiting_.small_open : waiting_.large);
@@ -187,7 +181,8 @@ void Committer::commit(Batch& batch) {
   for (Item& item : batch.items)
     attempt(item.entry, [&] { item.entry.sink->publish(item.entry.outcome.bytes); });
   if (sync_) sync_directories(batch);
-  for (Item& item : batch.items) deliver(std::move(item.entry.outcome));
+  const std::lock_guard lock(mutex_);
+  for (Item& item : batch.items) done_.push_back(std::move(item.entry.outcome));
 }
 
 void Committer::sync_files(Batch& batch) {
@@ -212,11 +207,6 @@ void Committer::sync_directories(Batch& batch) {
   for (Item& item : batch.items)
     if (const HeldDir* dir = item.entry.sink->directory())
       attempt(item.entry, [&] { once.run(dir, [&] { dir->sync(); }); });
-}
-
-void Committer::deliver(EntryOutcome outcome) {
-  const std::lock_guard lock(mutex_);
-  done_.push_back(std::move(outcome));
 }
 
 }  // namespace zx

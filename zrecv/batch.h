@@ -35,7 +35,7 @@ class Committer {
   Committer(Durability durability, WakeFd& event);
   /// Ends the thread. What waits for its commit is dropped; a batch whose first name has appeared
   /// is brought to its end before.
-  ~Committer();
+  ~Committer() { stop(); }
   Committer(const Committer&) = delete;
   Committer& operator=(const Committer&) = delete;
 
@@ -75,7 +75,6 @@ class Committer {
   void commit(Batch& batch);
   void sync_files(Batch& batch);
   void sync_directories(Batch& batch);
-  void deliver(EntryOutcome outcome);
 
   const Durability durability_;
   const bool sync_;

@@ -288,10 +288,6 @@ void EntryReceiver::go_on_to_verdict() {
                              totals.retransmitted_blocks, path_, figures_}));
 }
 
-bool EntryReceiver::durable() const {
-  return ledger_.totals().entries > 0 && agreed_.durability != Durability::None;
-}
-
 void EntryReceiver::on_bye(const Frame& frame) {
   if (!verdict_sent_) unexpected_frame(frame.header, "instead of more entries");
   if (decode_bye(frame.body) != ledger_.status())

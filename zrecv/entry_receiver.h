@@ -58,7 +58,9 @@ class EntryReceiver {
   void record(const EntryOutcome& outcome);
   void settle(std::vector<EntryOutcome> outcomes);
   void go_on_to_verdict();
-  bool durable() const;
+  bool durable() const {
+    return ledger_.totals().entries > 0 && agreed_.durability != Durability::None;
+  }
 
   Session& session_;
   Link& link_;

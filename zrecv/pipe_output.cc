@@ -42,10 +42,6 @@ PipeOutput::PipeOutput(std::optional<std::string> command) : command_text_(std::
   find_kind();
 }
 
-std::string PipeOutput::describe() const {
-  return command_text_ ? "the --exec command" : "standard output";
-}
-
 std::string PipeOutput::path() const {
   switch (kind_) {
     case Kind::Pipe:
@@ -62,10 +58,6 @@ void PipeOutput::start() {
   if (!command_text_) return;
   command_ = std::make_unique<Command>(*command_text_, Command::Use::Consumer, kKeyVariable);
   find_kind();
-}
-
-int PipeOutput::fd() const {
-  return command_ ? command_->fd() : STDOUT_FILENO;
 }
 
 void PipeOutput::find_kind() {
@@ -130,10 +122,6 @@ Error PipeOutput::failed(int error) {
   return {ExitStatus::CommandFailed, describe() + " " + words};
 }
 
-int PipeOutput::process_fd() const {
-  return command_ ? command_->process_fd() : -1;
-}
-
 void PipeOutput::check_command() {
   const std::string words = command_ ? command_->failure() : "";
   if (!words.empty()) throw Error(ExitStatus::CommandFailed, describe() + " " + words);
@@ -157,10 +145,6 @@ void PipeOutput::finish() {
   std::string words = command_->wait();
   if (words.empty() && unread(left) > 0) words = "ended before it had taken everything";
   if (!words.empty()) throw Error(ExitStatus::CommandFailed, describe() + " " + words);
-}
-
-void PipeOutput::abandon() noexcept {
-  if (command_) command_->end();
 }
 
 }  // namespace zx

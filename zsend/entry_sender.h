@@ -58,7 +58,7 @@ class EntrySender {
   bool send_more_of_pipe(OutgoingEntry& entry);
   void send_block(OutgoingEntry& entry, uint32_t length);
   void send_hole(OutgoingEntry& entry, Extent hole);
-  static int pipe_event(const OutgoingEntry& entry, std::chrono::milliseconds* limit);
+  static int pipe_event(OutgoingEntry& entry, std::chrono::milliseconds* limit);
   void start_reading(OutgoingEntry& entry, std::unique_ptr<Reading> reading);
   void end_complete();
   void send_end(OutgoingEntry& entry);

@@ -39,10 +39,6 @@ PipeSource::PipeSource(Label label) : label_(std::move(label)) {
 PipeSource::PipeSource(Label label, std::string command)
     : label_(std::move(label)), command_text_(std::move(command)) {}
 
-std::string PipeSource::describe() const {
-  return command_text_.empty() ? "standard input" : "the --exec command";
-}
-
 void PipeSource::start() {
   spool_.emplace(Spool::in_memory());
   window_ = std::make_shared<const SourceFile>(duplicate(spool_->fd(), "a window in memory"),

@@ -79,8 +79,8 @@ bool EntrySender::send_more_of_pipe(OutgoingEntry& entry) {
 }
 
 // What to wait for, and how long at most.
-int EntrySender::pipe_event(const OutgoingEntry& entry, std::chrono::milliseconds* limit) {
-  const PipeSource& pipe = *entry.reading->pipe;
+int EntrySender::pipe_event(OutgoingEntry& entry, std::chrono::milliseconds* limit) {
+  PipeSource& pipe = *entry.reading->pipe;
   if (pipe.ended()) return pipe.command() != nullptr ? pipe.command()->process_fd() : -1;
   if (pipe.end() > entry.bytes)
     *limit = std::clamp(kGather - since(entry.reading->first_waiting), std::chrono::milliseconds(1),
