@@ -62,10 +62,7 @@ void sync_file_system(const HeldDir& dir) {
 }  // namespace
 
 Committer::Committer(Durability durability, WakeFd& event)
-    : durability_(durability),
-      sync_(durability != Durability::None),
-      event_(event),
-      thread_([this] { run(); }) {}
+    : durability_(durability), event_(event), thread_([this] { run(); }) {}
 
 void Committer::stop() noexcept {
   ending_ = true;
@@ -84,7 +81,7 @@ void Committer::add(Verified entry) {
   const bool small = size < kSmallBytes && item.entry.sink->directory() != nullptr;
   if (small && durability_ != Durability::File) {
     const std::lock_guard lock(mutex_);
-    item.open = waiting_.small_open < (sync_ ? kSmallOpen : 0);
+    item.open = waiting_.small_open < (durability_ == Durability::None ? 0 : kSmallOpen);
   }
   if (!item.open) attempt(item.entry, [&] { item.entry.sink->close(); });
   const std::lock_guard lock(mutex_);
@@ -100,11 +97,6 @@ bool Committer::is_due_locked() const {
          (flush_ || durability_ == Durability::File || waiting_.items.size() >= kBatchEntries ||
           waiting_.bytes >= kBatchBytes || waiting_.large >= kLargeOpen ||
           std::chrono::steady_clock::now() - waiting_.begun >= kBatchAge);
-}
-
-bool Committer::is_behind() const {
-  const std::lock_guard lock(mutex_);
-  return is_behind_locked();
 }
 
 bool Committer::is_behind_locked() const {
@@ -173,14 +165,14 @@ void Committer::run() {
 
 void Committer::commit(Batch& batch) {
   // Every file before any name: nothing was promised yet when a sync fails.
-  if (sync_) sync_files(batch);
+  if (durability_ != Durability::None) sync_files(batch);
   for (Item& item : batch.items) attempt(item.entry, [&] { item.entry.sink->close(); });
   // The last moment for a stop signal: from the first name on the batch is brought to its end. Only
   // a pipe, which waits for its reader or its command without limit, goes on looking.
   check_stop();
   for (Item& item : batch.items)
     attempt(item.entry, [&] { item.entry.sink->publish(item.entry.outcome.bytes); });
-  if (sync_) sync_directories(batch);
+  if (durability_ != Durability::None) sync_directories(batch);
   const std::lock_guard lock(mutex_);
   for (Item& item : batch.items) done_.push_back(std::move(item.entry.outcome));
 }

@@ -44,7 +44,10 @@ class Committer {
   /// A verified entry with its sink.
   void add(Verified entry);
   /// Whether two batches wait: then no more should come before await_room().
-  bool is_behind() const;
+  bool is_behind() const {
+    const std::lock_guard lock(mutex_);
+    return is_behind_locked();
+  }
   /// Blocking, looks for a stop signal.
   void await_room() const;
   /// Commits what waits, whatever its size.
@@ -77,7 +80,6 @@ class Committer {
   void sync_directories(Batch& batch);
 
   const Durability durability_;
-  const bool sync_;
   WakeFd& event_;
   std::atomic<bool> ending_{false};
 

@@ -189,11 +189,8 @@ void EntryReceiver::on_hole(const Frame& frame) {
 
 // Zeros have to be written, or hashed: when the connection is lost meanwhile it begins anew.
 void EntryReceiver::make_hole() {
-  const auto make = [&] { hole_->entry->zero(hole_->offset, hole_->length); };
-  if (hole_->length > kLongHashBytes)
-    link_.with_heartbeats(make);
-  else
-    make();
+  link_.with_heartbeats_if(hole_->length > kLongHashBytes,
+                           [&] { hole_->entry->zero(hole_->offset, hole_->length); });
   (void)entries_.settled(hole_->entry, /*damaged=*/false);
   hole_.reset();
 }
@@ -211,12 +208,10 @@ void EntryReceiver::conclude_ready() {
   while (!committer_.is_behind()) {
     const auto entry = entries_.next_ready();
     if (!entry) return;
-    const auto conclude = [&] { entry->conclude(lane_.buffer()); };
     // The digest of the whole may have to be made again, or to wait for who reads it.
-    if (agreed_.file_digest && (entry->is_pipe() || entry->info().size > kLongHashBytes))
-      link_.with_heartbeats(conclude);
-    else
-      conclude();
+    const bool is_long =
+        agreed_.file_digest && (entry->is_pipe() || entry->info().size > kLongHashBytes);
+    link_.with_heartbeats_if(is_long, [&] { entry->conclude(lane_.buffer()); });
     // Every connection makes the same choice for an entry: that of the first one is in the report.
     if (const auto facts = entry->facts(); facts && further_) (void)engines_.pick(*facts);
     Verified verified = entry->take();

@@ -73,11 +73,6 @@ std::optional<SinkFacts> IncomingEntry::open(const RecvEngines& engines) {
   return facts_;
 }
 
-std::optional<SinkFacts> IncomingEntry::facts() const {
-  const std::lock_guard lock(mutex_);
-  return facts_;
-}
-
 bool IncomingEntry::open_locked() {
   if (open_) return true;
   try {

@@ -74,7 +74,10 @@ class IncomingEntry {
   Digest digest_of_range(uint64_t offset, uint64_t length, PageBuffer& buffer);
   int fd() const { return sink_->fd(); }
   /// What open() has found out.
-  std::optional<SinkFacts> facts() const;
+  std::optional<SinkFacts> facts() const {
+    const std::lock_guard lock(mutex_);
+    return facts_;
+  }
   /// Failed, or complete: to be concluded.
   bool ready();
   /// Its sink can fail by itself.

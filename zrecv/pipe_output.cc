@@ -43,14 +43,8 @@ PipeOutput::PipeOutput(std::optional<std::string> command) : command_text_(std::
 }
 
 std::string PipeOutput::path() const {
-  switch (kind_) {
-    case Kind::Pipe:
-      return describe() + " is a pipe: it gets the pages themselves (splice)";
-    case Kind::File:
-      return describe() + " is a file: sendfile";
-    case Kind::Other:
-      break;
-  }
+  if (kind_ == Kind::Pipe) return describe() + " is a pipe: it gets the pages themselves (splice)";
+  if (kind_ == Kind::File) return describe() + " is a file: sendfile";
   return describe() + " is neither a pipe nor a file: through a buffer (readwrite)";
 }
 
@@ -71,18 +65,12 @@ void PipeOutput::find_kind() {
 ssize_t PipeOutput::hand_over(int file, uint64_t offset, size_t bytes) {
   off_t at = to_off(offset);
   ssize_t n = 0;
-  switch (kind_) {
-    case Kind::Pipe:
-      n = retry_eintr([&] {
-        return splice(file, &at, fd(), nullptr, bytes, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-      });
-      break;
-    case Kind::File:
-      n = retry_eintr([&] { return sendfile(fd(), file, &at, bytes); });
-      break;
-    case Kind::Other:
-      return copy(file, offset, bytes);
-  }
+  if (kind_ == Kind::Other) return copy(file, offset, bytes);
+  if (kind_ == Kind::Pipe)
+    n = retry_eintr(
+        [&] { return splice(file, &at, fd(), nullptr, bytes, SPLICE_F_MOVE | SPLICE_F_NONBLOCK); });
+  else
+    n = retry_eintr([&] { return sendfile(fd(), file, &at, bytes); });
   if (n > 0) return n;
   if (n == 0) return -EIO;  // the file is shorter than what was verified of it
   if (errno == EAGAIN) return 0;

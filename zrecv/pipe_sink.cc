@@ -35,11 +35,6 @@ constexpr uint64_t kReleaseBytes = 2 << 20;
 // With --verify-first: so much is held in memory rather than on a disk.
 constexpr uint64_t kSmallBytes = 16 << 20;
 
-std::string spool_directory() {
-  const char* chosen = getenv("TMPDIR");
-  return chosen != nullptr && *chosen != '\0' ? chosen : "/var/tmp";
-}
-
 }  // namespace
 
 PipeSink::PipeSink(const EntryInfo& info, PipeOutput& output, bool verify_first, WakeFd& event)
@@ -71,7 +66,7 @@ void PipeSink::open() {
   // At once, so that holes at the end are there to be read: they are not written.
   if (!info_.open_ended) finish(info_.size);
   output_.start();
-  start();
+  thread_ = std::thread([this] { run(); });
 }
 
 // On a disk when it may be large, and in memory where no disk will have it.
@@ -80,7 +75,8 @@ void PipeSink::hold_back() {
     spool_ = Spool::in_memory();
     return;
   }
-  const std::string directory = spool_directory();
+  const char* chosen = getenv("TMPDIR");
+  const std::string directory = chosen != nullptr && *chosen != '\0' ? chosen : "/var/tmp";
   try {
     spool_ = Spool::on_disk(directory);
   } catch (const Error& error) {
@@ -110,17 +106,8 @@ void PipeSink::verified(uint64_t end) {
   work_.set();
 }
 
-std::optional<Error> PipeSink::failure() const {
-  const std::lock_guard lock(mutex_);
-  return failure_;
-}
-
 bool PipeSink::has_room(uint64_t end) const {
   const std::lock_guard lock(mutex_);
-  return has_room_locked(end);
-}
-
-bool PipeSink::has_room_locked(uint64_t end) const {
   return failure_ || end <= handed_ + window_;
 }
 
@@ -142,7 +129,7 @@ void PipeSink::await_room(uint64_t end, const std::function<bool()>& owed,
   for (;;) {
     const bool gap = owed();  // not under the lock: who answers tells this sink of blocks
     std::unique_lock lock(mutex_);
-    if (has_room_locked(end) || (gap && let_in_behind_gap(end))) return;
+    if (failure_ || end <= handed_ + window_ || (gap && let_in_behind_gap(end))) return;
     wait_a_moment(moved_, lock);
     const auto now = Clock::now();
     if (handed_ + verified_ != seen || handed_ < verified_) last_move = now;
@@ -170,7 +157,7 @@ void PipeSink::publish(uint64_t size) {
   if (verify_first_) {
     output_.start();
     verified(size);
-    start();
+    thread_ = std::thread([this] { run(); });
   }
   await_handed(size);
   if (const auto error = failure()) throw Error(*error);
@@ -180,10 +167,6 @@ void PipeSink::publish(uint64_t size) {
 }
 
 // --- the thread
-
-void PipeSink::start() {
-  thread_ = std::thread([this] { run(); });
-}
 
 void PipeSink::stop() {
   {

@@ -51,8 +51,14 @@ class BlockQueue {
   void drop(uint64_t entry);
   /// No more blocks will be offered.
   void close();
-  bool closed() const;
-  bool empty() const;
+  bool closed() const {
+    const std::lock_guard lock(mutex_);
+    return closed_;
+  }
+  bool empty() const {
+    const std::lock_guard lock(mutex_);
+    return blocks_.empty();
+  }
   /// Readable while take() has something to give, or the queue is closed.
   int event_fd() const { return event_.fd(); }
 

@@ -73,7 +73,9 @@ void EntrySender::step() {
   }
   if (lane_.has_room()) {
     if (send_returned()) return;
-    if (current_ == nullptr && may_begin()) return begin_next();
+    if (current_ == nullptr && !all_begun_ && reading_.size() < kMostReading &&
+        entries_.size() < kMaxUncommitted)
+      return begin_next();
     if (current_ != nullptr && (current_->reading->pipe != nullptr ? send_more_of_pipe(*current_)
                                                                    : send_more_of_file(*current_)))
       return;
@@ -85,11 +87,14 @@ void EntrySender::step() {
 
 // True when something has come.
 bool EntrySender::serve() {
-  bool any = false;
-  for (const Delivered& delivered : delivered_elsewhere()) {
-    take_delivered(delivered);
-    any = true;
+  if (further_) further_->check();
+  std::vector<Delivered> elsewhere;
+  {
+    const std::lock_guard lock(mutex_);
+    elsewhere.swap(delivered_);
   }
+  for (const Delivered& delivered : elsewhere) take_delivered(delivered);
+  bool any = !elsewhere.empty();
   while (const auto frame = link_.read_if_any()) {
     handle(*frame);
     any = true;
@@ -97,21 +102,13 @@ bool EntrySender::serve() {
   return any;
 }
 
-// Throws the first failure of a further connection.
-std::vector<Delivered> EntrySender::delivered_elsewhere() {
-  if (further_) further_->check();
-  const std::lock_guard lock(mutex_);
-  return std::exchange(delivered_, {});
-}
-
 void EntrySender::wait() {
   link_.flush();
-  const int lanes = further_ ? further_->event_fd() : -1;
   int other = -1;
   auto limit = session_.heartbeat();
   if (current_ != nullptr && current_->reading->pipe != nullptr)
     other = pipe_event(*current_, &limit);
-  link_.wait(limit, lanes, other);
+  link_.wait(limit, further_ ? further_->event_fd() : -1, other);
 }
 
 // --- what the receiver says
@@ -208,10 +205,6 @@ void EntrySender::feed_hole(Reading& reading, uint64_t end) {
     check_stop();
     link_.heartbeat_if_due();
   }
-}
-
-bool EntrySender::may_begin() const {
-  return !all_begun_ && reading_.size() < kMostReading && entries_.size() < kMaxUncommitted;
 }
 
 void EntrySender::begin_next() {

@@ -41,7 +41,6 @@ class EntrySender {
   void step();
   void recover(const Error& lost);
   bool serve();
-  std::vector<Delivered> delivered_elsewhere();
   void handle(const Frame& frame);
   void take_delivered(const Delivered& delivered);
   void settle(uint64_t id, const Result& result);
@@ -49,7 +48,6 @@ class EntrySender {
   bool send_returned();
   void send_on_first(Block block);
   void feed_hole(Reading& reading, uint64_t end);
-  bool may_begin() const;
   void begin_next();
   void begin_file(OutgoingEntry& entry, const std::string& name, SourceFile file);
   bool send_small(OutgoingEntry& entry, const SourceFile& file);

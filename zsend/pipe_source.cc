@@ -2,7 +2,6 @@
 #include "zsend/pipe_source.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,11 +18,6 @@ UniqueFd duplicate(int fd, const std::string& what) {
   UniqueFd copy(fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
   if (!copy.valid()) throw_errno(ExitStatus::FileIo, what + ": duplicate", errno);
   return copy;
-}
-
-bool has_something(int fd) {
-  pollfd look{fd, POLLIN, 0};
-  return poll(&look, 1, 0) > 0;
 }
 
 }  // namespace
@@ -54,7 +48,7 @@ void PipeSource::start() {
 }
 
 bool PipeSource::take(size_t bytes) {
-  if (ended_ || full() || !has_something(input_)) return false;
+  if (ended_ || full() || !wait_any({{input_}}, Clock::now())) return false;
   const uint64_t room = kMaxUnacknowledgedBytes - (end() - begin());
   const ssize_t n =
       spool_->append_from(input_, static_cast<size_t>(std::min<uint64_t>(bytes, room)));

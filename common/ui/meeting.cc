@@ -2,6 +2,7 @@
 #include "common/ui/meeting.h"
 
 #include "common/base/defer.h"
+#include "common/base/quote.h"
 
 namespace zx {
 namespace {
@@ -37,13 +38,17 @@ std::unique_ptr<Session> answer(Role role, const Terms& terms, Console& console)
 
 std::unique_ptr<Session> meet_directly(const CommonOptions& options,
                                        const std::optional<DirectEndpoint>& remote, Role role,
-                                       const Terms& terms, const PasteCommandFn& paste_command,
-                                       Console& console) {
+                                       const Terms& terms, Console& console) {
   std::string one_time_key;
   const Defer wiper([&] { wipe(one_time_key); });
   const char* program = role == Role::Sender ? "zsend" : "zrecv";
   const Security security = make_security(options, remote, program, &one_time_key);
-  if (options.listen) console.invite({options.listen->host, one_time_key, paste_command});
+  // The command to paste on the other machine.
+  const auto command = [&options, role](uint16_t port) {
+    const std::string here = shell_word("zs://" + to_text({host_to_paste(*options.listen), port}));
+    return role == Role::Sender ? "zrecv " + here + " ." : "zsend FILE " + here;
+  };
+  if (options.listen) console.invite({options.listen->host, one_time_key, command});
   Rendezvous rendezvous;
   if (remote) rendezvous.connect_to = remote->address;
   rendezvous.listen_on = options.listen;
@@ -100,12 +105,10 @@ Security make_security(const CommonOptions& options, const std::optional<DirectE
 }
 
 std::unique_ptr<Session> meet_peer(const CommonOptions& options, const Remote& remote, Role role,
-                                   const Terms& terms, const PasteCommandFn& paste_command,
-                                   Console& console) {
+                                   const Terms& terms, Console& console) {
   auto session = options.started_by_ssh ? answer(role, terms, console)
-                 : remote.ssh
-                     ? meet_by_ssh(options, remote, role, terms, console)
-                     : meet_directly(options, remote.direct, role, terms, paste_command, console);
+                 : remote.ssh           ? meet_by_ssh(options, remote, role, terms, console)
+                              : meet_directly(options, remote.direct, role, terms, console);
   console.connected(session->link().channel(), session->agreed().peer_build);
   return session;
 }
