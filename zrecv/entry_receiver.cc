@@ -49,7 +49,9 @@ RunReport EntryReceiver::run() {
         recover(error);
       }
     }
-    return report();
+    RunReport report{Role::Receiver, path_, fin_->path, fin_->figures, figures_, durable()};
+    report.count(link_, further_.get());
+    return report;
   } catch (...) {
     // What has its name by now counts, and is told; nothing else will get one.
     committer_.stop();
@@ -144,38 +146,36 @@ void EntryReceiver::on_entry(const Frame& frame) {
   const EntryInfo info = decode<EntryInfo>(frame.body);
   if (id > 1 && !agreed_.several) protocol("more entries than it announced");
   names_.check_requested(id, info);
-  std::optional<EntryOutcome> outcome;
-  entries_.announce(open_entry(id, info, &outcome));
-  if (outcome) return settle({std::move(*outcome)});
+  EntryOutcome outcome;
+  outcome.id = id;
+  const auto entry = open_entry(info, &outcome);
+  entries_.announce(entry);
+  if (!entry) return settle({std::move(outcome)});
   if (info.open_ended && info.size == 0)
     console_.no_total();
   else
     console_.add_total(info.size);
 }
 
-// Null, and *outcome is set, when nothing of it is to be received: it fails or is skipped.
-OpenEntries::Entry EntryReceiver::open_entry(uint64_t id, const EntryInfo& info,
-                                             std::optional<EntryOutcome>* outcome) {
+// Null when nothing of it is to be received: the outcome says why it fails or is skipped.
+OpenEntries::Entry EntryReceiver::open_entry(const EntryInfo& info, EntryOutcome* outcome) {
   auto sink = destination_.sink_for(info, event_);
-  EntryOutcome done;
-  done.id = id;
-  done.name = sink->name();
+  outcome->name = sink->name();
   try {
     if (!names_.take(sink->name()))
       throw Error(ExitStatus::Refused, sink->describe() + ": a second entry of this name");
     if (sink->look(agreed_)) {
       const auto order = further_ && !info.open_ended ? BlockOrder::Any : BlockOrder::InTurn;
-      return std::make_shared<IncomingEntry>(id, info, std::move(sink), agreed_, order);
+      return std::make_shared<IncomingEntry>(outcome->id, info, std::move(sink), agreed_, order);
     }
-    done.bytes = info.size;
-    done.skipped = true;
-    done.reason = "--overwrite leaves the existing file as it is";
+    outcome->bytes = info.size;
+    outcome->skipped = true;
+    outcome->reason = "--overwrite leaves the existing file as it is";
   } catch (const Error& error) {
     // A fault of this file only: its outcome, not the end of the session (base/error.h).
-    done.status = error.status();
-    done.reason = error.what();
+    outcome->status = error.status();
+    outcome->reason = error.what();
   }
-  *outcome = std::move(done);
   return nullptr;
 }
 
@@ -189,11 +189,8 @@ void EntryReceiver::on_hole(const Frame& frame) {
 
 // Zeros have to be written, or hashed: when the connection is lost meanwhile it begins anew.
 void EntryReceiver::make_hole() {
-  const auto make = [&] { hole_->entry->zero(hole_->offset, hole_->length); };
-  if (hole_->length > kLongHashBytes)
-    link_.with_heartbeats(make);
-  else
-    make();
+  link_.with_heartbeats_if(hole_->length > kLongHashBytes,
+                           [&] { hole_->entry->zero(hole_->offset, hole_->length); });
   (void)entries_.settled(hole_->entry, /*damaged=*/false);
   hole_.reset();
 }
@@ -211,12 +208,10 @@ void EntryReceiver::conclude_ready() {
   while (!committer_.is_behind()) {
     const auto entry = entries_.next_ready();
     if (!entry) return;
-    const auto conclude = [&] { entry->conclude(lane_.buffer()); };
     // The digest of the whole may have to be made again, or to wait for who reads it.
-    if (agreed_.file_digest && (entry->is_pipe() || entry->info().size > kLongHashBytes))
-      link_.with_heartbeats(conclude);
-    else
-      conclude();
+    const bool is_long =
+        agreed_.file_digest && (entry->is_pipe() || entry->info().size > kLongHashBytes);
+    link_.with_heartbeats_if(is_long, [&] { entry->conclude(lane_.buffer()); });
     // Every connection makes the same choice for an entry: that of the first one is in the report.
     if (const auto facts = entry->facts(); facts && further_) (void)engines_.pick(*facts);
     Verified verified = entry->take();
@@ -286,27 +281,6 @@ void EntryReceiver::go_on_to_verdict() {
   link_.queue(FrameType::Verdict, 0, 0,
               encode(Verdict{ledger_.status(), durable(), totals.entries, totals.bytes, totals.root,
                              totals.retransmitted_blocks, path_, figures_}));
-}
-
-bool EntryReceiver::durable() const {
-  return ledger_.totals().entries > 0 && agreed_.durability != Durability::None;
-}
-
-RunReport EntryReceiver::report() const {
-  RunReport out{.role = Role::Receiver,
-                .mine = path_,
-                .peers = fin_->path,
-                .sender = fin_->figures,
-                .receiver = figures_,
-                .tcp = link_.tcp_figures(),
-                .frame_bytes = link_.received_bytes(),
-                .durable = durable()};
-  if (further_) {
-    out.further = further_->opened();
-    out.lost = further_->lost();
-    out.tcp.add(further_->tcp_figures());
-  }
-  return out;
 }
 
 void EntryReceiver::on_bye(const Frame& frame) {

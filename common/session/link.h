@@ -70,6 +70,10 @@ class Link {
   /// sync for a dead connection. Rethrows what work() throws. When the connection is lost, work()
   /// that calls check_stop() ends by it, and what does not is waited for.
   void with_heartbeats(const std::function<void()>& work);
+  /// The same when it takes long; else just work().
+  void with_heartbeats_if(bool is_long, const std::function<void()>& work) {
+    is_long ? with_heartbeats(work) : work();
+  }
 
   /// Tells the peer why this side gives up, as far as that is still possible, and waits a moment
   /// for the peer to have read it. Never throws.

@@ -2,6 +2,7 @@
 #include "common/ui/meeting.h"
 
 #include "common/base/defer.h"
+#include "common/base/quote.h"
 
 namespace zx {
 namespace {
@@ -19,14 +20,19 @@ Security basic_security(const CommonOptions& options) {
 
 std::unique_ptr<Session> meet_directly(const CommonOptions& options,
                                        const std::optional<DirectEndpoint>& remote, Side& side,
-                                       const Terms& terms, const PasteCommandFn& paste_command,
-                                       Console& console) {
+                                       const Terms& terms, Console& console) {
   std::string one_time_key;
   const Defer wiper([&] { wipe(one_time_key); });
   const char* program = side.role == Role::Sender ? "zsend" : "zrecv";
   side.security = make_security(options, remote, program, &one_time_key);
   if (options.listen) {
-    console.invite({options.listen->host, one_time_key, paste_command});
+    // The command to paste on the other machine.
+    const auto command = [&](uint16_t port) {
+      const std::string here =
+          shell_word("zs://" + to_text({host_to_paste(*options.listen), port}));
+      return side.role == Role::Sender ? "zrecv " + here + " ." : "zsend FILE " + here;
+    };
+    console.invite({options.listen->host, one_time_key, command});
     return open_session(listen_first(*options.listen, options.family, options.wait, side), side,
                         terms);
   }
@@ -97,13 +103,11 @@ Security make_security(const CommonOptions& options, const std::optional<DirectE
 }
 
 std::unique_ptr<Session> meet_peer(const CommonOptions& options, const Remote& remote, Role role,
-                                   const Terms& terms, const PasteCommandFn& paste_command,
-                                   Console& console) {
+                                   const Terms& terms, Console& console) {
   Side side{role, {}, options.timeout, console};
   auto session = options.started_by_ssh ? answer(side, terms)
-                 : remote.ssh
-                     ? meet_by_ssh(options, remote, side, terms, console)
-                     : meet_directly(options, remote.direct, side, terms, paste_command, console);
+                 : remote.ssh           ? meet_by_ssh(options, remote, side, terms, console)
+                              : meet_directly(options, remote.direct, side, terms, console);
   console.connected(session->link().channel(), session->agreed().build);
   return session;
 }
