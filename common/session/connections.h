@@ -19,6 +19,9 @@
 
 namespace zx {
 
+/// After a connection that is lost so soon there is a pause (kRetryPause) before the next one.
+constexpr std::chrono::seconds kShortLived{1};
+
 /// Of a connector, for one further or later connection: after it somebody looks whether there is
 /// any sense in another attempt.
 constexpr std::chrono::seconds kAttemptLimit{5};

@@ -42,6 +42,7 @@ void FurtherConnections::run(uint16_t number) {
   try {
     for (bool served = false; !served; wake()) {
       bool stood = false;
+      const auto begun = Clock::now();
       try {
         served = serve_one(number, &stood, &opened);
       } catch (const Error& error) {
@@ -51,6 +52,8 @@ void FurtherConnections::run(uint16_t number) {
         if (stood || !std::exchange(told, true))
           notices_.detail(name + (stood ? " is lost" : " cannot be made") +
                           ", the others go on: " + error.what());
+        // A path that lets none live is not tried as fast as that goes.
+        if (stood && Clock::now() - begun < kShortLived) pause_for(kRetryPause);
       }
     }
   } catch (const Cancelled&) {

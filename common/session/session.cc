@@ -15,8 +15,6 @@ namespace {
 constexpr uint64_t kKnownFeatures = 0;
 // Of a listener, between two looks whether the peer can still come.
 constexpr std::chrono::seconds kSlice{1};
-// Connections that last shorter than this are not made again as fast as that goes.
-constexpr std::chrono::seconds kShortLived{1};
 // Of a handshake that is cut off, without --wait.
 constexpr int kQuickAttempts = 3;
 // Of a side that has nothing to say; with a short time-out a quarter of the silence that is
@@ -321,7 +319,7 @@ void Session::reconnect(Clock::time_point give_up, const Error* lost) {
       if (!is_lost_connection(error)) throw;
       if (wait_any({{lifeline_}}, Clock::time_point::min()))
         throw Error(ExitStatus::Network, std::string(error.what()) + "; who started this has gone");
-      if (Clock::now() < give_up) continue;
+      if (Clock::now() + kRetryPause < give_up) continue;
       if (lost == nullptr) throw;
       throw Error(lost->status(), std::string(lost->what()) + "; not made again within " +
                                       std::to_string(timeout_.count()) + " s: " + error.what());

@@ -44,7 +44,7 @@ class Fixture {
     peer->channel().recv_exact(std::as_writable_bytes(std::span(*text)));
     const Frame digest = peer->read();
     REQUIRE((digest.header.type == FrameType::DataDigest));
-    CHECK((decode_block_digest(digest.body).digest == digest_of(as_bytes(*text))));
+    CHECK((decode<BlockDigest>(digest.body).digest == digest_of(as_bytes(*text))));
     return data;
   }
   static Frame answer(FrameType type, uint64_t entry, Bytes body = {}) {
@@ -78,15 +78,15 @@ TEST_CASE("Lane: RETRY sends the block again, but not too often") {
   (void)t.receive(&text);
   for (int i = 0; i < kMaxBlockRetries; ++i) {
     text.clear();
-    CHECK_FALSE(t.lane->take_answer(t.answer(FrameType::Retry, 1, encode_retry(5))));
+    CHECK_FALSE(t.lane->take_answer(t.answer(FrameType::Retry, 1, encode(Retry{5}))));
     CHECK(t.receive(&text).flags == kFlagResent);
     CHECK(text == "hello");
   }
   CHECK(outcome([&] {
-          (void)t.lane->take_answer(t.answer(FrameType::Retry, 1, encode_retry(5)));
+          (void)t.lane->take_answer(t.answer(FrameType::Retry, 1, encode(Retry{5})));
         }) == "protocol");
   CHECK(outcome([&] {
-          (void)t.lane->take_answer(t.answer(FrameType::Retry, 1, encode_retry(4)));
+          (void)t.lane->take_answer(t.answer(FrameType::Retry, 1, encode(Retry{4})));
         }) == "protocol");
 }
 
@@ -94,7 +94,7 @@ TEST_CASE("Lane: what a lost connection had on its way is given back, and counts
   Fixture t;
   t.send(1, "hello");
   t.send(2, "world", 7);
-  CHECK_FALSE(t.lane->take_answer(t.answer(FrameType::Retry, 1, encode_retry(5))));
+  CHECK_FALSE(t.lane->take_answer(t.answer(FrameType::Retry, 1, encode(Retry{5}))));
   const std::vector<Block> back = t.lane->give_back();
   CHECK(t.lane->empty());
   REQUIRE(back.size() == 2);
