@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The part of EntrySender that reads files.
+// The part of EntrySender that reads files, and sends blocks.
 #include <algorithm>
 
 #include "common/base/error.h"
@@ -110,6 +110,38 @@ void EntrySender::send_block(OutgoingEntry& entry, uint32_t length) {
     return;
   }
   send_on_first(std::move(block));
+}
+
+// When the connection is lost on the way nothing of it has counted, and the block comes again.
+void EntrySender::send_on_first(Block block) {
+  const uint64_t offset = block.offset;
+  const uint32_t length = block.length;
+  OutgoingEntry& entry = entries_.at(block.entry);
+  Reading* const reading = entry.reading.get();
+  if (reading == nullptr) return void(lane_.send(std::move(block), nullptr));
+  std::optional<Hasher> flat;
+  if (reading->flat && offset >= reading->flat_end) {
+    feed_hole(*reading, offset);
+    flat = reading->flat;
+  }
+  const SentBlock sent = lane_.send(std::move(block), flat ? &*flat : nullptr);
+  if (flat) {
+    reading->flat = flat;
+    reading->flat_end = offset + sent.length;
+  }
+  entry.fail_to_read(sent.read_error);
+  if (sent.length < length) reading->note_cut(offset + sent.length);
+}
+
+// Up to `end` the flat digest sees zeros.
+void EntrySender::feed_hole(Reading& reading, uint64_t end) {
+  while (reading.flat && reading.flat_end < end) {
+    const uint64_t piece = std::min(end - reading.flat_end, kLongHashBytes);
+    reading.flat->update_zeros(piece);
+    reading.flat_end += piece;
+    check_stop();
+    link_.heartbeat_if_due();
+  }
 }
 
 // Up to the end of the file, when that has become shorter than the hole.
