@@ -11,14 +11,8 @@
 
 namespace zx {
 
-/// The bit of each in the flags of RESULTS.
-enum class Caveat : uint8_t {
-  Mode = 1 << 1,
-  Owner = 1 << 2,
-  Acl = 1 << 3,
-  Times = 1 << 4,
-  Sync = 1 << 5
-};
+/// RESULTS has a flag for each, in this order.
+enum class Caveat : uint8_t { Mode, Owner, Acl, Times, Sync };
 
 struct CaveatKind {
   Caveat caveat{};
@@ -36,12 +30,12 @@ inline constexpr std::array kCaveatKinds{
 /// With the reason for each kind, "" when it is not known. The first one of a kind stays.
 using Caveats = std::map<Caveat, std::string>;
 
-constexpr uint8_t kCaveatBits = 0x3e;
+using CaveatFlags = std::array<bool, kCaveatKinds.size()>;
 
-inline uint8_t bits_of(const Caveats& caveats) {
-  unsigned bits = 0;
-  for (const auto& [caveat, reason] : caveats) bits |= static_cast<unsigned>(caveat);
-  return static_cast<uint8_t>(bits);
+inline CaveatFlags flags_of(const Caveats& caveats) {
+  CaveatFlags flags{};
+  for (const auto& [caveat, reason] : caveats) flags[static_cast<size_t>(caveat)] = true;
+  return flags;
 }
 
 }  // namespace zx
