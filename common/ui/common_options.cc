@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iostream>
 
 #include "common/base/error.h"
 #include "common/base/page_buffer.h"
@@ -216,6 +217,7 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
     o->operands.insert(o->operands.end(), after_dashes.begin(), after_dashes.end());
   } catch (const CLI::Success& answered) {  // --help, --version
     (void)app.exit(answered);
+    if (!std::cout.flush()) throw Error(ExitStatus::FileIo, "standard output cannot be written");
     return false;
   } catch (const CLI::ParseError& e) {
     throw Error(ExitStatus::Usage, escape(e.what()) + " (see " + app.get_name() + " --help)");

@@ -2,7 +2,6 @@
 #include "common/ui/console.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <utility>
 
 #include "common/base/error.h"
 #include "common/base/quote.h"
@@ -27,26 +27,6 @@ constexpr auto kRefresh = std::chrono::milliseconds(200);
 constexpr auto kJsonProgress = std::chrono::seconds(1);
 // Weight of the past in the rate: steady to read, still following a change within seconds.
 constexpr double kRateInertia = 0.9;
-
-// Messages must not stop a transfer: what cannot be written is lost. A reader that has stalled
-// holds us only until a stop signal. False when something was lost.
-bool write_all(int fd, const std::string& text) {
-  size_t done = 0;
-  while (done < text.size()) {
-    const ssize_t n = write(fd, text.data() + done, text.size() - done);
-    if (n < 0 && errno == EINTR && !stop_requested()) continue;
-    if (n <= 0) return false;
-    done += static_cast<size_t>(n);
-  }
-  return true;
-}
-
-// For the signal thread, which must never wait: a pipe that polls writable takes at least PIPE_BUF
-// bytes (pipe(7)), and a line is shorter.
-bool takes_a_line(int fd) {
-  pollfd p{fd, POLLOUT, 0};
-  return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0;
-}
 
 // Opened without O_TRUNC: first it must be sure that it is none of the files that are worked on.
 UniqueFd open_output(const std::string& path, const std::vector<std::string>& in_use) {
@@ -96,23 +76,24 @@ void Console::configure(const ConsoleOptions& options, std::vector<std::string> 
     in_use.push_back(*options.json);
   }
   if (options.digest && *options.digest != "-") digest_file_ = open_output(*options.digest, in_use);
-  if (options.json) json_fd_ = json_file_.valid() ? json_file_.get() : STDOUT_FILENO;
+  if (options.json) json_ = Output(json_file_.valid() ? json_file_.get() : STDOUT_FILENO);
   // With JSON on stdout the digests are in its summary; the two formats are not mixed.
   if (digest_file_.valid())
-    digest_fd_ = digest_file_.get();
-  else if (options.digest && json_fd_ != STDOUT_FILENO)
-    digest_fd_ = STDOUT_FILENO;
+    digests_ = Output(digest_file_.get());
+  else if (options.digest && json_.fd() != STDOUT_FILENO)
+    digests_ = Output(STDOUT_FILENO);
+}
+
+std::string Console::clear_bar() {
+  return std::exchange(bar_shown_, false) ? "\r\x1b[K" : "";
 }
 
 void Console::print(const std::string& line) {
-  if (options_.silent) return;
-  if (bar_shown_) write_all(STDERR_FILENO, "\r\x1b[K");
-  bar_shown_ = false;
-  write_all(STDERR_FILENO, line + "\n");
+  if (!options_.silent) messages_.write(clear_bar() + line + "\n");
 }
 
-void Console::write_json(const std::string& line) {
-  if (json_fd_ >= 0) write_all(json_fd_, line + "\n");
+void Console::write_json(const JsonObject& event) {
+  json_.write(event.str() + "\n");
 }
 
 void Console::listening(uint16_t port) {
@@ -120,7 +101,7 @@ void Console::listening(uint16_t port) {
   JsonObject json = json_event("listening");
   json.text("host", invitation_.host).number("port", port);
   if (!invitation_.key.empty()) json.text("key", invitation_.key);
-  write_json(json.str());
+  write_json(json);
   const std::string text = program_ + ": listening on port " + std::to_string(port);
   if (!invitation_.key.empty())
     print(text + "; on the other machine run:\n  ZXFER_KEY=" + invitation_.key + " " +
@@ -149,8 +130,7 @@ void Console::connected(const Channel& channel, const std::string& peer_build) {
                  .text("peer", peer)
                  .text("cipher", summary_.cipher)
                  .text("tls", summary_.tls)
-                 .text("peer_build", peer_build)
-                 .str());
+                 .text("peer_build", peer_build));
   if (options_.verbose == 0) return;
   print(program_ + ": connected to " + peer + " (" + quote_peer_text(peer_build) + "), " +
         (!summary_.cipher.empty() ? summary_.cipher
@@ -170,7 +150,7 @@ void Console::begin_transfer(uint64_t total_bytes) {
   const bool terminal = isatty(STDERR_FILENO) == 1;
   const bool bar = options_.progress == ProgressMode::Always ||
                    (options_.progress == ProgressMode::Auto && terminal && !options_.quiet);
-  if (!bar && json_fd_ < 0) return;
+  if (!bar && !json_.wanted()) return;
   // Forced without a terminal: whole lines, and not five a second.
   const bool lines = bar && !terminal;
   signals_.set_callbacks([this] { show_progress(true); },
@@ -179,13 +159,13 @@ void Console::begin_transfer(uint64_t total_bytes) {
                            const std::unique_lock lock(mutex_, std::try_to_lock);
                            const auto now = steady_clock::now();
                            if (!lock || now - last_json_ < kJsonProgress) return;
-                           if (json_fd_ < 0 || !takes_a_line(json_fd_)) return;
                            last_json_ = now;
-                           write_json(json_event("progress")
-                                          .number("bytes", moved_)
-                                          .number("total", known_total())
-                                          .real("seconds", seconds())
-                                          .str());
+                           json_.offer(json_event("progress")
+                                           .number("bytes", moved_)
+                                           .number("total", known_total())
+                                           .real("seconds", seconds())
+                                           .str() +
+                                       "\n");
                          },
                          lines ? std::chrono::milliseconds(1000) : kRefresh);
 }
@@ -213,8 +193,8 @@ std::string Console::progress_line(uint64_t moved, uint64_t total) const {
 // Runs on the signal thread: neither a lock nor a full pipe may hold it.
 void Console::show_progress(bool as_line) {
   const std::unique_lock lock(mutex_, std::try_to_lock);
-  if (!lock || !takes_a_line(STDERR_FILENO)) return;
-  if (!transferring_ && as_line) print(program_ + ": no data has moved yet");
+  if (!lock) return;
+  if (!transferring_ && as_line) messages_.offer(program_ + ": no data has moved yet\n");
   if (!transferring_) return;
   const auto now = steady_clock::now();
   const double elapsed = std::chrono::duration<double>(now - last_shown_).count();
@@ -228,7 +208,7 @@ void Console::show_progress(bool as_line) {
     last_shown_ = now;
   }
   const std::string text = progress_line(moved, total);
-  if (as_line) return print(program_ + ": " + text);
+  if (as_line) return messages_.offer(clear_bar() + program_ + ": " + text + "\n");
   if (tcgetpgrp(STDERR_FILENO) != getpgrp()) return;  // in the background
   winsize size{};
   const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
@@ -241,15 +221,14 @@ void Console::show_progress(bool as_line) {
                             std::min(static_cast<double>(moved) / static_cast<double>(total), 1.0));
     bar = " [" + std::string(filled, '=') + std::string(width - filled, ' ') + "]";
   }
-  write_all(STDERR_FILENO, "\r" + text.substr(0, columns - 1) + bar + "\x1b[K");
+  messages_.offer("\r" + text.substr(0, columns - 1) + bar + "\x1b[K");
   bar_shown_ = true;
 }
 
 void Console::end_progress() {
   signals_.set_callbacks({}, {}, {});
   const std::lock_guard lock(mutex_);
-  if (bar_shown_) write_all(STDERR_FILENO, "\r\x1b[K");
-  bar_shown_ = false;
+  messages_.write(clear_bar());
 }
 
 void Console::detail(const std::string& text) {
@@ -265,9 +244,8 @@ void Console::note(const std::string& text) {
 void Console::write_digest(const EntryOutcome& o) {
   const std::string& name = o.output_name.empty() ? o.name : o.output_name;
   // For a program the exact bytes; for a person nothing that the terminal would act on.
-  if (!write_all(digest_fd_, isatty(digest_fd_) == 1 ? to_hex(*o.digest) + "  " + escape(name) + "\n"
-                                                     : digest_line(*o.digest, name)))
-    digest_lost_ = true;
+  digests_.write(isatty(digests_.fd()) == 1 ? to_hex(*o.digest) + "  " + escape(name) + "\n"
+                                            : digest_line(*o.digest, name));
 }
 
 }  // namespace zx

@@ -5,6 +5,8 @@
 // are quoted here.
 #pragma once
 
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -21,6 +23,8 @@
 #include "common/session/ledger.h"
 #include "common/session/limit.h"
 #include "common/session/notices.h"
+#include "common/ui/json.h"
+#include "common/ui/output.h"
 #include "common/wire/message.h"
 
 namespace zx {
@@ -109,18 +113,20 @@ class Console : public Notices {
   /// What became of an entry, when that is final: its line, its JSON event, its digest.
   void entry(const EntryOutcome& outcome);
   /// Once, last: error text if any, summary. `error` is empty on success.
-  /// Returns the exit status: the given one, or FileIo when --digest could not be written.
+  /// Returns the exit status: the given one, or FileIo when --digest or --json could not be written.
   ExitStatus finish(ExitStatus status, const std::string& error, const Ledger& ledger);
   /// The same for a run that a signal ends: its status is 128 + signal.
   void finish_interrupted(int signal, const Ledger& ledger);
 
  private:
   void print(const std::string& line);  // to stderr, the bar out of the way; mutex_ held
-  void write_json(const std::string& line);
+  std::string clear_bar();
+  void write_json(const JsonObject& event);
   void show_progress(bool as_line);
   std::string progress_line(uint64_t moved, uint64_t total) const;
   uint64_t known_total() const { return total_known_ ? total_.load() : 0; }
   void end_progress();
+  bool lost(Output& output, const char* option);
   void finish_with(int exit, std::string_view status, const std::string& error,
                    const Ledger& ledger);
   void write_digest(const EntryOutcome& outcome);
@@ -131,7 +137,7 @@ class Console : public Notices {
   SignalWatch& signals_;
   ConsoleOptions options_;
   UniqueFd json_file_, digest_file_;
-  int json_fd_ = -1, digest_fd_ = -1;
+  Output messages_{STDERR_FILENO}, json_, digests_;
   Summary summary_;
   std::function<std::string()> remark_;
   Invitation invitation_;
@@ -139,7 +145,7 @@ class Console : public Notices {
   std::mutex mutex_;
   std::atomic<uint64_t> moved_{0}, total_{0};
   std::atomic<bool> total_known_{true};
-  bool transferring_ = false, bar_shown_ = false, digest_lost_ = false;
+  bool transferring_ = false, bar_shown_ = false;
   std::chrono::steady_clock::time_point begun_{}, last_json_{};
   uint64_t last_moved_ = 0;
   std::chrono::steady_clock::time_point last_shown_{};

@@ -96,25 +96,32 @@ void Console::entry(const EntryOutcome& o) {
   if (o.skipped) json.boolean("skipped", true);
   if (!o.reason.empty()) json.text("reason", o.reason);
   if (o.digest) json.text("digest", to_hex(*o.digest));
-  write_json(json.str());
+  write_json(json);
   if (o.status != ExitStatus::Ok) return print(program_ + ": error: " + o.reason);
   if (o.skipped && !options_.quiet)
     print(program_ + ": " + quote(o.name) + ": skipped: " + o.reason);
   if (o.changed) {
     const std::string text =
         quote(o.name) + " changed while it was sent; what was sent is committed";
-    write_json(json_event("warning").text("text", text).str());
+    write_json(json_event("warning").text("text", text));
     if (!options_.quiet) print(program_ + ": warning: " + text);
   }
-  if (o.digest && digest_fd_ >= 0) write_digest(o);
+  if (o.digest && digests_.wanted()) write_digest(o);
+}
+
+// The one message of an output that is not complete.
+bool Console::lost(Output& output, const char* option) {
+  const int error = output.end();
+  if (error == 0) return false;
+  print(program_ + ": error: " + option + ": the end is missing: " + errno_text(error));
+  return true;
 }
 
 ExitStatus Console::finish(ExitStatus status, const std::string& error, const Ledger& ledger) {
+  // The digests are complete before the summary is due, and it tells their loss.
+  if (lost(digests_, "--digest")) status = more_severe(status, ExitStatus::FileIo);
   finish_with(static_cast<int>(status), status_name(status), error, ledger);
-  if (!digest_lost_) return status;
-  // Known only after the summary was due; the exit status tells it.
-  print(program_ + ": error: " + quote(*options_.digest) + ": the digests could not be written");
-  return more_severe(status, ExitStatus::FileIo);
+  return lost(json_, "--json") ? more_severe(status, ExitStatus::FileIo) : status;
 }
 
 void Console::finish_interrupted(int signal, const Ledger& ledger) {
@@ -132,8 +139,7 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
     write_json(json_event("error")
                    .number("exit", exit_number)
                    .text("status", status)
-                   .text("text", text)
-                   .str());
+                   .text("text", text));
     // Nobody else hears of an error that is a bug here.
     if (exit == static_cast<int>(ExitStatus::Internal)) options_.silent = false;
     print(program_ + ": error: " + text);
@@ -159,7 +165,7 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
   const EntryOutcome* only = ledger.only();
   if (totals.entries == 1 && only != nullptr && only->digest)
     json.text("digest", to_hex(*only->digest));
-  write_json(json.str());
+  write_json(json);
 
   const bool wanted = options_.verbose > 0 || isatty(STDERR_FILENO) == 1;
   if (!options_.quiet && wanted && totals.entries > 0 && error.empty()) print_summary(totals, time);
