@@ -44,6 +44,13 @@ UniqueFd open_output(const std::string& path, const std::vector<std::string>& in
   return fd;
 }
 
+// A change of the mode would come too late for who has the file open. Pipes of a shell are private.
+bool others_can_read(int fd) {
+  struct stat st {};
+  if (fstat(fd, &st) != 0 || (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))) return false;
+  return (st.st_mode & (S_IRGRP | S_IROTH)) != 0 || (st.st_uid != geteuid() && st.st_uid != 0);
+}
+
 // The line format of xxhsum and coreutils: names with a newline or backslash are escaped and the
 // line begins with a backslash.
 std::string digest_line(const Digest& digest, const std::string& name) {
@@ -100,12 +107,14 @@ void Console::listening(uint16_t port) {
   const std::lock_guard lock(mutex_);
   JsonObject json = json_event("listening");
   json.text("host", invitation_.host).number("port", port);
-  if (!invitation_.key.empty()) json.text("key", invitation_.key);
+  const bool shared = others_can_read(json_.fd());
+  if (!invitation_.key.empty() && !shared) json.text("key", invitation_.key);
   write_json(json);
   const std::string text = program_ + ": listening on port " + std::to_string(port);
   if (!invitation_.key.empty())
     print(text + "; on the other machine run:\n  ZXFER_KEY=" + invitation_.key + " " +
-          invitation_.command(port));
+          invitation_.command(port) +
+          (shared ? "\n  (--json goes to what other users can read, so without the key)" : ""));
   else if (!options_.quiet)
     print(text);
   wipe(invitation_.key);
