@@ -18,8 +18,7 @@ namespace zx {
 namespace {
 
 std::string paste_command(const RecvOptions& options, uint16_t port) {
-  return "zsend FILE " +
-         shell_word("zs://" + to_text({host_to_paste(*options.common.listen), port}));
+  return command_to_paste(options.common, port, "zsend", "FILE ", "");
 }
 
 std::unique_ptr<Destination> make_destination(const RecvOptions& options, Console& console) {

@@ -18,8 +18,7 @@ namespace {
 
 // The command that fetches from this listener.
 std::string paste_command(const SendOptions& options, uint16_t port) {
-  return "zrecv " + shell_word("zs://" + to_text({host_to_paste(*options.common.listen), port})) +
-         " .";
+  return command_to_paste(options.common, port, "zrecv", "", " .");
 }
 
 // What the other end shall take from ssh only.

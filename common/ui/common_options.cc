@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "common/ui/common_options.h"
 
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <iostream>
 
+#include "common/base/defer.h"
 #include "common/base/error.h"
 #include "common/base/page_buffer.h"
 #include "common/base/quote.h"
@@ -107,6 +112,29 @@ CLI::Option* add_size(CLI::App& app, const std::string& name, const char* type, 
           },
           help)
       ->type_name(type);
+}
+
+// Its host name, and the addresses that another machine may know it by.
+std::string names_of_this_machine(const CommonOptions& options) {
+  std::array<char, 256> name{}, text{};
+  (void)gethostname(name.data(), name.size() - 1);
+  std::string out = escape(name.data()) + "; addresses:";
+  ifaddrs* interfaces = nullptr;
+  if (getifaddrs(&interfaces) != 0) return out + " unknown";
+  const Defer free_them([&] { freeifaddrs(interfaces); });
+  for (const ifaddrs* i = interfaces; i != nullptr; i = i->ifa_next) {
+    const int family = i->ifa_addr != nullptr ? i->ifa_addr->sa_family : AF_UNSPEC;
+    if ((i->ifa_flags & IFF_UP) == 0 || (i->ifa_flags & IFF_LOOPBACK) != 0) continue;
+    const bool wanted = (family == AF_INET && options.family != Family::V6) ||
+                        (family == AF_INET6 && options.family != Family::V4);
+    const socklen_t size = family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+    if (!wanted || getnameinfo(i->ifa_addr, size, text.data(), text.size(), nullptr, 0,
+                               NI_NUMERICHOST) != 0)
+      continue;
+    const std::string_view address = text.data();
+    if (address.find('%') == std::string_view::npos) out += " " + std::string(address);
+  }
+  return out;
 }
 
 void check(const CommonOptions& o, bool four, bool six) {
@@ -262,11 +290,14 @@ Terms make_terms(const CommonOptions& options, const char* program) {
   return terms;
 }
 
-std::string host_to_paste(const HostPort& listen) {
-  if (!listen.host.empty()) return listen.host;
-  std::array<char, 256> name{};
-  if (gethostname(name.data(), name.size() - 1) != 0) return "HOST";
-  return name.data();
+std::string command_to_paste(const CommonOptions& options, uint16_t port,
+                             const std::string& program, const std::string& before,
+                             const std::string& after) {
+  const std::string& host = options.listen->host;
+  const bool known = !host.empty() && host != "0.0.0.0" && host != "::";
+  const std::string url = "zs://" + to_text({known ? host : "HOST", port});
+  return program + (options.plain ? " --plain " : " ") + before + shell_word(url) + after +
+         (known ? "" : "\n  (HOST: this machine calls itself " + names_of_this_machine(options) + ")");
 }
 
 }  // namespace zx
