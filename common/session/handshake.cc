@@ -179,6 +179,15 @@ void recv_exact(Socket& socket, std::span<std::byte> out) {
   }
 }
 
+// An error tells which peer it is.
+Preface preface_of(const PrefaceBytes& bytes, const std::string& peer) {
+  try {
+    return decode_preface(bytes);
+  } catch (const Error& error) {
+    throw Error(error.status(), peer + ": " + error.what());
+  }
+}
+
 }  // namespace
 
 Handshaken connector_handshake(Socket socket, Role role, const Security& security,
@@ -191,7 +200,7 @@ Handshaken connector_handshake(Socket socket, Role role, const Security& securit
   socket.send_all(h.connector_preface, More::No);
 
   recv_exact(socket, h.listener_preface);
-  const Preface answer = decode_preface(h.listener_preface);
+  const Preface answer = preface_of(h.listener_preface, peer);
   if (answer.code == PrefaceCode::Busy)
     throw BusyError(ExitStatus::Network, peer + ": another transfer has it");
   if (answer.code != PrefaceCode::Accepted)

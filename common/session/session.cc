@@ -64,6 +64,13 @@ Terms read_terms(Link& link, FrameType type) {
   return decode_terms(frame.body);
 }
 
+// A listener that is busy looks like one that is absent.
+std::string advice_when_absent(Role role, uint16_t port, bool waits) {
+  return std::string(" (is ") + (role == Role::Sender ? "zrecv" : "zsend") + " --listen " +
+         std::to_string(port) + " running there, or busy? does a firewall let it through?" +
+         (waits ? ")" : " --wait SEC keeps trying)");
+}
+
 FirstConnection connect_first(const Rendezvous& r, Role role, const Security& security,
                               Notices& notices) {
   const auto give_up = Clock::now() + r.wait.value_or(std::chrono::seconds(0));
@@ -71,7 +78,8 @@ FirstConnection connect_first(const Rendezvous& r, Role role, const Security& se
   for (int attempt = 1;; ++attempt) {
     const auto left = std::chrono::ceil<std::chrono::seconds>(give_up - Clock::now());
     Socket socket = connect_to(*r.connect_to, r.family, std::max(left, std::chrono::seconds(0)),
-                               silence_limit(r.timeout));
+                               silence_limit(r.timeout), Clock::time_point::max(),
+                               advice_when_absent(role, r.connect_to->port, r.wait.has_value()));
     const std::string peer = socket.peer();
     try {
       return first_as_connector(connector_handshake(std::move(socket), role, security), role,
