@@ -35,9 +35,10 @@ constexpr uint64_t kReleaseBytes = 2 << 20;
 // With --verify-first: so much is held in memory rather than on a disk.
 constexpr uint64_t kSmallBytes = 16 << 20;
 
-std::string spool_directory() {
+// Chosen by the operator; "" where he left it to us.
+std::string chosen_directory() {
   const char* chosen = getenv("TMPDIR");
-  return chosen != nullptr && *chosen != '\0' ? chosen : "/var/tmp";
+  return chosen != nullptr ? chosen : "";
 }
 
 }  // namespace
@@ -81,10 +82,12 @@ void PipeSink::hold_back() {
     spool_ = Spool::in_memory();
     return;
   }
-  const std::string directory = spool_directory();
+  const std::string chosen = chosen_directory();
+  const std::string directory = chosen.empty() ? "/var/tmp" : chosen;
   try {
     spool_ = Spool::on_disk(directory);
   } catch (const Error& error) {
+    if (!chosen.empty()) throw Error(error.status(), std::string("TMPDIR: ") + error.what());
     // How much that would take of the memory nobody knows.
     if (error.status() != ExitStatus::FileIo || info_.open_ended) throw;
     const uint64_t available = available_memory();
