@@ -187,7 +187,8 @@ void EntrySender::settle(uint64_t id, const Result& result) {
   EntryOutcome& outcome = entry.outcome;
   if (!entry.failed()) {  // our own failure comes back as the receiver's: our words for it stay
     outcome.status = result.status;
-    if (!result.reason.empty()) outcome.reason = "peer: " + quote_peer_text(result.reason);
+    if (!result.reason.empty())
+      outcome.reason = "peer: " + quote_peer_text(result.reason, kMaxReasonBytes);
   }
   outcome.bytes = entry.size;
   outcome.skipped = result.skipped;

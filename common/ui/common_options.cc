@@ -81,17 +81,23 @@ CLI::Option* add_words(CLI::App& app, const std::string& name, const Words<T>& w
 template <typename T>
 void add_seconds(CLI::App& app, const std::string& name, T* out, int64_t least,
                  const std::string& help) {
-  app.add_option_function<int64_t>(
+  app.add_option_function<std::string>(
          name,
-         [=](const int64_t& value) {
-           if (value < least || value > 1'000'000)
+         [=](const std::string& value) {
+           const auto seconds = parse_seconds(value);
+           if (!seconds)
              throw Error(ExitStatus::Usage,
-                         name + ": from " + std::to_string(least) + " to 1000000");
-           *out = std::chrono::seconds(value);
+                         name + " " + escape(value) + ": not a time, as 90, 1.5s, 5m, 2h or 1d");
+           if (*seconds < least || *seconds > 1'000'000)
+             throw Error(ExitStatus::Usage, name + " " + escape(value) + ": from " +
+                                                std::to_string(least) + " s to 1000000 s");
+           *out = std::chrono::seconds(*seconds);
          },
          help)
       ->type_name("SEC");
 }
+
+constexpr const char* kNoSize = "not a size, as 4096, 1.5M, 64KiB (powers of 1024) or 10MB (of 1000)";
 
 struct Sizes {
   const char* bounds;  // in words
@@ -105,8 +111,10 @@ CLI::Option* add_size(CLI::App& app, const std::string& name, const char* type, 
       .add_option_function<std::string>(
           name,
           [=](const std::string& value) {
-            const auto size = parse_size(value);
-            if (!size || *size < sizes.least || *size > sizes.most || *size % sizes.multiple != 0)
+            const auto size = type == std::string_view("RATE") ? parse_rate(value) : parse_size(value);
+            if (!size)
+              throw Error(ExitStatus::Usage, name + " " + escape(value) + ": " + kNoSize);
+            if (*size < sizes.least || *size > sizes.most || *size % sizes.multiple != 0)
               throw Error(ExitStatus::Usage, name + " " + escape(value) + ": " + sizes.bounds);
             *out = static_cast<T>(*size);
           },
@@ -224,6 +232,8 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
                            {"always", ProgressMode::Always},
                            {"never", ProgressMode::Never}},
                           &o->console.progress, "progress on stderr (auto: on a terminal)");
+  app.add_flag("--summary", o->console.summary,
+               "one line of result, also without a terminal and with -q");
   add_ssh_options(app, o);
   add_words<Via>(app, "--via", {{"auto", Via::Auto}, {"direct", Via::Direct}, {"ssh", Via::Ssh}},
                  &o->ssh.via,

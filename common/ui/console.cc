@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <numeric>
 #include <utility>
 
 #include "common/base/error.h"
@@ -27,6 +28,8 @@ constexpr auto kRefresh = std::chrono::milliseconds(200);
 constexpr auto kJsonProgress = std::chrono::seconds(1);
 // Weight of the past in the rate: steady to read, still following a change within seconds.
 constexpr double kRateInertia = 0.9;
+// A line of progress is shorter than PIPE_BUF.
+constexpr size_t kWidest = 250;
 
 // Opened without O_TRUNC: first it must be sure that it is none of the files that are worked on.
 UniqueFd open_output(const std::string& path, const std::vector<std::string>& in_use) {
@@ -92,7 +95,8 @@ void Console::configure(const ConsoleOptions& options, std::vector<std::string> 
 }
 
 std::string Console::clear_bar() {
-  return std::exchange(bar_shown_, false) ? "\r\x1b[K" : "";
+  const size_t columns = std::exchange(bar_columns_, 0);
+  return columns > 0 ? "\r" + std::string(columns, ' ') + "\r" : "";
 }
 
 void Console::print(const std::string& line) {
@@ -184,19 +188,25 @@ double Console::seconds() const {
   return std::chrono::duration<double>(steady_clock::now() - begun_).count();
 }
 
-// total: 0 when it is not known.
-std::string Console::progress_line(uint64_t moved, uint64_t total) const {
-  std::string line = human_bytes(static_cast<double>(moved));
+// total: 0 when it is not known. The least useful fields vanish first where there is no room.
+std::string Console::progress_line(uint64_t moved, uint64_t total, size_t columns) const {
+  enum { Percent, Moved, Total, Rate, Left, Fields };
+  std::array<std::string, Fields> fields;
+  fields[Moved] = human_bytes(static_cast<double>(moved));
+  fields[Rate] = "  " + human_bytes(rate_) + "/s";
   if (total > 0) {
-    const double part = static_cast<double>(moved) / static_cast<double>(total);
     std::array<char, 16> percent{};
-    std::snprintf(percent.data(), percent.size(), "%3.0f%% ", 100 * part);
-    line = percent.data() + line + " of " + human_bytes(static_cast<double>(total));
+    std::snprintf(percent.data(), percent.size(), "%3.0f%% ",
+                  100 * static_cast<double>(moved) / static_cast<double>(total));
+    fields[Percent] = percent.data();
+    fields[Total] = " of " + human_bytes(static_cast<double>(total));
   }
-  line += "  " + human_bytes(rate_) + "/s";
   if (total > moved && rate_ > 0)
-    line += "  ETA " + human_time(static_cast<double>(total - moved) / rate_);
-  return line;
+    fields[Left] = "  ETA " + human_time(static_cast<double>(total - moved) / rate_);
+  const auto line = [&] { return std::accumulate(fields.begin(), fields.end(), std::string()); };
+  for (const int least : {Total, Moved, Rate, Left})
+    if (line().size() > columns) fields[static_cast<size_t>(least)].clear();
+  return line().substr(0, columns);
 }
 
 // Runs on the signal thread: neither a lock nor a full pipe may hold it.
@@ -216,22 +226,25 @@ void Console::show_progress(bool as_line) {
     last_moved_ = moved;
     last_shown_ = now;
   }
-  const std::string text = progress_line(moved, total);
-  if (as_line) return messages_.offer(clear_bar() + program_ + ": " + text + "\n");
+  if (as_line)
+    return messages_.offer(clear_bar() + program_ + ": " +
+                           progress_line(moved, total, std::string::npos) + "\n");
   if (tcgetpgrp(STDERR_FILENO) != getpgrp()) return;  // in the background
   winsize size{};
   const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  const size_t columns = known ? size.ws_col : 80;
-  std::string bar;
-  if (total > 0 && columns > text.size() + 14) {
-    const size_t width = std::min<size_t>(columns - text.size() - 4, 40);
+  const size_t columns = std::min<size_t>(known ? size.ws_col : 80, kWidest) - 1;
+  std::string text = progress_line(moved, total, columns);
+  if (total > 0 && columns > text.size() + 13) {
+    const size_t width = std::min<size_t>(columns - text.size() - 3, 40);
     const auto filled =
         static_cast<size_t>(static_cast<double>(width) *
                             std::min(static_cast<double>(moved) / static_cast<double>(total), 1.0));
-    bar = " [" + std::string(filled, '=') + std::string(width - filled, ' ') + "]";
+    text += " [" + std::string(filled, '=') + std::string(width - filled, ' ') + "]";
   }
-  messages_.offer("\r" + text.substr(0, columns - 1) + bar + "\x1b[K");
-  bar_shown_ = true;
+  const size_t shown = text.size();
+  text.append(std::max(std::min(bar_columns_, columns), shown) - shown, ' ');
+  messages_.offer("\r" + text);
+  bar_columns_ = shown;
 }
 
 void Console::end_progress() {

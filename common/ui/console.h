@@ -34,6 +34,7 @@ enum class ProgressMode { Auto, Always, Never };
 struct ConsoleOptions {
   bool quiet = false;
   bool silent = false;  // nothing but internal errors: what there is to say is said to the peer
+  bool summary = false;  // the line of result in any case
   int verbose = 0;
   ProgressMode progress = ProgressMode::Auto;
   std::optional<std::string> json;    // path, "-" for stdout
@@ -66,6 +67,7 @@ struct Summary {
   std::string via_why;            // why not directly; "" where it did
   Limit limit;                    // what held the transfer up
   std::optional<TcpFigures> tcp;  // of this side's end
+  std::string place;              // where the files went, as the operator calls it; unquoted
   bool at_sender = false;         // which of them mean something
 
   /// The peer's texts are quoted here.
@@ -120,10 +122,10 @@ class Console : public Notices {
 
  private:
   void print(const std::string& line);  // to stderr, the bar out of the way; mutex_ held
-  std::string clear_bar();
+  std::string clear_bar();  // by spaces: not every terminal knows escapes
   void write_json(const JsonObject& event);
   void show_progress(bool as_line);
-  std::string progress_line(uint64_t moved, uint64_t total) const;
+  std::string progress_line(uint64_t moved, uint64_t total, size_t columns) const;
   uint64_t known_total() const { return total_known_ ? total_.load() : 0; }
   void end_progress();
   bool lost(Output& output, const char* option);
@@ -133,6 +135,14 @@ class Console : public Notices {
   void print_summary(const Totals& totals, double time);
   double seconds() const;
 
+  // Lines of one kind about entries: the first ones are printed, then their number is enough.
+  struct Lines {
+    static constexpr uint64_t kMost = 100;
+    uint64_t seen = 0;
+    bool take() { return ++seen <= kMost; }
+  };
+  void print_rest(const Lines& lines, const std::string& text);
+
   const std::string program_;
   SignalWatch& signals_;
   ConsoleOptions options_;
@@ -141,11 +151,13 @@ class Console : public Notices {
   Summary summary_;
   std::function<std::string()> remark_;
   Invitation invitation_;
+  Lines failed_, skipped_, changed_;
 
   std::mutex mutex_;
   std::atomic<uint64_t> moved_{0}, total_{0};
   std::atomic<bool> total_known_{true};
-  bool transferring_ = false, bar_shown_ = false;
+  bool transferring_ = false;
+  size_t bar_columns_ = 0;  // of the progress that is shown
   std::chrono::steady_clock::time_point begun_{}, last_json_{};
   uint64_t last_moved_ = 0;
   std::chrono::steady_clock::time_point last_shown_{};

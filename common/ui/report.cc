@@ -97,16 +97,24 @@ void Console::entry(const EntryOutcome& o) {
   if (!o.reason.empty()) json.text("reason", o.reason);
   if (o.digest) json.text("digest", to_hex(*o.digest));
   write_json(json);
-  if (o.status != ExitStatus::Ok) return print(program_ + ": error: " + o.reason);
-  if (o.skipped && !options_.quiet)
+  if (o.status != ExitStatus::Ok) {
+    if (failed_.take()) print(program_ + ": error: " + o.reason);
+    return;
+  }
+  if (o.skipped && !options_.quiet && skipped_.take())
     print(program_ + ": " + quote(o.name) + ": skipped: " + o.reason);
   if (o.changed) {
     const std::string text =
         quote(o.name) + " changed while it was sent; what was sent is committed";
     write_json(json_event("warning").text("text", text));
-    if (!options_.quiet) print(program_ + ": warning: " + text);
+    if (!options_.quiet && changed_.take()) print(program_ + ": warning: " + text);
   }
   if (o.digest && digests_.wanted()) write_digest(o);
+}
+
+void Console::print_rest(const Lines& lines, const std::string& text) {
+  if (lines.seen > Lines::kMost)
+    print(program_ + ": " + text + ": and " + std::to_string(lines.seen - Lines::kMost) + " more");
 }
 
 // The one message of an output that is not complete.
@@ -133,6 +141,9 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
                           const Ledger& ledger) {
   end_progress();
   const std::lock_guard lock(mutex_);
+  print_rest(failed_, "error");
+  print_rest(skipped_, "skipped");
+  print_rest(changed_, "warning: changed while it was sent");
   const auto exit_number = static_cast<uint64_t>(exit);
   if (!error.empty()) {
     const std::string text = remark_ ? error + remark_() : error;
@@ -167,29 +178,30 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
     json.text("digest", to_hex(*only->digest));
   write_json(json);
 
-  const bool wanted = options_.verbose > 0 || isatty(STDERR_FILENO) == 1;
-  if (!options_.quiet && wanted && totals.entries > 0 && error.empty()) print_summary(totals, time);
+  const bool wanted =
+      !options_.quiet && (options_.verbose > 0 || isatty(STDERR_FILENO) == 1);
+  if ((options_.summary || wanted) && totals.entries > 0 && error.empty()) print_summary(totals, time);
 }
 
 void Console::print_summary(const Totals& totals, double time) {
   const auto bytes = static_cast<double>(totals.bytes);
-  std::array<char, 64> took{};
-  std::snprintf(took.data(), took.size(), "%.3f s (%.2f GB/s)", time,
-                time > 0 ? bytes / time / 1e9 : 0.0);
   const std::string files =
       totals.entries == 1 ? "1 file" : std::to_string(totals.entries) + " files";
-  const std::string security = summary_.via == "ssh"     ? "encrypted by ssh"
-                               : summary_.cipher.empty() ? "plain text"
-                                                         : summary_.cipher + " (" + summary_.tls +
-                                                               ", peer " + summary_.tls_peer + ")";
-  print(program_ + ": " + files + ", " + human_bytes(bytes) + " in " + took.data() + ", path " +
-        summary_.tx + " -> " + summary_.rx + ", " +
-        (summary_.streams > 1 ? std::to_string(summary_.streams) + " streams, " : "") + security +
-        ", verified XXH3-128, " + (summary_.durable ? "durable" : "not durable"));
+  print(program_ + ": " + files + ", " + human_bytes(bytes) + " in " + human_duration(time) + " (" +
+        human_bytes(time > 0 ? bytes / time : 0) + "/s), verified, " +
+        (summary_.durable ? "on disk" : "not durable") +
+        (summary_.place.empty() ? "" : ": " + escape(summary_.place)));
   if (options_.verbose == 0) {
     if (!summary_.via_why.empty()) print(program_ + ": " + summary_.via_why);
     return;
   }
+  const std::string security = summary_.via == "ssh"     ? "encrypted by ssh"
+                               : summary_.cipher.empty() ? "plain text"
+                                                         : summary_.cipher + " (" + summary_.tls +
+                                                               ", peer " + summary_.tls_peer + ")";
+  print(program_ + ": path " + summary_.tx + " -> " + summary_.rx + ", " +
+        (summary_.streams > 1 ? std::to_string(summary_.streams) + " streams, " : "") + security +
+        ", verified by XXH3-128");
   for (const std::string& reason : summary_.why) print(reason);
   const Limit& limit = summary_.limit;
   print(program_ + ": limit: " + limit.part +

@@ -15,7 +15,7 @@ slowly 1 --digest *; expect_status 0 "--digest with a slow reader"
 lines 300 '  a_longer_name_for_a_file_[0-9]*$'
 slowly 2 --overwrite=differ -p *  # times are there from now on
 slowly 2 -v --overwrite=differ -p *; expect_status 0 "messages with a slow reader"
-lines 300 'skipped: '
+lines 100 "': skipped: "; lines 1 'zsend: skipped: and 200 more$'
 
 # What cannot be written.
 cannot() { # WORDS COMMAND...: one message with these words

@@ -11,3 +11,11 @@ for p in "$ZSEND" "$ZRECV"; do
     [ ! -s "$t/out" ] && [ "$(wc -l <"$t/e.err")" = 1 ] || fail "not one line on stderr: $bad"
   done
 done
+# Numbers as people write them are understood (nobody is there: 5), and a refusal tells the right reason.
+for good in "--bwlimit 1.5M" "--bwlimit 10MB/s" "--bwlimit 100KB" "--block-size 1.5M" "--timeout 5m" "--timeout 1.5h" "--wait 0s"; do
+  status_of "$ZRECV" --plain --no-auth $good zs://127.0.0.1:1 "$t" 2>"$t/e.err"; expect_status 5 "$good"
+done
+reason() { status_of "$ZRECV" --plain --no-auth $1 zs://127.0.0.1:1 "$t" 2>"$t/e.err"; expect_status 2 "$1"; expect_in "$t/e.err" "$2"; }
+reason "--bwlimit 10X" "not a size"; reason "--bwlimit 10" "at least 1K"; reason "--block-size 5M/s" "not a size"
+reason "--timeout 5w" "not a time"; reason "--timeout 0" "from 1 s"
+echo x | status_of "$ZSEND" --plain --no-auth --size 1.5G - zs://127.0.0.1:1 2>"$t/e.err"; expect_status 5 "--size 1.5G"
