@@ -18,4 +18,4 @@ done
 reason() { status_of "$ZRECV" --plain --no-auth $1 zs://127.0.0.1:1 "$t" 2>"$t/e.err"; expect_status 2 "$1"; expect_in "$t/e.err" "$2"; }
 reason "--bwlimit 10X" "not a size"; reason "--bwlimit 10" "at least 1K"; reason "--block-size 5M/s" "not a size"
 reason "--timeout 5w" "not a time"; reason "--timeout 0" "from 1 s"
-echo x | status_of "$ZSEND" --plain --no-auth --size 1.5G - zs://127.0.0.1:1 2>"$t/e.err"; expect_status 5 "--size 1.5G"
+status_of "$ZSEND" --plain --no-auth --size 1.5G - zs://127.0.0.1:1 2>"$t/e.err" <<<x; expect_status 5 "--size 1.5G"
