@@ -5,7 +5,9 @@
 #include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <openssl/crypto.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include <algorithm>
 #include <array>
@@ -15,6 +17,7 @@
 #include "common/base/error.h"
 #include "common/base/page_buffer.h"
 #include "common/base/quote.h"
+#include "common/net/ktls.h"
 #include "common/ui/units.h"
 
 namespace zx {
@@ -145,6 +148,31 @@ std::string names_of_this_machine(const CommonOptions& options) {
   return out;
 }
 
+// --help in groups; those of one program only are passed over at the other.
+void group_options(CLI::App& app) {
+  static const std::pair<const char*, std::vector<const char*>> kGroups[] = {
+      {"Where", {"--listen", "-4", "-6", "-T", "--exec", "--name", "--size", "--inplace"}},
+      {"Security", {"--key-file", "--new-key", "--plain", "--no-auth", "--tls-cert", "--tls-key", "--tls-ca", "--ktls"}},
+      {"Files", {"-p", "--overwrite", "--durability", "--verify-first"}},
+      {"Output", {"-q", "-v", "--summary", "--progress", "--json", "--digest"}},
+      {"Help", {"--help", "--version"}},
+      {"ssh", {"-P", "-i", "-F", "-J", "-o", "-S", "--remote-program", "--port-range", "--via"}},
+      {"Tuning", {"--wait", "--timeout", "--streams", "--bwlimit", "--block-size", "--engine", "--buffer-size"}}};
+  for (const auto& [title, names] : kGroups)
+    for (const char* name : names)
+      if (CLI::Option* option = app.get_option_no_throw(name)) option->group(title);
+}
+
+// What decides how it works here, for reports of faults.
+std::string version_text(const std::string& program) {
+  const std::string obstacle = ktls_obstacle(suite_of(*suite_bit("aes128")), Ktls::Auto);
+  const unsigned xxhash = XXH_versionNumber();
+  return program + " " ZX_VERSION "\n" + OpenSSL_version(OPENSSL_VERSION) + "\nxxHash " +
+         std::to_string(xxhash / 10000) + "." + std::to_string(xxhash / 100 % 100) + "." +
+         std::to_string(xxhash % 100) + "\nkernel TLS: " +
+         (obstacle.empty() ? "yes" : "no (" + obstacle + ")");
+}
+
 void check(const CommonOptions& o, bool four, bool six) {
   const auto conflict = [](const std::string& text) { throw Error(ExitStatus::Usage, text); };
   if (four && six) conflict("-4 and -6 exclude each other");
@@ -239,7 +267,8 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
                  &o->ssh.via,
                  "with ssh: a connection of its own for the data, or ssh's (auto: if need be)")
       ->each([o](const std::string&) { o->ssh_asked = true; });
-  app.set_version_flag("--version", app.get_name() + " " ZX_VERSION);
+  app.set_version_flag("--version", [&app] { return version_text(app.get_name()); });
+  group_options(app);
 
   std::vector<std::string> after_dashes;
   std::vector<std::string> words = with_explicit_values(argc, argv, &after_dashes);

@@ -49,6 +49,10 @@ std::string tcp_line(const TcpFigures& t, bool sends) {
               : ", delivery rate " + human_bytes(static_cast<double>(t.delivery_rate)) + "/s");
 }
 
+std::string count_files(uint64_t files) {
+  return files == 1 ? "1 file" : std::to_string(files) + " files";
+}
+
 }  // namespace
 
 void Summary::add(const RunReport& report) {
@@ -185,9 +189,7 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
 
 void Console::print_summary(const Totals& totals, double time) {
   const auto bytes = static_cast<double>(totals.bytes);
-  const std::string files =
-      totals.entries == 1 ? "1 file" : std::to_string(totals.entries) + " files";
-  print(program_ + ": " + files + ", " + human_bytes(bytes) + " in " + human_duration(time) + " (" +
+  print(program_ + ": " + count_files(totals.entries) + ", " + human_bytes(bytes) + " in " + human_duration(time) + " (" +
         human_bytes(time > 0 ? bytes / time : 0) + "/s), verified, " +
         (summary_.durable ? "on disk" : "not durable") +
         (summary_.place.empty() ? "" : ": " + escape(summary_.place)));
