@@ -27,7 +27,7 @@ bool may_replace(const Negotiated& agreed, const struct stat& existing, const En
   const bool differs = entry.open_ended || static_cast<uint64_t>(existing.st_size) != entry.size ||
                        time != entry_time;
   bool replace = true;
-  for (const Overwrite rule : {agreed.overwrite_here, agreed.overwrite_peer}) {
+  for (const Overwrite rule : {agreed.overwrite, agreed.overwrite_peer}) {
     if (rule == Overwrite::Never) throw Error(ExitStatus::Refused, shown + ": exists already");
     if (rule == Overwrite::Older && time >= entry_time) replace = false;
     if (rule == Overwrite::Differ && !differs) replace = false;

@@ -38,7 +38,7 @@ class FileSink final : public Sink {
 
   bool look(const Negotiated& agreed) override {
     const bool never =
-        agreed.overwrite_here == Overwrite::Never || agreed.overwrite_peer == Overwrite::Never;
+        agreed.overwrite == Overwrite::Never || agreed.overwrite_peer == Overwrite::Never;
     replace_ = never ? Replace::No : Replace::Yes;
     keep_time_ = agreed.preserve;
     existing_ = target_.dir->stat_child(target_.name);

@@ -256,7 +256,7 @@ enum class Existing { Replace, Skip, Refuse };
 Existing decide_existing(Overwrite here, Overwrite peer, const struct stat& existing,
                          const EntryInfo& info) {
   Negotiated agreed;
-  agreed.overwrite_here = here;
+  agreed.overwrite = here;
   agreed.overwrite_peer = peer;
   bool replace = false;
   const std::string error = outcome([&] { replace = may_replace(agreed, existing, info, "file"); });
