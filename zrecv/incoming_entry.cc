@@ -199,7 +199,7 @@ void IncomingEntry::end(uint64_t size, const EntryEnd& end) {
   end_ = end;
   size_ = size;
   if (end.failure != ExitStatus::Ok)
-    fail_locked(end.failure, "peer: " + quote_peer_text(end.reason));
+    fail_locked(end.failure, "peer: " + quote_peer_text(end.reason, kMaxReasonBytes));
   if (failed_locked()) return;
   if (size != info_.size && !end.changed && !info_.open_ended)
     throw Error(ExitStatus::Protocol, "peer sent END with another size for an unchanged file");

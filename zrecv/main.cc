@@ -69,6 +69,9 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     return ExitStatus::Ok;
   }
 
+  if (!options.to_pipe() && !options.common.started_by_ssh)
+    console.summary().place = options.destination;
+
   // 1. Open the destination: what cannot be written to is found before anyone is bothered. From
   //    here on everything happens below this held directory. Started by ssh, the operator is at the
   //    other end, and names it there.

@@ -75,11 +75,13 @@ void PipeSink::hold_back() {
     spool_ = Spool::in_memory();
     return;
   }
-  const char* chosen = getenv("TMPDIR");
-  const std::string directory = chosen != nullptr && *chosen != '\0' ? chosen : "/var/tmp";
+  const char* variable = getenv("TMPDIR");
+  const std::string chosen = variable != nullptr ? variable : "";
+  const std::string directory = chosen.empty() ? "/var/tmp" : chosen;
   try {
     spool_ = Spool::on_disk(directory);
   } catch (const Error& error) {
+    if (!chosen.empty()) throw Error(error.status(), std::string("TMPDIR: ") + error.what());
     // How much that would take of the memory nobody knows.
     if (error.status() != ExitStatus::FileIo || info_.open_ended) throw;
     const uint64_t available = available_memory();

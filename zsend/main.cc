@@ -62,6 +62,8 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
     return ExitStatus::Ok;
   }
 
+  if (options.direct || options.ssh) console.summary().place = options.common.operands.back();
+
   // 1. Look at the sources: what cannot be read is found before anyone is bothered. A command does
   //    not begin before somebody wants what it gives, and ends with this function at the latest.
   //    Started by ssh, the operator is at the other end, and names them there.

@@ -6,7 +6,6 @@
 namespace zx {
 namespace {
 
-constexpr size_t kPeerTextBytes = 1024;
 
 void append_hex(std::string& out, char byte) {
   out += "\\x" + to_hex(std::as_bytes(std::span(&byte, 1)));
@@ -87,8 +86,11 @@ std::string quote(std::string_view bytes) {
   return "'" + escape_with(bytes, 4096, '\'') + "'";
 }
 
-std::string quote_peer_text(std::string_view bytes) {
-  return escape(bytes, kPeerTextBytes);
+std::string quote_peer_text(std::string_view bytes, size_t max_bytes) {
+  if (bytes.size() <= max_bytes) return escape(bytes);
+  // A long name comes first, and last what is said about it.
+  return escape(bytes.substr(0, max_bytes / 2)) + "..." +
+         escape(bytes.substr(bytes.size() - max_bytes / 2));
 }
 
 std::string shell_word(std::string_view bytes) {

@@ -17,8 +17,10 @@ std::string escape(std::string_view bytes, size_t max_bytes = 4096);
 /// escape() between single quotation marks, with ' itself escaped: for names in messages.
 std::string quote(std::string_view bytes);
 
-/// escape() cut to 1 KiB of input: for free text that the peer sent.
-std::string quote_peer_text(std::string_view bytes);
+/// escape() cut to max_bytes of input, in its middle: for free text that the peer sent.
+std::string quote_peer_text(std::string_view bytes, size_t max_bytes = 1024);
+/// What the peer may say about one of its entries.
+constexpr size_t kMaxReasonBytes = 256;
 
 /// A word for a POSIX shell: as it is when harmless, else in single quotes. For commands to paste.
 /// Names with control characters come as $'...' (bash, zsh, ksh), so that no raw control is shown.

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "common/net/certificate.h"
 
+#include <arpa/inet.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include <array>
 #include <memory>
 #include <vector>
 
@@ -88,6 +90,28 @@ void check_certificates(const CertificateFiles& files) {
                                                                   SSL_CTX_free);
   if (!context) throw Error(ExitStatus::Internal, "OpenSSL set-up: " + openssl_errors());
   use_certificates(context.get(), files);
+}
+
+std::string names_in(const X509* certificate) {
+  auto* names = static_cast<GENERAL_NAMES*>(
+      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
+  std::string out;
+  for (int i = 0; i < sk_GENERAL_NAME_num(names); ++i) {
+    int type = 0;
+    const auto* value =
+        static_cast<const ASN1_STRING*>(GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type));
+    if (type != GEN_DNS && type != GEN_IPADD) continue;
+    const auto size = static_cast<size_t>(ASN1_STRING_length(value));
+    std::string text(reinterpret_cast<const char*>(ASN1_STRING_get0_data(value)), size);
+    if (type == GEN_IPADD) {
+      std::array<char, INET6_ADDRSTRLEN> address{};
+      (void)inet_ntop(size == 4 ? AF_INET : AF_INET6, text.data(), address.data(), address.size());
+      text = size == 4 || size == 16 ? address.data() : "?";
+    }
+    out += (out.empty() ? "" : ", ") + quote(text);
+  }
+  GENERAL_NAMES_free(names);
+  return out.empty() ? "no host" : out;
 }
 
 void require_host(SSL* ssl, const std::string& host) {

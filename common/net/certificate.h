@@ -22,6 +22,9 @@ void use_certificates(SSL_CTX* context, const CertificateFiles& files);
 /// The same on a throw-away context: what is wrong with the files is found before anyone connects.
 void check_certificates(const CertificateFiles& files);
 
+/// The names and addresses that a certificate is for, quoted, as a list in words.
+std::string names_in(const X509* certificate);
+
 /// Connector: the peer's certificate must be for this host, a name or an address. Throws
 /// Error{Internal}.
 void require_host(SSL* ssl, const std::string& host);

@@ -329,7 +329,7 @@ int race(const std::vector<HostPort>& addresses, Clock::time_point deadline, Uni
 }
 
 Socket connect_to(const HostPort& address, Family family, seconds wait, milliseconds idle,
-                  Clock::time_point end) {
+                  Clock::time_point end, const std::string& advice) {
   const auto start = Clock::now();
   bool known = false;
   const auto attempt = [&] {
@@ -343,7 +343,8 @@ Socket connect_to(const HostPort& address, Family family, seconds wait, millisec
     const auto waited = std::chrono::round<seconds>(Clock::now() - start);
     throw Error(error == ETIMEDOUT ? ExitStatus::Timeout : ExitStatus::Network,
                 to_text(address) + ": connect: " + errno_text(error) +
-                    (wait.count() > 0 ? " after " + std::to_string(waited.count()) + " s" : ""));
+                    (wait.count() > 0 ? " after " + std::to_string(waited.count()) + " s" : "") +
+                    advice);
   };
   return retry_until(start + wait, attempt, [&](const Error&) { return known; });
 }

@@ -108,9 +108,10 @@ class Socket {
 
 /// Connects to the address of the host that answers first (race()), within 10 s and never later
 /// than `end`. While `wait` has not passed, a host that refuses or cannot be reached is tried again
-/// every 0.2 s. Throws Error{Network|Timeout}.
+/// every 0.2 s. Throws Error{Network|Timeout}, with `advice` where the host is known.
 Socket connect_to(const HostPort& address, Family family, std::chrono::seconds wait,
-                  std::chrono::milliseconds idle, Clock::time_point end = Clock::time_point::max());
+                  std::chrono::milliseconds idle, Clock::time_point end = Clock::time_point::max(),
+                  const std::string& advice = "");
 
 /// The order of RFC 8305: as it was, but the two families by turns.
 std::vector<HostPort> interleave_families(std::vector<HostPort> addresses);

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "common/base/error.h"
+#include "common/base/quote.h"
 #include "common/net/tls_channel.h"
 
 namespace zx {
@@ -28,6 +29,7 @@ struct HandshakeState {
   std::string identity;
   std::array<std::byte, 32> psk{};
   bool identity_seen = false;
+  std::string certificate_names;  // of a peer whose certificate is for another host
   TrafficSecrets secrets;
   ~HandshakeState() { wipe(psk); }
 };
@@ -83,6 +85,20 @@ int select_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const 
   return SSL_TLSEXT_ERR_OK;
 }
 
+// --- certificates
+
+// Keeps for the error message what OpenSSL forgets of a certificate that it does not accept.
+int note_names(int accepted, X509_STORE_CTX* store) {
+  const int error = X509_STORE_CTX_get_error(store);
+  auto* ssl = static_cast<SSL*>(
+      X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  X509* certificate = X509_STORE_CTX_get0_cert(store);
+  if (accepted == 0 && ssl != nullptr && certificate != nullptr &&
+      (error == X509_V_ERR_HOSTNAME_MISMATCH || error == X509_V_ERR_IP_ADDRESS_MISMATCH))
+    state_of(ssl).certificate_names = names_in(certificate);
+  return accepted;
+}
+
 // --- the traffic secrets, for the kernel
 
 void keep_secret(std::string_view hex, std::array<std::byte, 48>* out, size_t* size) {
@@ -126,6 +142,7 @@ ContextPtr make_context(const TlsSetup& setup) {
 
   if (setup.certificates != nullptr) {
     use_certificates(c, *setup.certificates);
+    SSL_CTX_set_verify(c, SSL_CTX_get_verify_mode(c), note_names);
   } else if (setup.listener) {
     SSL_CTX_set_psk_find_session_callback(c, find_psk);
   } else {
@@ -144,6 +161,30 @@ ContextPtr make_context(const TlsSetup& setup) {
   throw Error(ExitStatus::Auth, channel.socket().peer() + ": " + why);
 }
 
+// OpenSSL's words only where there are no better ones.
+std::string failed_handshake(SSL* ssl, const TlsSetup& setup, int reason) {
+  const std::string words = "TLS handshake: " + openssl_errors();
+  if (setup.certificates == nullptr)
+    return reason == SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE ||
+                   reason == SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM
+               ? "not authenticated: the keys differ (or the peer is not zsend or zrecv)"
+               : words + " (do both sides have the same key?)";
+  const std::string& names = state_of(ssl).certificate_names;
+  if (!names.empty())
+    return "the peer's certificate is for " + names + ", not for " + quote(setup.host) +
+           " (hostname mismatch)";
+  const long verified = SSL_get_verify_result(ssl);
+  if (verified != X509_V_OK)
+    return std::string("the peer's certificate does not verify: ") +
+           X509_verify_cert_error_string(verified);
+  // Alerts about certificates (RFC 8446, 6.2); OpenSSL adds their number to 1000.
+  const int alert = reason - SSL_AD_REASON_OFFSET;
+  if ((alert >= SSL_AD_BAD_CERTIFICATE && alert <= SSL_AD_CERTIFICATE_UNKNOWN) ||
+      alert == SSL_AD_UNKNOWN_CA || alert == SSL_AD_CERTIFICATE_REQUIRED)
+    return "the peer does not accept this side's certificate, and says why (" + words + ")";
+  return words;
+}
+
 void run_handshake(TlsChannel& channel, const TlsSetup& setup) {
   SSL* ssl = channel.ssl();
   ERR_clear_error();
@@ -153,13 +194,7 @@ void run_handshake(TlsChannel& channel, const TlsSetup& setup) {
   const unsigned long first = ERR_peek_error();
   if (!channel.transport_failed() && code == SSL_ERROR_SSL &&
       ERR_GET_REASON(first) != SSL_R_UNEXPECTED_EOF_WHILE_READING) {
-    std::string why = "TLS handshake: " + openssl_errors();
-    const long verified = SSL_get_verify_result(ssl);
-    if (setup.certificates == nullptr)
-      why += " (do both sides have the same key?)";
-    else if (verified != X509_V_OK)
-      why += std::string(": ") + X509_verify_cert_error_string(verified);
-    refuse(channel, why);
+    refuse(channel, failed_handshake(ssl, setup, ERR_GET_REASON(first)));
   }
   channel.rethrow_transport_error();
   throw Error(ExitStatus::Network,
@@ -214,7 +249,7 @@ std::unique_ptr<Channel> choose_record_layer(std::unique_ptr<TlsChannel> channel
 }  // namespace
 
 TlsConnection tls_handshake(Socket socket, const TlsSetup& setup) {
-  HandshakeState state{suite_of(setup.suite), {}, {}, false, {}};
+  HandshakeState state{suite_of(setup.suite), {}, {}, false, {}, {}};
   if (setup.key != nullptr) {
     state.identity = setup.key->identity();
     // One key, one hash (RFC 8446, 4.2.11): SHA-384 has a PSK of its own.

@@ -171,6 +171,15 @@ void recv_exact(Socket& socket, std::span<std::byte> out) {
   }
 }
 
+// An error tells which peer it is.
+Preface preface_of(const PrefaceBytes& bytes, const std::string& peer) {
+  try {
+    return decode_preface(bytes);
+  } catch (const Error& error) {
+    throw Error(error.status(), peer + ": " + error.what());
+  }
+}
+
 }  // namespace
 
 Handshaken connector_handshake(Socket socket, Role role, const Security& security,
@@ -183,7 +192,7 @@ Handshaken connector_handshake(Socket socket, Role role, const Security& securit
   socket.send_all(h.prefaces.connector, More::No);
 
   recv_exact(socket, h.prefaces.listener);
-  const Preface answer = decode_preface(h.prefaces.listener);
+  const Preface answer = preface_of(h.prefaces.listener, peer);
   if (answer.code != PrefaceCode::Accepted)
     throw refusal(answer.code, peer, request.mode, answer.mode, role, request.no_auth);
   const bool one_suite = answer.suites != 0 && (answer.suites & (answer.suites - 1)) == 0 &&

@@ -97,6 +97,13 @@ FirstConnection first_as_connector(Handshaken h, const Side& side) {
   return {.first = std::move(h), .connections = std::move(connections), .connector = true};
 }
 
+// A listener that is busy looks like one that is absent.
+std::string advice_when_absent(Role role, uint16_t port, bool waits) {
+  return std::string(" (is ") + (role == Role::Sender ? "zrecv" : "zsend") + " --listen " +
+         std::to_string(port) + " running there, or busy? does a firewall let it through?" +
+         (waits ? ")" : " --wait SEC keeps trying)");
+}
+
 FirstConnection connect_first(const HostPort& address, Family family, std::chrono::seconds wait,
                               const Side& side) {
   const auto give_up = Clock::now() + wait;
@@ -104,7 +111,8 @@ FirstConnection connect_first(const HostPort& address, Family family, std::chron
   for (int attempt = 1;; ++attempt) {
     const auto left = std::chrono::ceil<std::chrono::seconds>(give_up - Clock::now());
     Socket socket = connect_to(address, family, std::max(left, std::chrono::seconds(0)),
-                               silence_limit(side.timeout));
+                               silence_limit(side.timeout), Clock::time_point::max(),
+                               advice_when_absent(side.role, address.port, wait.count() > 0));
     const std::string peer = socket.peer();
     try {
       return first_as_connector(connector_handshake(std::move(socket), side.role, side.security),

@@ -1,14 +1,23 @@
 // SPDX-License-Identifier: MIT
 #include "common/ui/common_options.h"
 
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <openssl/crypto.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include <algorithm>
 #include <array>
+#include <iostream>
 
+#include "common/base/defer.h"
 #include "common/base/error.h"
 #include "common/base/page_buffer.h"
 #include "common/base/quote.h"
+#include "common/net/ktls.h"
 #include "common/ui/units.h"
 
 namespace zx {
@@ -75,17 +84,23 @@ CLI::Option* add_words(CLI::App& app, const std::string& name, const Words<T>& w
 template <typename T>
 void add_seconds(CLI::App& app, const std::string& name, T* out, int64_t least,
                  const std::string& help) {
-  app.add_option_function<int64_t>(
+  app.add_option_function<std::string>(
          name,
-         [=](const int64_t& value) {
-           if (value < least || value > 1'000'000)
+         [=](const std::string& value) {
+           const auto seconds = parse_seconds(value);
+           if (!seconds)
              throw Error(ExitStatus::Usage,
-                         name + ": from " + std::to_string(least) + " to 1000000");
-           *out = std::chrono::seconds(value);
+                         name + " " + escape(value) + ": not a time, as 90, 1.5s, 5m, 2h or 1d");
+           if (*seconds < least || *seconds > 1'000'000)
+             throw Error(ExitStatus::Usage, name + " " + escape(value) + ": from " +
+                                                std::to_string(least) + " s to 1000000 s");
+           *out = std::chrono::seconds(*seconds);
          },
          help)
       ->type_name("SEC");
 }
+
+constexpr const char* kNoSize = "not a size, as 4096, 1.5M, 64KiB (powers of 1024) or 10MB (of 1000)";
 
 struct Sizes {
   const char* bounds;  // in words
@@ -99,13 +114,63 @@ CLI::Option* add_size(CLI::App& app, const std::string& name, const char* type, 
       .add_option_function<std::string>(
           name,
           [=](const std::string& value) {
-            const auto size = parse_size(value);
-            if (!size || *size < sizes.least || *size > sizes.most || *size % sizes.multiple != 0)
+            const auto size = type == std::string_view("RATE") ? parse_rate(value) : parse_size(value);
+            if (!size)
+              throw Error(ExitStatus::Usage, name + " " + escape(value) + ": " + kNoSize);
+            if (*size < sizes.least || *size > sizes.most || *size % sizes.multiple != 0)
               throw Error(ExitStatus::Usage, name + " " + escape(value) + ": " + sizes.bounds);
             *out = static_cast<T>(*size);
           },
           help)
       ->type_name(type);
+}
+
+// Its host name, and the addresses that another machine may know it by.
+std::string names_of_this_machine(const CommonOptions& options) {
+  std::array<char, 256> name{}, text{};
+  (void)gethostname(name.data(), name.size() - 1);
+  std::string out = escape(name.data()) + "; addresses:";
+  ifaddrs* interfaces = nullptr;
+  if (getifaddrs(&interfaces) != 0) return out + " unknown";
+  const Defer free_them([&] { freeifaddrs(interfaces); });
+  for (const ifaddrs* i = interfaces; i != nullptr; i = i->ifa_next) {
+    const int family = i->ifa_addr != nullptr ? i->ifa_addr->sa_family : AF_UNSPEC;
+    if ((i->ifa_flags & IFF_UP) == 0 || (i->ifa_flags & IFF_LOOPBACK) != 0) continue;
+    const bool wanted = (family == AF_INET && options.family != Family::V6) ||
+                        (family == AF_INET6 && options.family != Family::V4);
+    const socklen_t size = family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+    if (!wanted || getnameinfo(i->ifa_addr, size, text.data(), text.size(), nullptr, 0,
+                               NI_NUMERICHOST) != 0)
+      continue;
+    const std::string_view address = text.data();
+    if (address.find('%') == std::string_view::npos) out += " " + std::string(address);
+  }
+  return out;
+}
+
+// --help in groups; those of one program only are passed over at the other.
+void group_options(CLI::App& app) {
+  static const std::pair<const char*, std::vector<const char*>> kGroups[] = {
+      {"Where", {"--listen", "-4", "-6", "-T", "--exec", "--name", "--size", "--inplace"}},
+      {"Security", {"--key-file", "--new-key", "--plain", "--no-auth", "--tls-cert", "--tls-key", "--tls-ca", "--ktls"}},
+      {"Files", {"-p", "--overwrite", "--durability", "--verify-first"}},
+      {"Output", {"-q", "-v", "--summary", "--progress", "--json", "--digest"}},
+      {"Help", {"--help", "--version"}},
+      {"ssh", {"-P", "-i", "-F", "-J", "-o", "-S", "--remote-program", "--port-range", "--via"}},
+      {"Tuning", {"--wait", "--timeout", "--streams", "--bwlimit", "--block-size", "--engine", "--buffer-size"}}};
+  for (const auto& [title, names] : kGroups)
+    for (const char* name : names)
+      if (CLI::Option* option = app.get_option_no_throw(name)) option->group(title);
+}
+
+// What decides how it works here, for reports of faults.
+std::string version_text(const std::string& program) {
+  const std::string obstacle = ktls_obstacle(suite_of(*suite_bit("aes128")), Ktls::Auto);
+  const unsigned xxhash = XXH_versionNumber();
+  return program + " " ZX_VERSION "\n" + OpenSSL_version(OPENSSL_VERSION) + "\nxxHash " +
+         std::to_string(xxhash / 10000) + "." + std::to_string(xxhash / 100 % 100) + "." +
+         std::to_string(xxhash % 100) + "\nkernel TLS: " +
+         (obstacle.empty() ? "yes" : "no (" + obstacle + ")");
 }
 
 void check(const CommonOptions& o, bool four, bool six) {
@@ -195,12 +260,15 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
                            {"always", ProgressMode::Always},
                            {"never", ProgressMode::Never}},
                           &o->console.progress, "progress on stderr (auto: on a terminal)");
+  app.add_flag("--summary", o->console.summary,
+               "one line of result, also without a terminal and with -q");
   add_ssh_options(app, o);
   add_words<Via>(app, "--via", {{"auto", Via::Auto}, {"direct", Via::Direct}, {"ssh", Via::Ssh}},
                  &o->ssh.via,
                  "with ssh: a connection of its own for the data, or ssh's (auto: if need be)")
       ->each([o](const std::string&) { o->ssh_asked = true; });
-  app.set_version_flag("--version", app.get_name() + " " ZX_VERSION);
+  app.set_version_flag("--version", [&app] { return version_text(app.get_name()); });
+  group_options(app);
 
   std::vector<std::string> after_dashes;
   std::vector<std::string> words = with_explicit_values(argc, argv, &after_dashes);
@@ -216,6 +284,7 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
     o->operands.insert(o->operands.end(), after_dashes.begin(), after_dashes.end());
   } catch (const CLI::Success& answered) {  // --help, --version
     (void)app.exit(answered);
+    if (!std::cout.flush()) throw Error(ExitStatus::FileIo, "standard output cannot be written");
     return false;
   } catch (const CLI::ParseError& e) {
     throw Error(ExitStatus::Usage, escape(e.what()) + " (see " + app.get_name() + " --help)");
@@ -263,11 +332,14 @@ Terms make_terms(const CommonOptions& options, const char* program) {
   return terms;
 }
 
-std::string host_to_paste(const HostPort& listen) {
-  if (!listen.host.empty()) return listen.host;
-  std::array<char, 256> name{};
-  if (gethostname(name.data(), name.size() - 1) != 0) return "HOST";
-  return name.data();
+std::string command_to_paste(const CommonOptions& options, uint16_t port,
+                             const std::string& program, const std::string& before,
+                             const std::string& after) {
+  const std::string& host = options.listen->host;
+  const bool known = !host.empty() && host != "0.0.0.0" && host != "::";
+  const std::string url = "zs://" + to_text({known ? host : "HOST", port});
+  return program + (options.plain ? " --plain " : " ") + before + shell_word(url) + after +
+         (known ? "" : "\n  (HOST: this machine calls itself " + names_of_this_machine(options) + ")");
 }
 
 }  // namespace zx

@@ -63,8 +63,11 @@ std::string make_key_file(const std::string& path);
 /// This side's terms as far as the options say them.
 Terms make_terms(const CommonOptions& options, const char* program);
 
-/// How another machine names this one in a command to paste: the host of --listen, else the host
-/// name.
-std::string host_to_paste(const HostPort& listen);
+/// The command for the other machine that goes with a listener on this port, which has the options
+/// in force; "zs://..." stands between `before` and `after`. Where no host was given it says HOST,
+/// and on a line of its own how this machine is called and its addresses.
+std::string command_to_paste(const CommonOptions& options, uint16_t port,
+                             const std::string& program, const std::string& before,
+                             const std::string& after);
 
 }  // namespace zx

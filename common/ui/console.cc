@@ -2,7 +2,6 @@
 #include "common/ui/console.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +9,8 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <numeric>
+#include <utility>
 
 #include "common/base/error.h"
 #include "common/base/quote.h"
@@ -27,26 +28,8 @@ constexpr auto kRefresh = std::chrono::milliseconds(200);
 constexpr auto kJsonProgress = std::chrono::seconds(1);
 // Weight of the past in the rate: steady to read, still following a change within seconds.
 constexpr double kRateInertia = 0.9;
-
-// Messages must not stop a transfer: what cannot be written is lost. A reader that has stalled
-// holds us only until a stop signal. False when something was lost.
-bool write_all(int fd, const std::string& text) {
-  size_t done = 0;
-  while (done < text.size()) {
-    const ssize_t n = write(fd, text.data() + done, text.size() - done);
-    if (n < 0 && errno == EINTR && !stop_requested()) continue;
-    if (n <= 0) return false;
-    done += static_cast<size_t>(n);
-  }
-  return true;
-}
-
-// For the signal thread, which must never wait: a pipe that polls writable takes at least PIPE_BUF
-// bytes (pipe(7)), and a line is shorter.
-bool takes_a_line(int fd) {
-  pollfd p{fd, POLLOUT, 0};
-  return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0;
-}
+// A line of progress is shorter than PIPE_BUF.
+constexpr size_t kWidest = 250;
 
 // Opened without O_TRUNC: first it must be sure that it is none of the files that are worked on.
 UniqueFd open_output(const std::string& path, const std::vector<std::string>& in_use) {
@@ -62,6 +45,13 @@ UniqueFd open_output(const std::string& path, const std::vector<std::string>& in
   if (S_ISREG(mine.st_mode) && ftruncate(fd.get(), 0) != 0)
     throw_file_errno(quote(path) + ": truncate", errno);
   return fd;
+}
+
+// A change of the mode would come too late for who has the file open. Pipes of a shell are private.
+bool others_can_read(int fd) {
+  struct stat st {};
+  if (fstat(fd, &st) != 0 || (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))) return false;
+  return (st.st_mode & (S_IRGRP | S_IROTH)) != 0 || (st.st_uid != geteuid() && st.st_uid != 0);
 }
 
 // The line format of xxhsum and coreutils: names with a newline or backslash are escaped and the
@@ -96,35 +86,39 @@ void Console::configure(const ConsoleOptions& options, std::vector<std::string> 
     in_use.push_back(*options.json);
   }
   if (options.digest && *options.digest != "-") digest_file_ = open_output(*options.digest, in_use);
-  if (options.json) json_fd_ = json_file_.valid() ? json_file_.get() : STDOUT_FILENO;
+  if (options.json) json_ = Output(json_file_.valid() ? json_file_.get() : STDOUT_FILENO);
   // With JSON on stdout the digests are in its summary; the two formats are not mixed.
   if (digest_file_.valid())
-    digest_fd_ = digest_file_.get();
-  else if (options.digest && json_fd_ != STDOUT_FILENO)
-    digest_fd_ = STDOUT_FILENO;
+    digests_ = Output(digest_file_.get());
+  else if (options.digest && json_.fd() != STDOUT_FILENO)
+    digests_ = Output(STDOUT_FILENO);
+}
+
+std::string Console::clear_bar() {
+  const size_t columns = std::exchange(bar_columns_, 0);
+  return columns > 0 ? "\r" + std::string(columns, ' ') + "\r" : "";
 }
 
 void Console::print(const std::string& line) {
-  if (options_.silent) return;
-  if (bar_shown_) write_all(STDERR_FILENO, "\r\x1b[K");
-  bar_shown_ = false;
-  write_all(STDERR_FILENO, line + "\n");
+  if (!options_.silent) messages_.write(clear_bar() + line + "\n");
 }
 
-void Console::write_json(const std::string& line) {
-  if (json_fd_ >= 0) write_all(json_fd_, line + "\n");
+void Console::write_json(const JsonObject& event) {
+  json_.write(event.str() + "\n");
 }
 
 void Console::listening(uint16_t port) {
   const std::lock_guard lock(mutex_);
   JsonObject json = json_event("listening");
   json.text("host", invitation_.host).number("port", port);
-  if (!invitation_.key.empty()) json.text("key", invitation_.key);
-  write_json(json.str());
+  const bool shared = others_can_read(json_.fd());
+  if (!invitation_.key.empty() && !shared) json.text("key", invitation_.key);
+  write_json(json);
   const std::string text = program_ + ": listening on port " + std::to_string(port);
   if (!invitation_.key.empty())
     print(text + "; on the other machine run:\n  ZXFER_KEY=" + invitation_.key + " " +
-          invitation_.command(port));
+          invitation_.command(port) +
+          (shared ? "\n  (--json goes to what other users can read, so without the key)" : ""));
   else if (!options_.quiet)
     print(text);
   wipe(invitation_.key);
@@ -149,8 +143,7 @@ void Console::connected(const Channel& channel, const std::string& peer_build) {
                  .text("peer", peer)
                  .text("cipher", summary_.cipher)
                  .text("tls", summary_.tls)
-                 .text("peer_build", peer_build)
-                 .str());
+                 .text("peer_build", peer_build));
   if (options_.verbose == 0) return;
   print(program_ + ": connected to " + peer + " (" + quote_peer_text(peer_build) + "), " +
         (!summary_.cipher.empty() ? summary_.cipher
@@ -170,7 +163,7 @@ void Console::begin_transfer(uint64_t total_bytes) {
   const bool terminal = isatty(STDERR_FILENO) == 1;
   const bool bar = options_.progress == ProgressMode::Always ||
                    (options_.progress == ProgressMode::Auto && terminal && !options_.quiet);
-  if (!bar && json_fd_ < 0) return;
+  if (!bar && !json_.wanted()) return;
   // Forced without a terminal: whole lines, and not five a second.
   const bool lines = bar && !terminal;
   signals_.set_callbacks([this] { show_progress(true); },
@@ -179,13 +172,13 @@ void Console::begin_transfer(uint64_t total_bytes) {
                            const std::unique_lock lock(mutex_, std::try_to_lock);
                            const auto now = steady_clock::now();
                            if (!lock || now - last_json_ < kJsonProgress) return;
-                           if (json_fd_ < 0 || !takes_a_line(json_fd_)) return;
                            last_json_ = now;
-                           write_json(json_event("progress")
-                                          .number("bytes", moved_)
-                                          .number("total", known_total())
-                                          .real("seconds", seconds())
-                                          .str());
+                           json_.offer(json_event("progress")
+                                           .number("bytes", moved_)
+                                           .number("total", known_total())
+                                           .real("seconds", seconds())
+                                           .str() +
+                                       "\n");
                          },
                          lines ? std::chrono::milliseconds(1000) : kRefresh);
 }
@@ -195,26 +188,32 @@ double Console::seconds() const {
   return std::chrono::duration<double>(steady_clock::now() - begun_).count();
 }
 
-// total: 0 when it is not known.
-std::string Console::progress_line(uint64_t moved, uint64_t total) const {
-  std::string line = human_bytes(static_cast<double>(moved));
+// total: 0 when it is not known. The least useful fields vanish first where there is no room.
+std::string Console::progress_line(uint64_t moved, uint64_t total, size_t columns) const {
+  enum { Percent, Moved, Total, Rate, Left, Fields };
+  std::array<std::string, Fields> fields;
+  fields[Moved] = human_bytes(static_cast<double>(moved));
+  fields[Rate] = "  " + human_bytes(rate_) + "/s";
   if (total > 0) {
-    const double part = static_cast<double>(moved) / static_cast<double>(total);
     std::array<char, 16> percent{};
-    std::snprintf(percent.data(), percent.size(), "%3.0f%% ", 100 * part);
-    line = percent.data() + line + " of " + human_bytes(static_cast<double>(total));
+    std::snprintf(percent.data(), percent.size(), "%3.0f%% ",
+                  100 * static_cast<double>(moved) / static_cast<double>(total));
+    fields[Percent] = percent.data();
+    fields[Total] = " of " + human_bytes(static_cast<double>(total));
   }
-  line += "  " + human_bytes(rate_) + "/s";
   if (total > moved && rate_ > 0)
-    line += "  ETA " + human_time(static_cast<double>(total - moved) / rate_);
-  return line;
+    fields[Left] = "  ETA " + human_time(static_cast<double>(total - moved) / rate_);
+  const auto line = [&] { return std::accumulate(fields.begin(), fields.end(), std::string()); };
+  for (const int least : {Total, Moved, Rate, Left})
+    if (line().size() > columns) fields[static_cast<size_t>(least)].clear();
+  return line().substr(0, columns);
 }
 
 // Runs on the signal thread: neither a lock nor a full pipe may hold it.
 void Console::show_progress(bool as_line) {
   const std::unique_lock lock(mutex_, std::try_to_lock);
-  if (!lock || !takes_a_line(STDERR_FILENO)) return;
-  if (!transferring_ && as_line) print(program_ + ": no data has moved yet");
+  if (!lock) return;
+  if (!transferring_ && as_line) messages_.offer(program_ + ": no data has moved yet\n");
   if (!transferring_) return;
   const auto now = steady_clock::now();
   const double elapsed = std::chrono::duration<double>(now - last_shown_).count();
@@ -227,29 +226,31 @@ void Console::show_progress(bool as_line) {
     last_moved_ = moved;
     last_shown_ = now;
   }
-  const std::string text = progress_line(moved, total);
-  if (as_line) return print(program_ + ": " + text);
+  if (as_line)
+    return messages_.offer(clear_bar() + program_ + ": " +
+                           progress_line(moved, total, std::string::npos) + "\n");
   if (tcgetpgrp(STDERR_FILENO) != getpgrp()) return;  // in the background
   winsize size{};
   const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  const size_t columns = known ? size.ws_col : 80;
-  std::string bar;
-  if (total > 0 && columns > text.size() + 14) {
-    const size_t width = std::min<size_t>(columns - text.size() - 4, 40);
+  const size_t columns = std::min<size_t>(known ? size.ws_col : 80, kWidest) - 1;
+  std::string text = progress_line(moved, total, columns);
+  if (total > 0 && columns > text.size() + 13) {
+    const size_t width = std::min<size_t>(columns - text.size() - 3, 40);
     const auto filled =
         static_cast<size_t>(static_cast<double>(width) *
                             std::min(static_cast<double>(moved) / static_cast<double>(total), 1.0));
-    bar = " [" + std::string(filled, '=') + std::string(width - filled, ' ') + "]";
+    text += " [" + std::string(filled, '=') + std::string(width - filled, ' ') + "]";
   }
-  write_all(STDERR_FILENO, "\r" + text.substr(0, columns - 1) + bar + "\x1b[K");
-  bar_shown_ = true;
+  const size_t shown = text.size();
+  text.append(std::max(std::min(bar_columns_, columns), shown) - shown, ' ');
+  messages_.offer("\r" + text);
+  bar_columns_ = shown;
 }
 
 void Console::end_progress() {
   signals_.set_callbacks({}, {}, {});
   const std::lock_guard lock(mutex_);
-  if (bar_shown_) write_all(STDERR_FILENO, "\r\x1b[K");
-  bar_shown_ = false;
+  messages_.write(clear_bar());
 }
 
 void Console::detail(const std::string& text) {
@@ -265,9 +266,8 @@ void Console::note(const std::string& text) {
 void Console::write_digest(const EntryOutcome& o) {
   const std::string& name = o.output_name.empty() ? o.name : o.output_name;
   // For a program the exact bytes; for a person nothing that the terminal would act on.
-  if (!write_all(digest_fd_, isatty(digest_fd_) == 1 ? to_hex(*o.digest) + "  " + escape(name) + "\n"
-                                                     : digest_line(*o.digest, name)))
-    digest_lost_ = true;
+  digests_.write(isatty(digests_.fd()) == 1 ? to_hex(*o.digest) + "  " + escape(name) + "\n"
+                                            : digest_line(*o.digest, name));
 }
 
 }  // namespace zx

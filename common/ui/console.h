@@ -5,6 +5,8 @@
 // are quoted here.
 #pragma once
 
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -23,6 +25,8 @@
 #include "common/session/ledger.h"
 #include "common/session/limit.h"
 #include "common/session/notices.h"
+#include "common/ui/json.h"
+#include "common/ui/output.h"
 #include "common/wire/message.h"
 
 namespace zx {
@@ -32,6 +36,7 @@ enum class ProgressMode { Auto, Always, Never };
 struct ConsoleOptions {
   bool quiet = false;
   bool silent = false;  // nothing but internal errors: what there is to say is said to the peer
+  bool summary = false;  // the line of result in any case
   int verbose = 0;
   ProgressMode progress = ProgressMode::Auto;
   std::optional<std::string> json;    // path, "-" for stdout
@@ -67,6 +72,7 @@ struct Summary {
   std::string via_why;            // why not directly; "" where it did
   Limit limit;                    // what held the transfer up
   std::optional<TcpFigures> tcp;  // of this side's end
+  std::string place;              // where the files went, as the operator calls it; unquoted
   bool at_sender = false;         // which of them mean something
 
   /// The peer's texts are quoted here.
@@ -114,18 +120,20 @@ class Console : public Notices {
   /// What became of an entry, when that is final: its line, its JSON event, its digest.
   void entry(const EntryOutcome& outcome);
   /// Once, last: error text if any, summary. `error` is empty on success.
-  /// Returns the exit status: the given one, or FileIo when --digest could not be written.
+  /// Returns the exit status: the given one, or FileIo when --digest or --json could not be written.
   ExitStatus finish(ExitStatus status, const std::string& error, const Ledger& ledger);
   /// The same for a run that a signal ends: its status is 128 + signal.
   void finish_interrupted(int signal, const Ledger& ledger);
 
  private:
   void print(const std::string& line);  // to stderr, the bar out of the way; mutex_ held
-  void write_json(const std::string& line);
+  std::string clear_bar();  // by spaces: not every terminal knows escapes
+  void write_json(const JsonObject& event);
   void show_progress(bool as_line);
-  std::string progress_line(uint64_t moved, uint64_t total) const;
+  std::string progress_line(uint64_t moved, uint64_t total, size_t columns) const;
   uint64_t known_total() const { return total_known_ ? total_.load() : 0; }
   void end_progress();
+  bool lost(Output& output, const char* option);
   void finish_with(int exit, std::string_view status, const std::string& error,
                    const Ledger& ledger);
   // What is the same for many entries is said for the first of them; print_repetitions() has the
@@ -136,11 +144,19 @@ class Console : public Notices {
   void print_summary(const Totals& totals, double time);
   double seconds() const;
 
+  // Lines of one kind about entries: the first ones are printed, then their number is enough.
+  struct Lines {
+    static constexpr uint64_t kMost = 100;
+    uint64_t seen = 0;
+    bool take() { return ++seen <= kMost; }
+  };
+  void print_rest(const Lines& lines, const std::string& text);
+
   const std::string program_;
   SignalWatch& signals_;
   ConsoleOptions options_;
   UniqueFd json_file_, digest_file_;
-  int json_fd_ = -1, digest_fd_ = -1;
+  Output messages_{STDERR_FILENO}, json_, digests_;
   Summary summary_;
   std::function<std::string()> remark_;
   Invitation invitation_;
@@ -149,11 +165,13 @@ class Console : public Notices {
     uint64_t count = 0;
   };
   std::map<std::string, Said> said_;
+  Lines failed_, skipped_, changed_;
 
   std::mutex mutex_;
   std::atomic<uint64_t> moved_{0}, total_{0};
   std::atomic<bool> total_known_{true};
-  bool transferring_ = false, bar_shown_ = false, digest_lost_ = false;
+  bool transferring_ = false;
+  size_t bar_columns_ = 0;  // of the progress that is shown
   std::chrono::steady_clock::time_point begun_{}, last_json_{};
   uint64_t last_moved_ = 0;
   std::chrono::steady_clock::time_point last_shown_{};

@@ -28,9 +28,8 @@ std::unique_ptr<Session> meet_directly(const CommonOptions& options,
   if (options.listen) {
     // The command to paste on the other machine.
     const auto command = [&](uint16_t port) {
-      const std::string here =
-          shell_word("zs://" + to_text({host_to_paste(*options.listen), port}));
-      return side.role == Role::Sender ? "zrecv " + here + " ." : "zsend FILE " + here;
+      return side.role == Role::Sender ? command_to_paste(options, port, "zrecv", "", " .")
+                                       : command_to_paste(options, port, "zsend", "FILE ", "");
     };
     console.invite({options.listen->host, one_time_key, command});
     return open_session(listen_first(*options.listen, options.family, options.wait, side), side,

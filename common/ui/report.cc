@@ -50,6 +50,10 @@ std::string tcp_line(const TcpFigures& t, bool sends) {
               : ", delivery rate " + human_bytes(static_cast<double>(t.delivery_rate)) + "/s");
 }
 
+std::string count_files(uint64_t files) {
+  return files == 1 ? "1 file" : std::to_string(files) + " files";
+}
+
 }  // namespace
 
 void RunReport::count(const Link& first, const FurtherConnections* others) {
@@ -110,26 +114,42 @@ void Console::entry(const EntryOutcome& o) {
     if (o.caveats.contains(kind.caveat)) caveats.emplace_back(kind.name);
   if (!caveats.empty()) json.list("caveats", caveats);
   if (o.digest) json.text("digest", to_hex(*o.digest));
-  write_json(json.str());
+  write_json(json);
   if (o.status != ExitStatus::Ok) {
-    if (is_first("error: " + o.reason, o.name)) print(program_ + ": error: " + o.reason);
+    if (is_first("error: " + o.reason, o.name) && failed_.take())
+      print(program_ + ": error: " + o.reason);
     return;
   }
-  if (o.skipped && !options_.quiet)
+  if (o.skipped && !options_.quiet && skipped_.take())
     print(program_ + ": " + quote(o.name) + ": skipped: " + o.reason);
-  const auto warn = [&](const std::string& text) {
-    write_json(json_event("warning").text("text", text).str());
-    if (!options_.quiet) print(program_ + ": warning: " + text);
+  const auto warn = [&](const std::string& text, bool shown) {
+    write_json(json_event("warning").text("text", text));
+    if (shown && !options_.quiet) print(program_ + ": warning: " + text);
   };
-  if (o.changed) warn(quote(o.name) + " changed while it was sent; what was sent is committed");
+  if (o.changed)
+    warn(quote(o.name) + " changed while it was sent; what was sent is committed",
+         changed_.take());
   for (const CaveatKind& kind : kCaveatKinds) {
     const auto caveat = o.caveats.find(kind.caveat);
     if (caveat == o.caveats.end()) continue;
     const std::string text =
         std::string(kind.text) + (caveat->second.empty() ? "" : ": " + caveat->second);
-    if (is_first("warning: " + text, o.name)) warn(quote(o.name) + ": " + text);
+    if (is_first("warning: " + text, o.name)) warn(quote(o.name) + ": " + text, true);
   }
-  if (o.digest && digest_fd_ >= 0) write_digest(o);
+  if (o.digest && digests_.wanted()) write_digest(o);
+}
+
+void Console::print_rest(const Lines& lines, const std::string& text) {
+  if (lines.seen > Lines::kMost)
+    print(program_ + ": " + text + ": and " + std::to_string(lines.seen - Lines::kMost) + " more");
+}
+
+// The one message of an output that is not complete.
+bool Console::lost(Output& output, const char* option) {
+  const int error = output.end();
+  if (error == 0) return false;
+  print(program_ + ": error: " + option + ": the end is missing: " + errno_text(error));
+  return true;
 }
 
 bool Console::is_first(const std::string& text, const std::string& name) {
@@ -154,11 +174,10 @@ void Console::print_repetitions() {
 }
 
 ExitStatus Console::finish(ExitStatus status, const std::string& error, const Ledger& ledger) {
+  // The digests are complete before the summary is due, and it tells their loss.
+  if (lost(digests_, "--digest")) status = more_severe(status, ExitStatus::FileIo);
   finish_with(static_cast<int>(status), status_name(status), error, ledger);
-  if (!digest_lost_) return status;
-  // Known only after the summary was due; the exit status tells it.
-  print(program_ + ": error: " + quote(*options_.digest) + ": the digests could not be written");
-  return more_severe(status, ExitStatus::FileIo);
+  return lost(json_, "--json") ? more_severe(status, ExitStatus::FileIo) : status;
 }
 
 void Console::finish_interrupted(int signal, const Ledger& ledger) {
@@ -172,17 +191,19 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
   const std::lock_guard lock(mutex_);
   print_repetitions();
   for (const std::string& text : take_left_behind()) {
-    write_json(json_event("warning").text("text", text).str());
+    write_json(json_event("warning").text("text", text));
     print(program_ + ": warning: " + text);
   }
+  print_rest(failed_, "error");
+  print_rest(skipped_, "skipped");
+  print_rest(changed_, "warning: changed while it was sent");
   const auto exit_number = static_cast<uint64_t>(exit);
   if (!error.empty()) {
     const std::string text = remark_ ? error + remark_() : error;
     write_json(json_event("error")
                    .number("exit", exit_number)
                    .text("status", status)
-                   .text("text", text)
-                   .str());
+                   .text("text", text));
     // Nobody else hears of an error that is a bug here.
     if (exit == static_cast<int>(ExitStatus::Internal)) options_.silent = false;
     print(program_ + ": error: " + text);
@@ -208,31 +229,30 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
   const EntryOutcome* only = ledger.only();
   if (totals.entries == 1 && only != nullptr && only->digest)
     json.text("digest", to_hex(*only->digest));
-  write_json(json.str());
+  write_json(json);
 
-  const bool wanted = options_.verbose > 0 || isatty(STDERR_FILENO) == 1;
-  if (!options_.quiet && wanted && totals.entries > 0 && error.empty()) print_summary(totals, time);
+  const bool wanted =
+      !options_.quiet && (options_.verbose > 0 || isatty(STDERR_FILENO) == 1);
+  if ((options_.summary || wanted) && totals.entries > 0 && error.empty()) print_summary(totals, time);
 }
 
 void Console::print_summary(const Totals& totals, double time) {
   const auto bytes = static_cast<double>(totals.bytes);
-  std::array<char, 64> took{};
-  std::snprintf(took.data(), took.size(), "%.3f s (%.2f GB/s)", time,
-                time > 0 ? bytes / time / 1e9 : 0.0);
-  const std::string files =
-      totals.entries == 1 ? "1 file" : std::to_string(totals.entries) + " files";
-  const std::string security = summary_.via == "ssh"     ? "encrypted by ssh"
-                               : summary_.cipher.empty() ? "plain text"
-                                                         : summary_.cipher + " (" + summary_.tls +
-                                                               ", peer " + summary_.tls_peer + ")";
-  print(program_ + ": " + files + ", " + human_bytes(bytes) + " in " + took.data() + ", path " +
-        summary_.tx + " -> " + summary_.rx + ", " +
-        (summary_.streams > 1 ? std::to_string(summary_.streams) + " streams, " : "") + security +
-        ", verified XXH3-128, " + (summary_.durable ? "durable" : "not durable"));
+  print(program_ + ": " + count_files(totals.entries) + ", " + human_bytes(bytes) + " in " + human_duration(time) + " (" +
+        human_bytes(time > 0 ? bytes / time : 0) + "/s), verified, " +
+        (summary_.durable ? "on disk" : "not durable") +
+        (summary_.place.empty() ? "" : ": " + escape(summary_.place)));
   if (options_.verbose == 0) {
     if (!summary_.via_why.empty()) print(program_ + ": " + summary_.via_why);
     return;
   }
+  const std::string security = summary_.via == "ssh"     ? "encrypted by ssh"
+                               : summary_.cipher.empty() ? "plain text"
+                                                         : summary_.cipher + " (" + summary_.tls +
+                                                               ", peer " + summary_.tls_peer + ")";
+  print(program_ + ": path " + summary_.tx + " -> " + summary_.rx + ", " +
+        (summary_.streams > 1 ? std::to_string(summary_.streams) + " streams, " : "") + security +
+        ", verified by XXH3-128");
   for (const std::string& reason : summary_.why) print(reason);
   const Limit& limit = summary_.limit;
   print(program_ + ": limit: " + limit.part +

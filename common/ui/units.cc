@@ -1,28 +1,71 @@
 // SPDX-License-Identifier: MIT
 #include "common/ui/units.h"
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <utility>
 
 namespace zx {
 
+namespace {
+
+// A number with decimals at most, times `unit`; exact where it is whole.
+std::optional<uint64_t> times(std::string_view number, uint64_t unit) {
+  const char* end = number.data() + number.size();
+  uint64_t whole = 0;
+  if (number.find('.') == std::string_view::npos) {
+    const auto [stop, error] = std::from_chars(number.data(), end, whole);
+    if (error != std::errc() || stop != end || __builtin_mul_overflow(whole, unit, &whole))
+      return std::nullopt;
+    return whole;
+  }
+  double value = 0;
+  const auto [stop, error] = std::from_chars(number.data(), end, value, std::chars_format::fixed);
+  value = std::ceil(value * static_cast<double>(unit));
+  if (error != std::errc() || stop != end || !(value >= 0 && value < 1e19)) return std::nullopt;
+  return static_cast<uint64_t>(value);
+}
+
+// The number and its unit.
+std::pair<std::string_view, std::string_view> split(std::string_view text) {
+  const size_t digits = std::min(text.find_first_not_of("0123456789."), text.size());
+  return {text.substr(0, digits), text.substr(digits)};
+}
+
+}  // namespace
+
 std::optional<uint64_t> parse_size(std::string_view text) {
-  uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc()) return std::nullopt;
-  std::string_view unit(end, static_cast<size_t>(text.data() + text.size() - end));
-  if (unit.empty() || unit == "B") return value;
+  const auto [number, unit] = split(text);
+  if (unit.empty() || unit == "B") return times(number, 1);
   static constexpr std::string_view kUnits = "KMGT";
-  const char letter =
-      unit.front() >= 'a' ? static_cast<char>(unit.front() - 'a' + 'A') : unit.front();
-  const size_t power = kUnits.find(letter);
+  const auto power = kUnits.find(static_cast<char>(std::toupper(static_cast<unsigned char>(unit[0]))));
   const std::string_view rest = unit.substr(1);
-  if (power == std::string_view::npos || (!rest.empty() && rest != "iB")) return std::nullopt;
-  const int shift = 10 * (static_cast<int>(power) + 1);
-  if (value > UINT64_MAX >> shift) return std::nullopt;
-  return value << shift;
+  const bool decimal = rest == "B";
+  if (power == std::string_view::npos || (!rest.empty() && rest != "iB" && !decimal))
+    return std::nullopt;
+  uint64_t factor = 1;
+  for (size_t i = 0; i <= power; ++i) factor *= decimal ? 1000 : 1024;
+  return times(number, factor);
+}
+
+std::optional<uint64_t> parse_rate(std::string_view text) {
+  if (text.ends_with("/s")) text.remove_suffix(2);
+  return parse_size(text);
+}
+
+std::optional<int64_t> parse_seconds(std::string_view text) {
+  const auto [number, unit] = split(text);
+  static constexpr std::string_view kUnits = "smhd";
+  static constexpr std::array<uint64_t, 4> kSeconds{1, 60, 3600, 86400};
+  const size_t which = unit.empty() ? 0 : kUnits.find(unit[0]);
+  if (unit.size() > 1 || which >= kSeconds.size()) return std::nullopt;
+  const auto seconds = times(number, kSeconds[which]);
+  if (!seconds || *seconds > INT64_MAX) return std::nullopt;
+  return static_cast<int64_t>(*seconds);
 }
 
 std::string human_bytes(double bytes) {
@@ -43,6 +86,12 @@ std::string human_time(double seconds) {
   const auto two_digits = [](uint64_t n) { return (n < 10 ? "0" : "") + std::to_string(n); };
   if (s < 3600) return std::to_string(s / 60) + ":" + two_digits(s % 60);
   return std::to_string(s / 3600) + ":" + two_digits(s / 60 % 60) + ":" + two_digits(s % 60);
+}
+
+std::string human_duration(double seconds) {
+  std::array<char, 64> out{};
+  std::snprintf(out.data(), out.size(), seconds < 0.1 ? "%.3f s" : "%.1f s", seconds);
+  return seconds < 99.95 ? out.data() : human_time(seconds);
 }
 
 }  // namespace zx

@@ -114,9 +114,11 @@ for who in recv send; do
   expect_in "$t/$who.err" "not yet valid"
   refused "$(with name_only)" "$(with client)" 3
   refused "$(with address_only)" "$(with client)" 3 localhost
+  expect_in "$t/connector.err" "certificate is for '127.0.0.1', not for 'localhost'"
   refused "$(with address_as_name)" "$(with client)" 3   # an address is no name
   refused "$(with other_name)" "$(with client)" 3 localhost
-  expect_in "$t/connector.err" "ostname mismatch"
+  expect_in "$t/connector.err" "the peer's certificate is for 'example.org', not for 'localhost'"
+  expect_in "$t/$who.err" "the peer does not accept this side's certificate"
   refused "$(with wildcard)" "$(with client)" 3 localhost
   refused "$(with nobody)" "$(with client)" 3 localhost  # the common name alone is no name
   refused "$(with client_as_server)" "$(with client)" 3

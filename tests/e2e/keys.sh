@@ -26,3 +26,21 @@ until_true listening "$t/second.json"
 ! grep -q zk1_ "$t/second.json" "$t/second.err" || fail "a key that was given is printed"
 grep -q 'Max core file size *0 ' "/proc/$second/limits" || fail "core dumps are possible"
 kill "$second" "$recv"
+# The one-time key goes into no output that other users can read; what is private, or made anew, has it.
+json_key() { # MODE COMMAND...: whether --json has the key
+  rm -f "$t/j"; [ "$1" = new ] || install -m "$1" /dev/null "$t/j"; shift
+  "$@" 2>"$t/j.err" & recv=$!; started+=($recv)
+  until_true listening "$t/j"; until_true grep -q 'ZXFER_KEY=zk1_' "$t/j.err"
+  kill "$recv"; wait "$recv" || true
+  grep -q '"key":"zk1_' "$t/j"
+}
+to_file() { exec "$ZRECV" --listen 127.0.0.1:0 --json="$t/j" "$t/d"; }
+to_stdout() { exec "$ZRECV" --listen 127.0.0.1:0 --json "$t/d" >"$t/j"; }
+unset ZXFER_KEY
+for to in to_file to_stdout; do
+  ! json_key 644 $to || fail "a key in a file that all can read, $to"
+  expect_in "$t/j.err" "so without the key"
+  ! json_key 640 $to || fail "a key in a file that the group can read, $to"
+  json_key 600 $to || fail "no key in a private file, $to"
+done
+json_key new to_file || fail "no key in a new file"

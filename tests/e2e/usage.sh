@@ -3,6 +3,9 @@
 for p in "$ZSEND" "$ZRECV"; do
   "$p" --help >"$t/out" 2>"$t/e.err"; [ -s "$t/out" ] && [ ! -s "$t/e.err" ] || fail "--help"
   "$p" --version >"$t/out"; grep -qE '^z(send|recv) [0-9]+\.[0-9]+' "$t/out" || fail "--version: $(cat "$t/out")"
+  for line in 'OpenSSL 3' 'xxHash 0\.8' 'kernel TLS: \(yes\|no (.*)\)$'; do grep -q "^$line" "$t/out" || fail "--version without $line"; done
+  for group in Help Where Security Files Output ssh Tuning; do "$p" --help | grep -qx "$group:" || fail "no group $group in --help"; done
+  ! "$p" --help | grep -qx 'Options:' || fail "an option without a group in --help"
   for bad in "" "--nonsense" "-r a b" "-a x zs://h" "--resume x zs://h" "--streams 0 x zs://h" "--streams 17 x zs://h" "--streams 1K x zs://h" "--streams=many x zs://h" "--streams -1 x zs://h" "--ktls=warp x zs://h" "--tls-cert c x zs://h" \
     "--engine=warp x zs://h" "--exec true x zs://h" "--timeout 0 x zs://h" "--block-size 3 x zs://h" "-4 -6 x zs://h" \
     "--no-auth x zs://h" "--plain --no-auth x host:y" "-- x -host:path" "-- -host:path x" 'x ho$st:path' "host:x other:y ." "-P 22 x zs://h" "--remote x" "x ssh://-h/p" "x zs://h:99999" "x zs://h/../y" "--listen" "--listen x:y z"; do
@@ -11,3 +14,11 @@ for p in "$ZSEND" "$ZRECV"; do
     [ ! -s "$t/out" ] && [ "$(wc -l <"$t/e.err")" = 1 ] || fail "not one line on stderr: $bad"
   done
 done
+# Numbers as people write them are understood (nobody is there: 5), and a refusal tells the right reason.
+for good in "--bwlimit 1.5M" "--bwlimit 10MB/s" "--bwlimit 100KB" "--block-size 1.5M" "--timeout 5m" "--timeout 1.5h" "--wait 0s"; do
+  status_of "$ZRECV" --plain --no-auth $good zs://127.0.0.1:1 "$t" 2>"$t/e.err"; expect_status 5 "$good"
+done
+reason() { status_of "$ZRECV" --plain --no-auth $1 zs://127.0.0.1:1 "$t" 2>"$t/e.err"; expect_status 2 "$1"; expect_in "$t/e.err" "$2"; }
+reason "--bwlimit 10X" "not a size"; reason "--bwlimit 10" "at least 1K"; reason "--block-size 5M/s" "not a size"
+reason "--timeout 5w" "not a time"; reason "--timeout 0" "from 1 s"
+status_of "$ZSEND" --plain --no-auth --size 1.5G - zs://127.0.0.1:1 2>"$t/e.err" <<<x; expect_status 5 "--size 1.5G"

@@ -44,7 +44,14 @@ for file in big holes; do
   [ ! -s "$t/got" ] || fail "something came out"
   for said in recv send; do expect_in "$t/$said.err" "No space left"; expect_in "$t/$said.err" "held in"; done
 done
-# A directory that cannot hold it: it is held in memory.
+# A directory that was set by hand is not silently passed over for memory.
 export TMPDIR="$t/nowhere"
+recv_pipe ">'$t/got'" -q --plain --no-auth --verify-first -
+send "$t/big" -q --plain --no-auth; expect_both 6 "a TMPDIR that is not there"; expect_in "$t/recv.err" "TMPDIR: '$t/nowhere'"
+# Where the usual one cannot hold it, it is held in memory.
+[ "$(id -u)" = 0 ] || exit 0
+unset TMPDIR
+printf '#!/bin/sh\nexec unshare -m sh -c '"'"'mount -t proc proc /var/tmp && exec "$@"'"'"' - %q "$@"\n' "$ZRECV" >"$t/elsewhere"
+chmod +x "$t/elsewhere"; ZRECV=$t/elsewhere
 recv_pipe "cat >'$t/got'" -q --plain --no-auth --verify-first -
 send "$t/big" -q --plain --no-auth; expect_both 0 "in memory"; expect_same "$t/big" "$t/got"

@@ -7,7 +7,9 @@ s=socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bi
 print(s.getsockname()[1]); sys.stdin.read()'; }
 read -r port <&"${hold[0]}"; started+=("$hold_PID")
 status_of "$ZSEND" -q --plain --no-auth "$t/f" "zs://127.0.0.1:$port" 2>"$t/s.err"; expect_status 5 "nobody there"
-expect_in "$t/s.err" "Connection refused"
+expect_in "$t/s.err" "connect: Connection refused (is zrecv --listen $port running there, or busy? does a firewall let it through? --wait SEC keeps trying)"
+status_of "$ZRECV" -q --plain --no-auth --wait 1 "zs://127.0.0.1:$port" "$t/d" 2>"$t/s.err"; expect_status 5 "nobody there for a second"
+grep -q "refused after 1 s (is zsend --listen $port running there, or busy? does a firewall let it through?)" "$t/s.err" || fail "does not say how long it waited"
 "$ZSEND" -q --plain --no-auth --wait 60 "$t/f" "zs://127.0.0.1:$port" 2>"$t/s.err" & send=$!; started+=($send)
 "$ZRECV" -q --plain --no-auth --listen "127.0.0.1:$port" "$t/d" 2>"$t/r.err" & recv=$!; started+=($recv)
 wait_for "$send"; expect_status 0 zsend; wait_for "$recv"; expect_status 0 zrecv; expect_same "$t/f" "$t/d/f"

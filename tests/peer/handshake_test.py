@@ -361,7 +361,7 @@ def a_sender_waits_for_a_busy_listener():
 ANSWERS = [
     ("nothing", b"", s.NETWORK, "connect: Connection refused"),
     ("half", s.preface(s.RECEIVER, no_auth=True)[:12], s.NETWORK, "connect: Connection refused"),
-    ("HTTP", b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", s.PROTOCOL, "wrong magic"),
+    ("HTTP", b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", s.PROTOCOL, "127.0.0.1:"),
     ("TLS alert", b"\x15\x03\x03\0\2\2\x28" + bytes(30), s.PROTOCOL, "wrong magic"),
     ("random bytes", os.urandom(4096), s.PROTOCOL, "wrong magic"),
     ("no common version", s.preface(s.RECEIVER, no_auth=True, code=1), s.PROTOCOL, "version"),

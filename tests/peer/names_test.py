@@ -57,6 +57,27 @@ def entry_name_of_several_components():
 
 
 @test
+def many_failures_with_long_reasons():
+    """What a peer says of its entries is cut, in the middle, and only the first of many are printed."""
+    count, reason = 3000, b"\x1b" * 900 + b"at last"
+
+    def script(peer):
+        for i in range(1, count + 1):
+            peer.send(s.entry(i, b"\x07" * 200 + b"%d" % i, 0), s.end(i, 0, failure=s.FILE_IO, reason=reason))
+        peer.send(s.fin(count))
+        while peer.read().kind != s.VERDICT:
+            pass
+        peer.send(s.bye(s.FILE_IO))
+
+    def judge(run, _):
+        lines = run.stderr.splitlines()
+        assert len([line for line in lines if b"at last" in line]) == 100, len(lines)
+        assert max(map(len, lines)) < 1500 and b"zrecv: error: and 2900 more" in lines, lines[-3:]
+        assert sum(event["event"] == "entry" for event in run.events()) == count
+    hostile_sender(script, s.FILE_IO, files={}, terms={"flags": s.SEVERAL}, told=False, more=judge)
+
+
+@test
 def the_mode_of_the_root_stays():
     with zrecv() as run:
         os.chmod(run.dst, 0o751)

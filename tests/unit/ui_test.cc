@@ -29,6 +29,14 @@ TEST_CASE("parse_size: numbers and units") {
       {"18446744073709551615", UINT64_MAX},
       {"18014398509481983K", 18014398509481983ULL << 10},
       {"16777215T", 16777215ULL << 40},
+      {"1.5M", 1572864},
+      {"1.5G", 1610612736},
+      {".5K", 512},
+      {"1KB", 1000},
+      {"100kB", 100000},
+      {"10MB", 10000000},
+      {"1.5GB", 1500000000},
+      {"2TB", 2000000000000},
   };
   for (const auto& row : rows) {
     INFO(row.text);
@@ -45,12 +53,13 @@ TEST_CASE("parse_size: what is no size") {
                            "KiB",
                            "-1",
                            "+1",
-                           "1.5M",
                            "1,5M",
                            "1 M",
                            " 1",
                            "1 ",
-                           "1MB",
+                           "1..5M",
+                           ".",
+                           "1M/s",
                            "1Mb",
                            "1P",
                            "1E",
@@ -68,6 +77,34 @@ TEST_CASE("parse_size: what is no size") {
     INFO(text);
     CHECK_FALSE(parse_size(text));
   }
+}
+
+TEST_CASE("parse_rate: a size, and /s") {
+  CHECK(parse_rate("10MB/s") == 10000000U);
+  CHECK(parse_rate("1.5M") == 1572864U);
+  for (const char* text : {"", "/s", "10/m", "10MB/s/s", "10MB/ s"}) CHECK_FALSE(parse_rate(text));
+}
+
+TEST_CASE("parse_seconds: numbers and units") {
+  CHECK(parse_seconds("0") == 0);
+  CHECK(parse_seconds("90") == 90);
+  CHECK(parse_seconds("90s") == 90);
+  CHECK(parse_seconds("5m") == 300);
+  CHECK(parse_seconds("1.5h") == 5400);
+  CHECK(parse_seconds("2d") == 172800);
+  CHECK(parse_seconds("0.2") == 1);
+  for (const char* text : {"", "s", "-1", "5 m", "5ms", "5w", "m5", "1e3", "99999999999999999999d"}) {
+    INFO(text);
+    CHECK_FALSE(parse_seconds(text));
+  }
+}
+
+TEST_CASE("human_duration: seconds, then minutes") {
+  CHECK(human_duration(0) == "0.000 s");
+  CHECK(human_duration(0.0312) == "0.031 s");
+  CHECK(human_duration(1.04) == "1.0 s");
+  CHECK(human_duration(99.9) == "99.9 s");
+  CHECK(human_duration(100) == "1:40");
 }
 
 TEST_CASE("human_bytes: three digits that matter") {

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#include "common/ui/output.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <string_view>
+
+#include "common/base/stop.h"
+#include "common/base/wait.h"
+
+namespace zx {
+namespace {
+
+// For a reader that takes nothing, when a stop signal has come.
+constexpr std::chrono::milliseconds kGrace{500};
+
+bool comes_later(int error) {
+  return error == EINTR || error == EAGAIN;
+}
+
+}  // namespace
+
+void Output::write(std::string text) {
+  text.insert(0, rest_);
+  rest_.clear();
+  std::string_view left = text;
+  while (wanted() && error_ == 0 && !left.empty()) {
+    const bool stopped = stop_requested();
+    const auto ready = stopped ? wait_regardless({{fd_, POLLOUT}}, Clock::now() + kGrace)
+                               : wait_regardless({{fd_, POLLOUT}, {stop_fd()}});
+    if (!ready) error_ = ETIMEDOUT;
+    if (ready != size_t{0}) continue;
+    // A pipe that polls writable takes so much without waiting (pipe(7)).
+    const ssize_t n = ::write(fd_, left.data(), std::min<size_t>(left.size(), PIPE_BUF));
+    if (n >= 0)
+      left.remove_prefix(static_cast<size_t>(n));
+    else if (!comes_later(errno))
+      error_ = errno;
+  }
+}
+
+void Output::offer(const std::string& text) {
+  if (!wanted() || error_ != 0 || !rest_.empty()) return;
+  if (!wait_regardless({{fd_, POLLOUT}}, Clock::now())) return;
+  const ssize_t n = ::write(fd_, text.data(), text.size());
+  if (n >= 0)
+    rest_ = text.substr(static_cast<size_t>(n));
+  else if (!comes_later(errno))
+    error_ = errno;
+}
+
+int Output::end() {
+  if (!wanted()) return 0;
+  write({});
+  const int other = fcntl(fd_, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  if (other >= 0 && close(other) != 0 && errno != EINTR && error_ == 0) error_ = errno;
+  return error_;
+}
+
+}  // namespace zx
