@@ -11,6 +11,7 @@
 #include "common/base/quote.h"
 #include "common/file/name.h"
 #include "common/file/operator_file.h"
+#include "common/file/replace.h"
 #include "common/file/temp_file.h"
 
 namespace zx {
@@ -43,9 +44,11 @@ class FileSink final : public Sink {
     keep_time_ = agreed.preserve;
     existing_ = target_.dir->stat_child(target_.name);
     if (!existing_) return true;
-    if (S_ISDIR(existing_->st_mode))
-      throw Error(ExitStatus::FileIo, describe() + ": is a directory");
-    return may_replace(agreed, *existing_, info_, describe());
+    // --overwrite is about files: what is none stays, whatever that says.
+    const bool file = S_ISREG(existing_->st_mode) || S_ISLNK(existing_->st_mode);
+    if (file && !may_replace(agreed, *existing_, info_, describe())) return false;
+    check_can_be_replaced(*target_.dir, target_.name);
+    return true;
   }
   void open() override {
     temp_.emplace(*target_.dir, target_.name);
@@ -114,6 +117,7 @@ FileDestination::FileDestination(const std::string& path, bool no_target_directo
     throw Error(ExitStatus::FileIo, quote(path) + ": is a directory, and -T was given");
   if (directory) {
     dir_ = std::make_unique<HeldDir>(HeldDir::open_operator_path(path));
+    check_can_hold_new(*dir_);
     return;
   }
   if (path.ends_with('/'))
@@ -128,6 +132,7 @@ FileDestination::FileDestination(const std::string& path, bool no_target_directo
   fixed_name_ = base_name(real);
   check_component(fixed_name_);
   dir_ = std::make_unique<HeldDir>(HeldDir::open_operator_path(parent_of(real)));
+  check_can_hold_new(*dir_);
 }
 
 void FileDestination::aim(const Negotiated& agreed, bool pull) {
@@ -154,13 +159,13 @@ void FileDestination::aim(const Negotiated& agreed, bool pull) {
   auto child = dir_->open_child(last);
   if (child && agreed.no_target_directory)
     throw Error(ExitStatus::FileIo, dir_->describe(last) + ": is a directory, and -T was given");
-  if (child) {
+  if (child)
     *dir_ = std::move(*child);
-    return;
-  }
-  if (agreed.path_is_directory)
+  else if (agreed.path_is_directory)
     throw Error(ExitStatus::FileIo, dir_->describe(last) + ": no such directory below the root");
-  fixed_name_ = last;
+  else
+    fixed_name_ = last;
+  check_can_hold_new(*dir_);
 }
 
 Target FileDestination::target_for(const EntryInfo& entry) {
