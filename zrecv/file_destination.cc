@@ -30,20 +30,21 @@ mode_t current_umask() {
 // An entry that becomes a file: a temporary one beside its target until the commit.
 class FileSink final : public Sink {
  public:
-  FileSink(Target target, const EntryInfo& info, bool keep_full_mode)
-      : target_(std::move(target)), info_(info), keep_full_mode_(keep_full_mode) {}
+  FileSink(Target target, const EntryInfo& info, bool keep_full_mode, RunFiles& files)
+      : target_(std::move(target)), info_(info), keep_full_mode_(keep_full_mode), files_(files) {}
 
   const std::string& name() const override { return target_.name; }
   std::string output_name() const override { return target_.dir->path_of(target_.name); }
   std::string describe() const override { return target_.dir->describe(target_.name); }
 
   bool look(const Negotiated& agreed) override {
-    const bool never =
-        agreed.overwrite_here == Overwrite::Never || agreed.overwrite_peer == Overwrite::Never;
-    replace_ = never ? Replace::No : Replace::Yes;
-    keep_time_ = agreed.preserve;
+    agreed_ = &agreed;
     existing_ = target_.dir->stat_child(target_.name);
     if (!existing_) return true;
+    // Upper and lower case, or two ways to write an accent, may be one name here.
+    if (files_.contains(*existing_))
+      throw Error(ExitStatus::Refused,
+                  describe() + ": the same file here as another entry of this run");
     // --overwrite is about files: what is none stays, whatever that says.
     const bool file = S_ISREG(existing_->st_mode) || S_ISLNK(existing_->st_mode);
     if (file && !may_replace(agreed, *existing_, info_, describe())) return false;
@@ -52,6 +53,10 @@ class FileSink final : public Sink {
   }
   void open() override {
     temp_.emplace(*target_.dir, target_.name);
+    if (never_replaces() && !files_.can_appear) {
+      temp_->check_can_appear();
+      files_.can_appear = true;
+    }
     if (!info_.sparse && !info_.open_ended && info_.size > kSmallBytes)
       temp_->preallocate(info_.size);
   }
@@ -59,15 +64,33 @@ class FileSink final : public Sink {
   void finish(uint64_t size) override {
     temp_->truncate(size);
     const timespec mtime{info_.mtime_sec, info_.mtime_nsec};
-    temp_->set_metadata(final_mode(), keep_time_ ? &mtime : nullptr);
+    temp_->set_metadata(final_mode(), agreed_->preserve ? &mtime : nullptr);
   }
 
   void sync() override { temp_->sync(); }
   void close() override { temp_->close(); }
-  void publish(uint64_t size) override { temp_->commit(replace_, size); }
+  void publish(uint64_t size) override {
+    // What has appeared or changed since then counts as if it had been there.
+    if (existing_) look_again();
+    while (!temp_->commit(existing_          ? Replace::Yes
+                          : never_replaces() ? Replace::No
+                                             : Replace::Nothing,
+                          size))
+      look_again();
+    files_.add(temp_->written());
+  }
   const HeldDir* directory() const override { return target_.dir; }
 
  private:
+  bool never_replaces() const {
+    return agreed_->overwrite_here == Overwrite::Never ||
+           agreed_->overwrite_peer == Overwrite::Never;
+  }
+  void look_again() {
+    if (!look(*agreed_))
+      throw Error(ExitStatus::Refused,
+                  describe() + ": has changed meanwhile, and --overwrite leaves it as it is now");
+  }
   // Never setuid, setgid or sticky: the sender does not decide about those.
   mode_t final_mode() const {
     const auto sent = static_cast<mode_t>(info_.mode & 0777);
@@ -80,11 +103,16 @@ class FileSink final : public Sink {
   const Target target_;
   const EntryInfo info_;
   const bool keep_full_mode_;
-  bool keep_time_ = false;
-  Replace replace_ = Replace::Yes;
+  RunFiles& files_;
+  const Negotiated* agreed_ = nullptr;
   std::optional<struct stat> existing_;
   std::optional<TempFile> temp_;
 };
+
+// All is in a few file systems, so that two do not meet in practice.
+uint64_t key_of(const struct stat& file) {
+  return file.st_ino + file.st_dev * 0x9e3779b97f4a7c15;
+}
 
 std::string parent_of(std::string path) {
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
@@ -105,6 +133,16 @@ std::string resolve_final_link(const std::string& path) {
 }
 
 }  // namespace
+
+void RunFiles::add(const struct stat& file) {
+  const std::lock_guard lock(mutex_);
+  made_.insert(key_of(file));
+}
+
+bool RunFiles::contains(const struct stat& file) const {
+  const std::lock_guard lock(mutex_);
+  return made_.contains(key_of(file));
+}
 
 FileDestination::FileDestination(const std::string& path, bool no_target_directory,
                                  bool keep_full_mode)
@@ -177,7 +215,7 @@ Target FileDestination::target_for(const EntryInfo& entry) {
 }
 
 std::unique_ptr<Sink> FileDestination::sink_for(const EntryInfo& entry, WakeFd& /*event*/) {
-  return std::make_unique<FileSink>(target_for(entry), entry, keep_full_mode_);
+  return std::make_unique<FileSink>(target_for(entry), entry, keep_full_mode_, files_);
 }
 
 }  // namespace zx

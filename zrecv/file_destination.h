@@ -5,8 +5,14 @@
 // walked below it (file/held_dir.h).
 #pragma once
 
+#include <sys/stat.h>
+
+#include <atomic>
+#include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <unordered_set>
 
 #include "common/file/held_dir.h"
 #include "common/wire/message.h"
@@ -18,6 +24,19 @@ namespace zx {
 struct Target {
   const HeldDir* dir = nullptr;  // owned by the FileDestination
   std::string name;              // one safe component
+};
+
+/// What a run has made in the destination so far, and found out about it. Thread-safe.
+class RunFiles {
+ public:
+  void add(const struct stat& file);
+  bool contains(const struct stat& file) const;
+
+  std::atomic<bool> can_appear{false};  // TempFile::check_can_appear() has said so
+
+ private:
+  mutable std::mutex mutex_;
+  std::unordered_set<uint64_t> made_;
 };
 
 class FileDestination final : public Destination {
@@ -41,6 +60,7 @@ class FileDestination final : public Destination {
   std::unique_ptr<HeldDir> dir_;  // at a fixed address: targets point to it
   std::string fixed_name_;        // empty: entries keep their names
   bool fixed_name_taken_ = false;
+  RunFiles files_;
 };
 
 }  // namespace zx
