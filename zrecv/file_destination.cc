@@ -147,6 +147,7 @@ bool RunFiles::contains(const struct stat& file) const {
 FileDestination::FileDestination(const std::string& path, bool no_target_directory,
                                  bool keep_full_mode)
     : keep_full_mode_(keep_full_mode) {
+  refuse_planted_links(path, "destination");
   struct stat st {};
   const bool exists = stat(path.c_str(), &st) == 0;
   if (!exists && errno != ENOENT) throw_file_errno(quote(path), errno);

@@ -54,8 +54,22 @@ if chattr +i "$t/d/f" 2>/dev/null; then
   chattr +i "$t/d"; no_listener "an immutable folder" "$t/d" "chattr -i"; no_listener "a file in it" "$t/d/new" "chattr -i"; chattr -i "$t/d"
   chattr +a "$t/d"; no_listener "an append-only folder" "$t/d" "chattr -a"; chattr -a "$t/d"; expect_only "$t/d" sub
   chattr +a "$t/d/sub"; path=/sub/ refused "an append-only folder below" "chattr -a"; chattr -a "$t/d/sub"
-  [ -z "$(ls -A "$t/d/sub")" ] || fail "a temporary file stays"; rmdir "$t/d/sub"
+  [ -z "$(ls -A "$t/d/sub")" ] || fail "a temporary file stays"; rm -r "$t/d/sub"
 fi
+
+# A link that somebody else may have planted, at the end of the path and within it; one in a folder of his own is his
+# operator's business, and so is one of root's.
+mkdir -m 1777 "$t/tmp"; mkdir -m 755 "$t/own" "$t/away"; ln -s "$t/away" "$t/tmp/link"; ln -s "$t/away" "$t/own/link"; ln -s "$t/away" "$t/tmp/roots"
+chown -h 65534 "$t/tmp/link" "$t/own/link"; mkdir "$t/away/sub"; echo old >"$t/away/old"
+for planted in link link/ link//sub link/new link/old link/sub/../new; do
+  no_listener "a planted link: $planted" "$t/tmp/$planted" "/tmp/link': a symbolic link of another user"
+done
+status_of timeout 20 "$ZRECV" --inplace --plain --no-auth --listen 127.0.0.1:0 "$t/tmp/link/old" 2>"$t/e.err"; expect_status 6 "--inplace by a planted link"
+(cd "$t/tmp"; no_listener "a planted link, from there" link/sub "'link': a symbolic link of another user")
+for good in own/link tmp/roots; do
+  start_recv --plain --no-auth "$t/$good"; "$ZSEND" --plain --no-auth "$t/f" "zs://127.0.0.1:$port"; wait_for "$recv"
+  expect_status 0 "$good"; expect_same "$t/f" "$t/away/f"; rm "$t/away/f"
+done
 
 # As somebody who is not root, with a copy of the program that anybody may run.
 command -v setpriv >/dev/null || exit 0
