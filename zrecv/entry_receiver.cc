@@ -18,8 +18,7 @@ constexpr int kFramesAtOnce = 32;
 // What the next entry of a run must have in common with it to be part of it.
 bool continues(const Result& run, const EntryOutcome& next) {
   return run.first + run.count == next.id && run.status == next.status &&
-         run.skipped == next.skipped &&
-         (next.status == ExitStatus::Ok || run.reason == next.reason);
+         run.skipped == next.skipped && run.reason == next.reason;
 }
 
 }  // namespace
@@ -163,13 +162,13 @@ OpenEntries::Entry EntryReceiver::open_entry(uint64_t id, const EntryInfo& info,
   try {
     if (!names_.take(sink->name()))
       throw Error(ExitStatus::Refused, sink->describe() + ": a second entry of this name");
-    if (sink->look(agreed_)) {
+    done.reason = sink->look(agreed_);
+    if (done.reason.empty()) {
       const auto order = further_ && !info.open_ended ? BlockOrder::Any : BlockOrder::InTurn;
       return std::make_shared<IncomingEntry>(id, info, std::move(sink), agreed_, order);
     }
     done.bytes = info.size;
     done.skipped = true;
-    done.reason = "--overwrite leaves the existing file as it is";
   } catch (const Error& error) {
     // A fault of this file only: its outcome, not the end of the session (base/error.h).
     done.status = error.status();
@@ -246,8 +245,7 @@ void EntryReceiver::settle(std::vector<EntryOutcome> outcomes) {
       ++results.back().count;
       continue;
     }
-    const bool good = outcome.status == ExitStatus::Ok;
-    results.push_back({outcome.id, 1, outcome.status, outcome.skipped, good ? "" : outcome.reason});
+    results.push_back({outcome.id, 1, outcome.status, outcome.skipped, outcome.reason});
   }
   for (size_t i = 0; i < results.size(); i += kMaxResults)
     link_.queue(

@@ -37,19 +37,21 @@ class FileSink final : public Sink {
   std::string output_name() const override { return target_.dir->path_of(target_.name); }
   std::string describe() const override { return target_.dir->describe(target_.name); }
 
-  bool look(const Negotiated& agreed) override {
+  std::string look(const Negotiated& agreed) override {
     agreed_ = &agreed;
     existing_ = target_.dir->stat_child(target_.name);
-    if (!existing_) return true;
+    if (!existing_) return "";
     // Upper and lower case, or two ways to write an accent, may be one name here.
     if (files_.contains(*existing_))
       throw Error(ExitStatus::Refused,
                   describe() + ": the same file here as another entry of this run");
     // --overwrite is about files: what is none stays, whatever that says.
-    const bool file = S_ISREG(existing_->st_mode) || S_ISLNK(existing_->st_mode);
-    if (file && !may_replace(agreed, *existing_, info_, describe())) return false;
-    check_can_be_replaced(*target_.dir, target_.name);
-    return true;
+    std::string why;
+    if (S_ISREG(existing_->st_mode) || S_ISLNK(existing_->st_mode))
+      why = why_left_alone(agreed, *existing_, info_, describe(),
+                           keeps_even_seconds(target_.dir->fd()));
+    if (why.empty()) check_can_be_replaced(*target_.dir, target_.name);
+    return why;
   }
   void open() override {
     temp_.emplace(*target_.dir, target_.name);
@@ -83,13 +85,13 @@ class FileSink final : public Sink {
 
  private:
   bool never_replaces() const {
-    return agreed_->overwrite_here == Overwrite::Never ||
-           agreed_->overwrite_peer == Overwrite::Never;
+    for (const Overwrite rule : {agreed_->overwrite_here, agreed_->overwrite_peer})
+      if (rule == Overwrite::Never || rule == Overwrite::Skip) return true;
+    return false;
   }
   void look_again() {
-    if (!look(*agreed_))
-      throw Error(ExitStatus::Refused,
-                  describe() + ": has changed meanwhile, and --overwrite leaves it as it is now");
+    if (const std::string why = look(*agreed_); !why.empty())
+      throw Error(ExitStatus::Refused, describe() + ": has changed meanwhile: " + why);
   }
   // Never setuid, setgid or sticky: the sender does not decide about those.
   mode_t final_mode() const {

@@ -42,8 +42,8 @@ void check_inplace(const RecvOptions& o) {
   if (o.to_pipe()) conflict("--inplace goes with neither '-' nor --exec");
   if (o.common.listen && o.common.operands.empty())
     conflict("--inplace needs DST, the file or block device to write into");
-  if (o.common.overwrite == Overwrite::Never)
-    conflict("--inplace and --overwrite=never exclude each other");
+  if (o.common.overwrite == Overwrite::Never || o.common.overwrite == Overwrite::Skip)
+    conflict("--inplace writes into what exists: not with --overwrite=never or =skip");
 }
 
 // One session fetches them all, so they are of one host.

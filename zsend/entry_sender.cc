@@ -187,7 +187,7 @@ void EntrySender::settle(uint64_t id, const Result& result) {
   EntryOutcome& outcome = entry.outcome;
   if (!entry.failed()) {  // our own failure comes back as the receiver's: our words for it stay
     outcome.status = result.status;
-    if (!result.reason.empty()) outcome.reason = "peer: " + quote_peer_text(result.reason);
+    if (!result.reason.empty()) outcome.reason = (result.skipped ? "" : "peer: ") + quote_peer_text(result.reason);
   }
   outcome.bytes = entry.size;
   outcome.skipped = result.skipped;

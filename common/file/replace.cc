@@ -3,7 +3,9 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/magic.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -66,6 +68,14 @@ void check_can_be_replaced(const HeldDir& dir, const std::string& name) {
       why_not_replaced(look_at(dir.fd(), "", AT_EMPTY_PATH), look_at(dir.fd(), name.c_str(), 0),
                        geteuid(), renames_files_of_others());
   if (!why.empty()) throw Error(ExitStatus::FileIo, dir.describe(name) + ": " + why);
+}
+
+bool keeps_even_seconds(int fd) {
+  struct statfs fs {};
+  if (fstatfs(fd, &fs) != 0) return false;
+  const auto type = static_cast<uint32_t>(fs.f_type);
+  return type == MSDOS_SUPER_MAGIC || type == FUSE_SUPER_MAGIC || type == CIFS_SUPER_MAGIC ||
+         type == SMB2_SUPER_MAGIC;
 }
 
 }  // namespace zx

@@ -22,4 +22,8 @@ void check_can_hold_new(const HeldDir& dir);
 /// Throws Error{FileIo} when what has this name cannot be replaced by a regular file.
 void check_can_be_replaced(const HeldDir& dir, const std::string& name);
 
+/// Whether times may be cut to even seconds where this descriptor is: FAT does it, and of what
+/// comes through FUSE or SMB nobody knows what is behind it.
+bool keeps_even_seconds(int fd);
+
 }  // namespace zx

@@ -69,7 +69,7 @@ void TempFile::check_can_appear() {
   if (const int error = move_to(other, Replace::No); error != 0)
     throw Error(ExitStatus::FileIo,
                 describe() + ": the file system can neither rename without replacing nor link (" +
-                    errno_text(error) + "): --overwrite=never is not possible there");
+                    errno_text(error) + "): no --overwrite=never or =skip there");
   if (!temp_name_.empty()) {
     (void)unlinkat(dir_->fd(), other.c_str(), 0);
     throw Error(ExitStatus::FileIo, describe() + ": temporary files cannot be removed beside it");

@@ -184,6 +184,7 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
   add_words<Overwrite>(app, "--overwrite",
                        {{"always", Overwrite::Always},
                         {"never", Overwrite::Never},
+                        {"skip", Overwrite::Skip},
                         {"older", Overwrite::Older},
                         {"differ", Overwrite::Differ}},
                        &o->overwrite, "when an existing file is replaced (always)");

@@ -114,7 +114,7 @@ Terms decode_terms(ByteView bytes) {
   if (m.max_block_bytes < kMinBlockBytes || m.max_block_bytes > kMaxBlockBytes)
     d.fail("block limit", "not from 1 to 16 MiB");
   m.durability = get_enum(d, Durability::File, "durability");
-  m.overwrite = get_enum(d, Overwrite::Never, "overwrite");
+  m.overwrite = get_enum(d, Overwrite::Skip, "overwrite");
   const uint8_t flags = flags_of(
       d, kWantsFileDigest | kNoTargetDirectory | kPreserve | kPathIsDirectory | kToPipe | kSeveral);
   m.file_digest = (flags & kWantsFileDigest) != 0;

@@ -20,7 +20,7 @@ namespace zx {
 /// How much of what was written survives a power cut when the verdict is sent. 0: no wish given.
 enum class Durability : uint8_t { Unset = 0, None = 1, Batch = 2, File = 3 };
 /// When an existing file may be replaced. Both sides' rules must allow it. 0: no wish given.
-enum class Overwrite : uint8_t { Unset = 0, Always = 1, Older = 2, Differ = 3, Never = 4 };
+enum class Overwrite : uint8_t { Unset = 0, Always = 1, Older = 2, Differ = 3, Never = 4, Skip = 5 };
 
 using SessionId = std::array<std::byte, 16>;
 

@@ -32,7 +32,7 @@ for error in "" ,einval; do
   go no-noreplace$error 0 --overwrite=never "$t/f"; expect_only "$t/d" f; expect_same "$t/f" "$t/d/f"
   go no-noreplace$error 9 --overwrite=never "$t/f"; expect_in "$t/recv.err" "exists already"; rm "$t/d/f"
   go no-noreplace,no-link$error 6 --overwrite=never "$t/f"; expect_in "$t/send.err" "can neither rename without replacing nor link"
-  expect_in "$t/recv.err" "--overwrite=never is not possible there"; expect_only "$t/d" ""
+  expect_in "$t/recv.err" "no --overwrite=never or =skip there"; expect_only "$t/d" ""
   go no-noreplace,no-link$error 0 "" "$t/f"; expect_same "$t/f" "$t/d/f"; rm "$t/d/f"
 done
 go no-noreplace,no-unlink 6 --overwrite=never "$t/f"; expect_in "$t/send.err" "cannot be removed"; [ ! -e "$t/d/f" ] || fail "failed, and there"

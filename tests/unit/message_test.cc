@@ -212,7 +212,7 @@ TEST_CASE("HELLO: every durability and overwrite rule survives and no other numb
       CHECK(outcome([&] { decode_terms(changed); }) == "protocol");
     changed = bytes;
     changed[kDurabilityAt + 1] = static_cast<std::byte>(value);
-    if (value <= 4)
+    if (value <= 5)
       CHECK(static_cast<int>(decode_terms(changed).overwrite) == value);
     else
       CHECK(outcome([&] { decode_terms(changed); }) == "protocol");

@@ -240,6 +240,7 @@ TEST_CASE("options: every word of a list means what it says") {
   for (const auto& o : both({"--durability", "none"})) CHECK(o.durability == Durability::None);
   for (const auto& o : both({"--overwrite=always"})) CHECK(o.overwrite == Overwrite::Always);
   for (const auto& o : both({"--overwrite=never"})) CHECK(o.overwrite == Overwrite::Never);
+  for (const auto& o : both({"--overwrite=skip"})) CHECK(o.overwrite == Overwrite::Skip);
   for (const auto& o : both({"--overwrite=older"})) CHECK(o.overwrite == Overwrite::Older);
   for (const auto& o : both({"--overwrite", "differ"})) CHECK(o.overwrite == Overwrite::Differ);
   for (const auto& o : both({"--progress=auto"})) CHECK(o.console.progress == ProgressMode::Auto);
