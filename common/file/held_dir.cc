@@ -11,9 +11,20 @@
 #include "common/file/name.h"
 
 namespace zx {
+namespace {
+
+// One that may be written to but not read, as a drop box is, can be all but synced.
+UniqueFd open_directory(int dir, const char* path, int flags) {
+  flags |= O_DIRECTORY | O_CLOEXEC;
+  UniqueFd fd(openat(dir, path, O_RDONLY | flags));
+  if (!fd.valid() && errno == EACCES) fd = UniqueFd(openat(dir, path, O_PATH | flags));
+  return fd;
+}
+
+}  // namespace
 
 HeldDir HeldDir::open_operator_path(const std::string& path) {
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  UniqueFd fd(open_directory(AT_FDCWD, path.c_str(), 0));
   if (!fd.valid()) throw_file_errno(quote(path) + ": open directory", errno);
   return {std::move(fd), path};
 }
@@ -24,7 +35,7 @@ std::string HeldDir::path_of(const std::string& name) const {
 
 std::optional<HeldDir> HeldDir::open_child(const std::string& name) const {
   check_component(name);
-  UniqueFd fd(openat(fd_.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  UniqueFd fd(open_directory(fd_.get(), name.c_str(), O_NOFOLLOW));
   if (fd.valid()) return HeldDir(std::move(fd), path_of(name));
   // A symbolic link: ENOTDIR with O_DIRECTORY | O_NOFOLLOW (open(2)), ELOOP on some file systems.
   if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return std::nullopt;
@@ -41,7 +52,8 @@ std::optional<struct stat> HeldDir::stat_child(const std::string& name) const {
 
 void HeldDir::sync() const {
   if (retry_eintr([&] { return fsync(fd_.get()); }) == 0) return;
-  throw_file_errno(quote(path_) + ": sync directory", errno);
+  // EBADF: it may not be read.
+  throw_file_errno(quote(path_) + ": sync directory", errno == EBADF ? EACCES : errno);
 }
 
 }  // namespace zx

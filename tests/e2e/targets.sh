@@ -71,6 +71,12 @@ for good in own/link tmp/roots; do
   expect_status 0 "$good"; expect_same "$t/f" "$t/away/f"; rm "$t/away/f"
 done
 
+# A block device as DST: what to run in place of it. A home directory: what that gives away.
+if mknod "$t/node" b 7 250 2>/dev/null; then no_listener "a block device as DST" "$t/node" "zrecv --inplace --listen 7717 $t/node"; fi
+mkdir "$t/home"
+HOME=$t/home start_recv --plain --no-auth "$t/home/"; kill "$recv"; wait_for "$recv"; expect_in "$t/recv.err" "warning: the sender may replace any file in '$t/home/'"
+HOME=$t/home start_recv --plain --no-auth "$t/d"; kill "$recv"; wait_for "$recv"; ! grep -q "warning: the sender" "$t/recv.err" || fail "warned of a directory of its own"
+
 # As somebody who is not root, with a copy of the program that anybody may run.
 command -v setpriv >/dev/null || exit 0
 mkdir -m 755 "$t/bin"; cp "$plain_zrecv" "$t/bin/zrecv"; chmod 755 "$t/bin/zrecv"; chmod 777 "$t"
@@ -79,3 +85,7 @@ echo old >"$t/d/f"; chmod 666 "$t/d/f"; chmod 1777 "$t/d"
 refused "a file of another user in a sticky folder" "belongs to another user" "zrecv --inplace"; expect_in "$t/d/f" old
 chmod 755 "$t/d"; no_listener "a folder of somebody else" "$t/d" "Permission denied"; no_listener "a new name in it" "$t/d/x" "Permission denied"
 mkdir -m 777 "$t/w"; mkdir -m 755 "$t/w/sub"; dst=$t/w path=/sub/ refused "a folder of somebody else below" "Permission denied"
+# A drop box, which may be written to and not read: a file can be put there.
+mkdir -m 1733 "$t/box"
+start_recv --plain --no-auth --durability=none "$t/box"; "$ZSEND" --plain --no-auth "$t/f" "zs://127.0.0.1:$port"; wait_for "$recv"
+expect_status 0 "a drop box"; expect_same "$t/f" "$t/box/f"
