@@ -165,8 +165,12 @@ FileDestination::FileDestination(const std::string& path, bool no_target_directo
     throw Error(ExitStatus::FileIo,
                 quote(path) + ": " + (exists ? "not a directory" : "no such directory"));
   if (exists && S_ISBLK(st.st_mode))
-    throw Error(ExitStatus::FileIo,
-                quote(path) + ": is a block device; only --inplace writes into one");
+    throw Error(
+        ExitStatus::FileIo,
+        quote(path) +
+            ": is a block device, and only zrecv --inplace on this machine writes into one: "
+            "zrecv --inplace --listen 7717 " +
+            shell_word(path));
   if (exists && !S_ISREG(st.st_mode))
     throw Error(ExitStatus::FileIo, quote(path) + ": neither a regular file nor a directory");
   const std::string real = resolve_final_link(path);
@@ -213,7 +217,8 @@ Target FileDestination::target_for(const EntryInfo& entry) {
   check_entry_name(entry);
   if (!fixed_name_.empty() && std::exchange(fixed_name_taken_, true))
     throw Error(ExitStatus::Refused,
-                quote(fixed_name_) + ": several sources need a directory as destination");
+                dir_->describe(fixed_name_) +
+                    ": several sources need a directory as destination (mkdir makes one)");
   return {dir_.get(), fixed_name_.empty() ? entry.name[0] : fixed_name_};
 }
 

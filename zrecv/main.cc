@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // zrecv: its story, told by run_recv().
+#include <stdlib.h>
+#include <sys/stat.h>
+
 #include <algorithm>
 
 #include "common/base/error.h"
@@ -22,6 +25,13 @@ std::string paste_command(const RecvOptions& options, uint16_t port) {
          shell_word("zs://" + to_text({host_to_paste(*options.common.listen), port}));
 }
 
+bool is_same_file(const std::string& a, const std::string& b) {
+  struct stat one {
+  }, other{};
+  return stat(a.c_str(), &one) == 0 && stat(b.c_str(), &other) == 0 && one.st_dev == other.st_dev &&
+         one.st_ino == other.st_ino;
+}
+
 std::unique_ptr<Destination> make_destination(const RecvOptions& options, Console& console) {
   if (options.to_pipe())
     return std::make_unique<PipeDestination>(options.exec, options.verify_first);
@@ -31,8 +41,14 @@ std::unique_ptr<Destination> make_destination(const RecvOptions& options, Consol
     console.explain_failure([file = in_place->file()] { return file->remark(); });
     return in_place;
   }
-  return std::make_unique<FileDestination>(options.destination, options.common.no_target_directory,
-                                           options.common.preserve);
+  auto files = std::make_unique<FileDestination>(
+      options.destination, options.common.no_target_directory, options.common.preserve);
+  const char* home = getenv("HOME");
+  if (options.common.listen && (is_same_file(options.destination, "/") ||
+                                (home != nullptr && is_same_file(options.destination, home))))
+    console.note("warning: the sender may replace any file in " + quote(options.destination) +
+                 " and below; a directory of its own is safer");
+  return files;
 }
 
 // The path of the operator who has started this program from the other end, and is that of both:
