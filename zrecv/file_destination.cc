@@ -147,9 +147,10 @@ bool RunFiles::contains(const struct stat& file) const {
 }
 
 FileDestination::FileDestination(const std::string& path, bool no_target_directory,
-                                 bool keep_full_mode)
+                                 bool keep_full_mode, bool mkdir)
     : keep_full_mode_(keep_full_mode) {
   refuse_planted_links(path, "destination");
+  if (mkdir) make_directories(path);
   struct stat st {};
   const bool exists = stat(path.c_str(), &st) == 0;
   if (!exists && errno != ENOENT) throw_file_errno(quote(path), errno);
@@ -194,19 +195,19 @@ void FileDestination::aim(const Negotiated& agreed, bool pull) {
                                          ", but this side receives one file, " +
                                          quote(fixed_name_));
   for (size_t i = 0; i + 1 < path.size(); ++i) {
-    auto child = dir_->open_child(path[i]);
+    auto child = agreed.mkdir ? dir_->make_child(path[i]) : dir_->open_child(path[i]);
     if (!child)
       throw Error(ExitStatus::FileIo,
                   dir_->describe(path[i]) + ": no such directory below the root");
     *dir_ = std::move(*child);
   }
   const std::string& last = path.back();
-  auto child = dir_->open_child(last);
+  auto child = agreed.mkdir ? dir_->make_child(last) : dir_->open_child(last);
   if (child && agreed.no_target_directory)
     throw Error(ExitStatus::FileIo, dir_->describe(last) + ": is a directory, and -T was given");
   if (child)
     *dir_ = std::move(*child);
-  else if (agreed.path_is_directory)
+  else if (agreed.path_is_directory || agreed.mkdir)
     throw Error(ExitStatus::FileIo, dir_->describe(last) + ": no such directory below the root");
   else
     fixed_name_ = last;
@@ -218,7 +219,7 @@ Target FileDestination::target_for(const EntryInfo& entry) {
   if (!fixed_name_.empty() && std::exchange(fixed_name_taken_, true))
     throw Error(ExitStatus::Refused,
                 dir_->describe(fixed_name_) +
-                    ": several sources need a directory as destination (mkdir makes one)");
+                    ": several sources need a directory as destination (--mkdir makes one)");
   return {dir_.get(), fixed_name_.empty() ? entry.name[0] : fixed_name_};
 }
 

@@ -41,10 +41,12 @@ class RunFiles {
 
 class FileDestination final : public Destination {
  public:
-  /// Opens the operator's path. keep_full_mode: permission bits are the sender's, without the
+  /// Opens the operator's path. mkdir: it is a directory, and is made with its parents where it is
+  /// missing. keep_full_mode: permission bits are the sender's, without the
   /// umask. Throws Error{FileIo} when it cannot be a destination, or is a directory and -T was
   /// given.
-  FileDestination(const std::string& path, bool no_target_directory, bool keep_full_mode = false);
+  FileDestination(const std::string& path, bool no_target_directory, bool keep_full_mode = false,
+                  bool mkdir = false);
 
   /// A push goes to what the peer's operator wrote after zs://host/, below the root. Throws
   /// Error{Refused} for an unsafe path, Error{FileIo} for one that leads nowhere.

@@ -41,8 +41,9 @@ std::unique_ptr<Destination> make_destination(const RecvOptions& options, Consol
     console.explain_failure([file = in_place->file()] { return file->remark(); });
     return in_place;
   }
-  auto files = std::make_unique<FileDestination>(
-      options.destination, options.common.no_target_directory, options.common.preserve);
+  auto files =
+      std::make_unique<FileDestination>(options.destination, options.common.no_target_directory,
+                                        options.common.preserve, options.common.mkdir);
   const char* home = getenv("HOME");
   if (options.common.listen && (is_same_file(options.destination, "/") ||
                                 (home != nullptr && is_same_file(options.destination, home))))
@@ -57,7 +58,7 @@ std::unique_ptr<Destination> open_named(const Negotiated& agreed) {
   if (agreed.named->operands.size() != 1)
     throw Error(ExitStatus::Protocol, "the sender named no destination, or several");
   return std::make_unique<FileDestination>(agreed.named->operands[0], agreed.no_target_directory,
-                                           agreed.preserve);
+                                           agreed.preserve, agreed.mkdir);
 }
 
 // What a pull has asked for, or the operator of a plain push has named over ssh, each with the name

@@ -21,7 +21,28 @@ UniqueFd open_directory(int dir, const char* path, int flags) {
   return fd;
 }
 
+// A directory with its name on disk, where nothing has that name.
+void make_directory(int dir, const std::string& path, const std::string& shown) {
+  if (mkdirat(dir, path.c_str(), 0777) != 0) {
+    if (errno == EEXIST) return;
+    throw_file_errno(shown + ": make directory", errno);
+  }
+  const UniqueFd above(openat(dir, (path + "/..").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  // Not every file system can, and not every parent may be read.
+  if (above.valid() && fsync(above.get()) != 0 && errno != EINVAL && errno != EOPNOTSUPP)
+    throw_file_errno(shown + ": sync the directory above", errno);
+}
+
 }  // namespace
+
+void make_directories(const std::string& path) {
+  struct stat there {};
+  for (size_t end = 1; end <= path.size(); ++end) {
+    if (end < path.size() && path[end] != '/') continue;
+    const std::string part = path.substr(0, end);
+    if (stat(part.c_str(), &there) != 0) make_directory(AT_FDCWD, part, quote(part));
+  }
+}
 
 HeldDir HeldDir::open_operator_path(const std::string& path) {
   UniqueFd fd(open_directory(AT_FDCWD, path.c_str(), 0));
@@ -40,6 +61,12 @@ std::optional<HeldDir> HeldDir::open_child(const std::string& name) const {
   // A symbolic link: ENOTDIR with O_DIRECTORY | O_NOFOLLOW (open(2)), ELOOP on some file systems.
   if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return std::nullopt;
   throw_file_errno(describe(name) + ": open directory", errno);
+}
+
+std::optional<HeldDir> HeldDir::make_child(const std::string& name) const {
+  check_component(name);
+  make_directory(fd_.get(), name, describe(name));
+  return open_child(name);
 }
 
 std::optional<struct stat> HeldDir::stat_child(const std::string& name) const {

@@ -113,6 +113,7 @@ Negotiated agree(const Terms& mine, const Terms& peers) {
     n.durability = n.to_pipe ? Durability::None : Durability::Batch;
   n.file_digest = mine.file_digest || peers.file_digest;
   n.preserve = mine.preserve || peers.preserve;
+  n.mkdir = mine.mkdir || peers.mkdir;
   n.no_target_directory = mine.no_target_directory || peers.no_target_directory;
   n.path_is_directory = mine.path_is_directory || peers.path_is_directory;
   n.several = mine.several || peers.several;

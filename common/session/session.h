@@ -32,6 +32,7 @@ struct Negotiated {
   Durability durability = Durability::Batch;
   bool file_digest = false;
   bool preserve = false;  // asked for by either side: keep times
+  bool mkdir = false;     // by either side: make a destination directory that is missing
   bool no_target_directory = false;
   bool path_is_directory = false;
   bool to_pipe = false;  // the receiver hands the content on: nothing of it can be durable

@@ -17,6 +17,7 @@ enum TermsFlag : uint8_t {
   kPathIsDirectory = 8,
   kToPipe = 16,
   kSeveral = 32,
+  kMkdir = 64,
 };
 enum EndFlag : uint8_t { kChanged = 1, kHasFileDigest = 2 };
 constexpr uint8_t kSparse = 1, kOpenEnded = 2;
@@ -96,7 +97,7 @@ Bytes encode(const Terms& m) {
   e.u8(static_cast<uint8_t>(
       bit(m.file_digest, kWantsFileDigest) | bit(m.no_target_directory, kNoTargetDirectory) |
       bit(m.preserve, kPreserve) | bit(m.path_is_directory, kPathIsDirectory) |
-      bit(m.to_pipe, kToPipe) | bit(m.several, kSeveral)));
+      bit(m.to_pipe, kToPipe) | bit(m.several, kSeveral) | bit(m.mkdir, kMkdir)));
   e.u64(m.rate_limit).u32(m.silence_ms).u16(m.streams).name_list(m.path);
   e.text(m.build);
   return e.take();
@@ -115,14 +116,15 @@ Terms decode_terms(ByteView bytes) {
     d.fail("block limit", "not from 1 to 16 MiB");
   m.durability = get_enum(d, Durability::File, "durability");
   m.overwrite = get_enum(d, Overwrite::Skip, "overwrite");
-  const uint8_t flags = flags_of(
-      d, kWantsFileDigest | kNoTargetDirectory | kPreserve | kPathIsDirectory | kToPipe | kSeveral);
+  const uint8_t flags = flags_of(d, kWantsFileDigest | kNoTargetDirectory | kPreserve |
+                                        kPathIsDirectory | kToPipe | kSeveral | kMkdir);
   m.file_digest = (flags & kWantsFileDigest) != 0;
   m.no_target_directory = (flags & kNoTargetDirectory) != 0;
   m.preserve = (flags & kPreserve) != 0;
   m.path_is_directory = (flags & kPathIsDirectory) != 0;
   m.to_pipe = (flags & kToPipe) != 0;
   m.several = (flags & kSeveral) != 0;
+  m.mkdir = (flags & kMkdir) != 0;
   m.rate_limit = d.u64("rate limit");
   if (m.rate_limit != 0 && m.rate_limit < kMinRateLimit) d.fail("rate limit", "below 1 KiB/s");
   m.silence_ms = d.u32("silence");

@@ -63,8 +63,18 @@ if [ "$(id -u)" = 0 ] && truncate -s 20M "$t/img" && mkfs.ext4 -q -I 128 -F "$t/
 fi
 # Several sources need a directory.
 start_recv -q --plain --no-auth "$t/d/one"
-status_of "$ZSEND" -q --plain --no-auth "$t/f" "$t/g" "zs://127.0.0.1:$port"; expect_status 9 "two into one"; expect_in "$t/recv.err" "one': several sources need a directory as destination (mkdir makes one)"
+status_of "$ZSEND" -q --plain --no-auth "$t/f" "$t/g" "zs://127.0.0.1:$port"; expect_status 9 "two into one"; expect_in "$t/recv.err" "one': several sources need a directory as destination (--mkdir makes one)"
 wait_for "$recv"; expect_status 9 "two into one, zrecv"; [ ! -e "$t/d/one" ] || fail "a file appeared"
+# --mkdir: DST and what the peer names are directories, made where they are missing; no link is followed below DST.
+for dst in one one/; do
+  start_recv -q --plain --no-auth --mkdir "$t/made/$dst"
+  "$ZSEND" -q --plain --no-auth "$t/f" "$t/g" "zs://127.0.0.1:$port"; wait_for "$recv"; expect_status 0 "--mkdir $dst"
+  expect_only "$t/made/one" f g; expect_same "$t/g" "$t/made/one/g"; rm -r "$t/made"
+done
+start_recv -q --plain --no-auth "$t/d"; "$ZSEND" -q --plain --no-auth --mkdir "$t/f" "zs://127.0.0.1:$port/m1/m2"
+wait_for "$recv"; expect_status 0 "--mkdir below the root"; expect_same "$t/f" "$t/d/m1/m2/f"
+go 6 6 /out/evil "$t/d" --mkdir; go 6 6 /new/x "$t/d" --mkdir; [ ! -e "$t/evil" ] || fail "made a directory behind a link"
+status_of timeout 20 "$ZRECV" --mkdir --listen 127.0.0.1:0 "$t/f/x" 2>"$t/e.err"; expect_status 6 "--mkdir below a file"
 mkdir "$t/two"; start_recv -q --plain --no-auth "$t/two"
 status_of "$ZSEND" -q --plain --no-auth "$t/f" "$t/g" "zs://127.0.0.1:$port"; expect_status 0 "two into a directory"
 wait_for "$recv"; expect_status 0; expect_same "$t/f" "$t/two/f"; expect_same "$t/g" "$t/two/g"

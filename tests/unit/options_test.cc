@@ -204,6 +204,7 @@ TEST_CASE("options: every flag does what it says") {
   for (const auto& o : both({"-4"})) CHECK(o.family == Family::V4);
   for (const auto& o : both({"-6"})) CHECK(o.family == Family::V6);
   for (const auto& o : both({"-p"})) CHECK(o.preserve);
+  for (const auto& o : both({"--mkdir"})) CHECK(o.mkdir);
   for (const char* word : {"-T", "--no-target-directory"})
     for (const auto& o : both({word})) CHECK(o.no_target_directory);
   for (const auto& o : both({"--plain"})) CHECK((o.plain && !o.no_auth));
