@@ -11,6 +11,21 @@
 
 namespace zx {
 
+namespace {
+
+// Whether a file system would keep the entry's time as this one. They cut it to steps of 1 s, 10 ms
+// (exFAT), 1 us, 100 ns (NTFS and SMB) or 1 ns.
+bool is_kept_as(const EntryInfo& entry, const timespec& kept, bool even_seconds) {
+  if (even_seconds && kept.tv_sec == (entry.mtime_sec & ~int64_t{1}) && kept.tv_nsec == 0)
+    return true;
+  if (kept.tv_sec != entry.mtime_sec) return false;
+  for (const uint32_t step : {1'000'000'000U, 10'000'000U, 1'000U, 100U, 1U})
+    if (kept.tv_nsec == entry.mtime_nsec - entry.mtime_nsec % step) return true;
+  return false;
+}
+
+}  // namespace
+
 void check_entry_name(const EntryInfo& entry) {
   check_path(entry.name);
   // Trees come later; a name of several components would need directories made.
@@ -19,20 +34,23 @@ void check_entry_name(const EntryInfo& entry) {
                                          ": a path where a name was expected");
 }
 
-bool may_replace(const Negotiated& agreed, const struct stat& existing, const EntryInfo& entry,
-                 const std::string& shown) {
-  const auto time = std::pair(static_cast<int64_t>(existing.st_mtim.tv_sec),
-                              static_cast<uint32_t>(existing.st_mtim.tv_nsec));
-  const auto entry_time = std::pair(entry.mtime_sec, entry.mtime_nsec);
-  const bool differs = entry.open_ended || static_cast<uint64_t>(existing.st_size) != entry.size ||
-                       time != entry_time;
-  bool replace = true;
+std::string why_left_alone(const Negotiated& agreed, const struct stat& existing,
+                           const EntryInfo& entry, const std::string& shown, bool even_seconds) {
+  const bool same_time = is_kept_as(entry, existing.st_mtim, even_seconds);
+  const bool newer = std::pair(static_cast<int64_t>(existing.st_mtim.tv_sec),
+                               static_cast<uint32_t>(existing.st_mtim.tv_nsec)) >
+                     std::pair(entry.mtime_sec, entry.mtime_nsec);
+  const bool same_size = !entry.open_ended && static_cast<uint64_t>(existing.st_size) == entry.size;
+  std::string why;
   for (const Overwrite rule : {agreed.overwrite, agreed.overwrite_peer}) {
     if (rule == Overwrite::Never) throw Error(ExitStatus::Refused, shown + ": exists already");
-    if (rule == Overwrite::Older && time >= entry_time) replace = false;
-    if (rule == Overwrite::Differ && !differs) replace = false;
+    if (rule == Overwrite::Skip) why = "exists already (--overwrite=skip)";
+    if (rule == Overwrite::Older && (newer || same_time))
+      why = "the existing file is not older (--overwrite=older)";
+    if (rule == Overwrite::Differ && same_size && same_time)
+      why = "the existing file has the same size and time (--overwrite=differ)";
   }
-  return replace;
+  return why;
 }
 
 }  // namespace zx

@@ -29,9 +29,11 @@ class Destination {
 /// The name of an entry is one safe component. Throws Error{Refused}.
 void check_entry_name(const EntryInfo& entry);
 
-/// What --overwrite says about an existing file: false when the entry is skipped. Both sides' rules
-/// count and the stricter wins; Unset allows. Throws Error{Refused}; `shown`: the file, quoted.
-bool may_replace(const Negotiated& agreed, const struct stat& existing, const EntryInfo& entry,
-                 const std::string& shown);
+/// Why --overwrite leaves an existing file as it is, or "" when the entry replaces it. Both sides'
+/// rules count and the stricter wins; Unset allows. even_seconds: see keeps_even_seconds(). Throws
+/// Error{Refused}; `shown`: the file, quoted.
+std::string why_left_alone(const Negotiated& agreed, const struct stat& existing,
+                           const EntryInfo& entry, const std::string& shown,
+                           bool even_seconds = false);
 
 }  // namespace zx

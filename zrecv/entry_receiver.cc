@@ -19,7 +19,7 @@ constexpr int kFramesAtOnce = 32;
 bool continues(const Result& run, const EntryOutcome& next) {
   return run.first + run.count == next.id && run.status == next.status &&
          run.skipped == next.skipped && run.caveats == flags_of(next.caveats) &&
-         (next.status == ExitStatus::Ok || run.reason == next.reason);
+         run.reason == next.reason;
 }
 
 }  // namespace
@@ -164,13 +164,13 @@ OpenEntries::Entry EntryReceiver::open_entry(const EntryInfo& info, EntryOutcome
   try {
     if (!names_.take(sink->name()))
       throw Error(ExitStatus::Refused, sink->describe() + ": a second entry of this name");
-    if (sink->look(agreed_)) {
+    outcome->reason = sink->look(agreed_);
+    if (outcome->reason.empty()) {
       const auto order = further_ && !info.open_ended ? BlockOrder::Any : BlockOrder::InTurn;
       return std::make_shared<IncomingEntry>(outcome->id, info, std::move(sink), agreed_, order);
     }
     outcome->bytes = info.size;
     outcome->skipped = true;
-    outcome->reason = "--overwrite leaves the existing file as it is";
   } catch (const Error& error) {
     // A fault of this file only: its outcome, not the end of the session (base/error.h).
     outcome->status = error.status();
@@ -241,8 +241,7 @@ void EntryReceiver::settle(std::vector<EntryOutcome> outcomes) {
       ++results.back().count;
       continue;
     }
-    const bool good = outcome.status == ExitStatus::Ok;
-    results.push_back({outcome.id, 1, outcome.status, outcome.skipped, good ? "" : outcome.reason,
+    results.push_back({outcome.id, 1, outcome.status, outcome.skipped, outcome.reason,
                        flags_of(outcome.caveats)});
   }
   for (size_t i = 0; i < results.size(); i += kMaxResults) {

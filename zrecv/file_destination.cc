@@ -11,6 +11,7 @@
 #include "common/base/quote.h"
 #include "common/file/name.h"
 #include "common/file/operator_file.h"
+#include "common/file/replace.h"
 #include "common/file/take_over.h"
 #include "common/file/temp_file.h"
 
@@ -24,26 +25,35 @@ constexpr uint64_t kSmallBytes = 64 << 10;
 // An entry that becomes a file: a temporary one beside its target until the commit.
 class FileSink final : public Sink {
  public:
-  FileSink(Target target, const EntryInfo& info, bool keep_full_mode)
-      : target_(std::move(target)), info_(info), keep_full_mode_(keep_full_mode) {}
+  FileSink(Target target, const EntryInfo& info, bool keep_full_mode, RunFiles& files)
+      : target_(std::move(target)), info_(info), keep_full_mode_(keep_full_mode), files_(files) {}
 
   const std::string& name() const override { return target_.name; }
   std::string output_name() const override { return target_.dir->path_of(target_.name); }
   std::string describe() const override { return target_.dir->describe(target_.name); }
 
-  bool look(const Negotiated& agreed) override {
-    const bool never =
-        agreed.overwrite == Overwrite::Never || agreed.overwrite_peer == Overwrite::Never;
-    replace_ = never ? Replace::No : Replace::Yes;
-    keep_time_ = agreed.preserve;
+  std::string look(const Negotiated& agreed) override {
+    agreed_ = &agreed;
     existing_ = target_.dir->stat_child(target_.name);
-    if (!existing_) return true;
-    if (S_ISDIR(existing_->st_mode))
-      throw Error(ExitStatus::FileIo, describe() + ": is a directory");
-    return may_replace(agreed, *existing_, info_, describe());
+    if (!existing_) return "";
+    // Upper and lower case, or two ways to write an accent, may be one name here.
+    if (files_.contains(*existing_))
+      throw Error(ExitStatus::Refused,
+                  describe() + ": the same file here as another entry of this run");
+    // --overwrite is about files: what is none stays, whatever that says.
+    std::string why;
+    if (S_ISREG(existing_->st_mode) || S_ISLNK(existing_->st_mode))
+      why = why_left_alone(agreed, *existing_, info_, describe(),
+                           keeps_even_seconds(target_.dir->fd()));
+    if (why.empty()) check_can_be_replaced(*target_.dir, target_.name);
+    return why;
   }
   void open() override {
     temp_.emplace(*target_.dir, target_.name);
+    if (never_replaces() && !files_.can_appear) {
+      temp_->check_can_appear();
+      files_.can_appear = true;
+    }
     if (!info_.sparse && !info_.open_ended && info_.size > kSmallBytes)
       temp_->preallocate(info_.size);
   }
@@ -58,23 +68,47 @@ class FileSink final : public Sink {
     const auto sent = static_cast<mode_t>(info_.mode & 0777);
     if (keep_full_mode_) mode = sent;
     temp_->set_metadata(mode ? *mode : mode_of_new(*target_.dir, sent),
-                        keep_time_ ? &mtime : nullptr, caveats);
+                        agreed_->preserve ? &mtime : nullptr, caveats);
   }
 
   void sync() override { temp_->sync(caveats); }
   void close() override { temp_->close(); }
-  void publish(uint64_t size) override { temp_->commit(replace_, size); }
+  void publish(uint64_t size) override {
+    // What has appeared or changed since then counts as if it had been there.
+    if (existing_) look_again();
+    while (!temp_->commit(existing_          ? Replace::Yes
+                          : never_replaces() ? Replace::No
+                                             : Replace::Nothing,
+                          size))
+      look_again();
+    files_.add(temp_->written());
+  }
   const HeldDir* directory() const override { return target_.dir; }
 
  private:
+  bool never_replaces() const {
+    for (const Overwrite rule : {agreed_->overwrite, agreed_->overwrite_peer})
+      if (rule == Overwrite::Never || rule == Overwrite::Skip) return true;
+    return false;
+  }
+  void look_again() {
+    if (const std::string why = look(*agreed_); !why.empty())
+      throw Error(ExitStatus::Refused, describe() + ": has changed meanwhile: " + why);
+  }
+
   const Target target_;
   const EntryInfo info_;
   const bool keep_full_mode_;
-  bool keep_time_ = false;
-  Replace replace_ = Replace::Yes;
+  RunFiles& files_;
+  const Negotiated* agreed_ = nullptr;
   std::optional<struct stat> existing_;
   std::optional<TempFile> temp_;
 };
+
+// All is in a few file systems, so that two do not meet in practice.
+uint64_t key_of(const struct stat& file) {
+  return file.st_ino + file.st_dev * 0x9e3779b97f4a7c15;
+}
 
 std::string parent_of(std::string path) {
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
@@ -96,9 +130,21 @@ std::string resolve_final_link(const std::string& path) {
 
 }  // namespace
 
+void RunFiles::add(const struct stat& file) {
+  const std::lock_guard lock(mutex_);
+  made_.insert(key_of(file));
+}
+
+bool RunFiles::contains(const struct stat& file) const {
+  const std::lock_guard lock(mutex_);
+  return made_.contains(key_of(file));
+}
+
 FileDestination::FileDestination(const std::string& path, bool no_target_directory,
-                                 bool keep_full_mode)
+                                 bool keep_full_mode, bool mkdir)
     : keep_full_mode_(keep_full_mode) {
+  refuse_planted_links(path, "destination");
+  if (mkdir) make_directories(path);
   struct stat st {};
   const bool exists = stat(path.c_str(), &st) == 0;
   if (!exists && errno != ENOENT) throw_file_errno(quote(path), errno);
@@ -107,20 +153,26 @@ FileDestination::FileDestination(const std::string& path, bool no_target_directo
     throw Error(ExitStatus::FileIo, quote(path) + ": is a directory, and -T was given");
   if (directory) {
     dir_ = std::make_unique<HeldDir>(HeldDir::open_operator_path(path));
+    check_can_hold_new(*dir_);
     return;
   }
   if (path.ends_with('/'))
     throw Error(ExitStatus::FileIo,
                 quote(path) + ": " + (exists ? "not a directory" : "no such directory"));
   if (exists && S_ISBLK(st.st_mode))
-    throw Error(ExitStatus::FileIo,
-                quote(path) + ": is a block device; only --inplace writes into one");
+    throw Error(
+        ExitStatus::FileIo,
+        quote(path) +
+            ": is a block device, and only zrecv --inplace on this machine writes into one: "
+            "zrecv --inplace --listen 7717 " +
+            shell_word(path));
   if (exists && !S_ISREG(st.st_mode))
     throw Error(ExitStatus::FileIo, quote(path) + ": neither a regular file nor a directory");
   const std::string real = resolve_final_link(path);
   fixed_name_ = base_name(real);
   check_component(fixed_name_);
   dir_ = std::make_unique<HeldDir>(HeldDir::open_operator_path(parent_of(real)));
+  check_can_hold_new(*dir_);
 }
 
 void FileDestination::aim(const Negotiated& agreed, bool pull) {
@@ -137,35 +189,36 @@ void FileDestination::aim(const Negotiated& agreed, bool pull) {
                                          ", but this side receives one file, " +
                                          quote(fixed_name_));
   for (size_t i = 0; i + 1 < path.size(); ++i) {
-    auto child = dir_->open_child(path[i]);
+    auto child = agreed.mkdir ? dir_->make_child(path[i]) : dir_->open_child(path[i]);
     if (!child)
       throw Error(ExitStatus::FileIo,
                   dir_->describe(path[i]) + ": no such directory below the root");
     *dir_ = std::move(*child);
   }
   const std::string& last = path.back();
-  auto child = dir_->open_child(last);
+  auto child = agreed.mkdir ? dir_->make_child(last) : dir_->open_child(last);
   if (child && agreed.no_target_directory)
     throw Error(ExitStatus::FileIo, dir_->describe(last) + ": is a directory, and -T was given");
-  if (child) {
+  if (child)
     *dir_ = std::move(*child);
-    return;
-  }
-  if (agreed.path_is_directory)
+  else if (agreed.path_is_directory || agreed.mkdir)
     throw Error(ExitStatus::FileIo, dir_->describe(last) + ": no such directory below the root");
-  fixed_name_ = last;
+  else
+    fixed_name_ = last;
+  check_can_hold_new(*dir_);
 }
 
 Target FileDestination::target_for(const EntryInfo& entry) {
   check_entry_name(entry);
   if (!fixed_name_.empty() && std::exchange(fixed_name_taken_, true))
     throw Error(ExitStatus::Refused,
-                quote(fixed_name_) + ": several sources need a directory as destination");
+                dir_->describe(fixed_name_) +
+                    ": several sources need a directory as destination (--mkdir makes one)");
   return {dir_.get(), fixed_name_.empty() ? entry.name[0] : fixed_name_};
 }
 
 std::unique_ptr<Sink> FileDestination::sink_for(const EntryInfo& entry, WakeFd& /*event*/) {
-  return std::make_unique<FileSink>(target_for(entry), entry, keep_full_mode_);
+  return std::make_unique<FileSink>(target_for(entry), entry, keep_full_mode_, files_);
 }
 
 }  // namespace zx

@@ -5,8 +5,14 @@
 // walked below it (file/held_dir.h).
 #pragma once
 
+#include <sys/stat.h>
+
+#include <atomic>
+#include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <unordered_set>
 
 #include "common/file/held_dir.h"
 #include "common/wire/message.h"
@@ -20,12 +26,27 @@ struct Target {
   std::string name;              // one safe component
 };
 
+/// What a run has made in the destination so far, and found out about it. Thread-safe.
+class RunFiles {
+ public:
+  void add(const struct stat& file);
+  bool contains(const struct stat& file) const;
+
+  std::atomic<bool> can_appear{false};  // TempFile::check_can_appear() has said so
+
+ private:
+  mutable std::mutex mutex_;
+  std::unordered_set<uint64_t> made_;
+};
+
 class FileDestination final : public Destination {
  public:
-  /// Opens the operator's path. keep_full_mode: permission bits are the sender's, without the
+  /// Opens the operator's path. mkdir: it is a directory, and is made with its parents where it is
+  /// missing. keep_full_mode: permission bits are the sender's, without the
   /// umask. Throws Error{FileIo} when it cannot be a destination, or is a directory and -T was
   /// given.
-  FileDestination(const std::string& path, bool no_target_directory, bool keep_full_mode = false);
+  FileDestination(const std::string& path, bool no_target_directory, bool keep_full_mode = false,
+                  bool mkdir = false);
 
   /// A push goes to what the peer's operator wrote after zs://host/, below the root. Throws
   /// Error{Refused} for an unsafe path, Error{FileIo} for one that leads nowhere.
@@ -41,6 +62,7 @@ class FileDestination final : public Destination {
   std::unique_ptr<HeldDir> dir_;  // at a fixed address: targets point to it
   std::string fixed_name_;        // empty: entries keep their names
   bool fixed_name_taken_ = false;
+  RunFiles files_;
 };
 
 }  // namespace zx

@@ -4,6 +4,7 @@
 #include "common/base/error.h"
 #include "common/base/quote.h"
 #include "common/file/name.h"
+#include "common/file/replace.h"
 
 namespace zx {
 namespace {
@@ -26,13 +27,14 @@ class InPlaceSink final : public Sink {
   std::string describe() const override { return file_->describe(); }
   std::string remark() const override { return file_->remark(); }
 
-  bool look(const Negotiated& agreed) override {
+  std::string look(const Negotiated& agreed) override {
     keep_time_ = agreed.preserve;
     if (file_->is_device() &&
         (compares_times(agreed.overwrite) || compares_times(agreed.overwrite_peer)))
       throw Error(ExitStatus::Refused,
                   describe() + ": --overwrite compares times, and a block device has none");
-    return may_replace(agreed, file_->stat_at_open(), info_, describe());
+    return why_left_alone(agreed, file_->stat_at_open(), info_, describe(),
+                          keeps_even_seconds(fd()));
   }
   void open() override {
     // A sparse file needs less than its size, but not on a device; of a stream it is a guess.

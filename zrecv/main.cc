@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // zrecv: its story, told by run_recv().
+#include <stdlib.h>
+#include <sys/stat.h>
+
 #include <algorithm>
 
 #include "common/base/error.h"
@@ -17,6 +20,13 @@
 namespace zx {
 namespace {
 
+bool is_same_file(const std::string& a, const std::string& b) {
+  struct stat one {
+  }, other{};
+  return stat(a.c_str(), &one) == 0 && stat(b.c_str(), &other) == 0 && one.st_dev == other.st_dev &&
+         one.st_ino == other.st_ino;
+}
+
 std::unique_ptr<Destination> make_destination(const RecvOptions& options, Console& console) {
   if (options.to_pipe())
     return std::make_unique<PipeDestination>(options.exec, options.verify_first);
@@ -26,8 +36,15 @@ std::unique_ptr<Destination> make_destination(const RecvOptions& options, Consol
     console.explain_failure([file = in_place->file()] { return file->remark(); });
     return in_place;
   }
-  return std::make_unique<FileDestination>(options.destination, options.common.no_target_directory,
-                                           options.common.preserve);
+  auto files =
+      std::make_unique<FileDestination>(options.destination, options.common.no_target_directory,
+                                        options.common.preserve, options.common.mkdir);
+  const char* home = getenv("HOME");
+  if (options.common.listen && (is_same_file(options.destination, "/") ||
+                                (home != nullptr && is_same_file(options.destination, home))))
+    console.note("warning: the sender may replace any file in " + quote(options.destination) +
+                 " and below; a directory of its own is safer");
+  return files;
 }
 
 // The path of the operator who has started this program from the other end, and is that of both:
@@ -36,7 +53,7 @@ std::unique_ptr<Destination> open_named(const Negotiated& agreed) {
   if (agreed.named->operands.size() != 1)
     throw Error(ExitStatus::Protocol, "the sender named no destination, or several");
   return std::make_unique<FileDestination>(agreed.named->operands[0], agreed.no_target_directory,
-                                           agreed.preserve);
+                                           agreed.preserve, agreed.mkdir);
 }
 
 // What a pull has asked for, or the operator of a plain push has named over ssh, each with the name

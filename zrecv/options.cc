@@ -30,6 +30,7 @@ void check_pipe(const RecvOptions& o) {
   if (o.to_stdout && (c.console.json == "-" || c.console.digest == "-"))
     conflict("with '-' standard output carries the data: --json=FILE, --digest=FILE");
   if (c.no_target_directory) conflict("-T and " + pipe + " exclude each other");
+  if (c.mkdir) conflict("--mkdir and " + pipe + " exclude each other");
   if (c.preserve) conflict("-p and " + pipe + " exclude each other");
   if (c.overwrite != Overwrite::Unset) conflict("--overwrite and " + pipe + " exclude each other");
   if (c.durability != Durability::Unset && c.durability != Durability::None)
@@ -40,10 +41,11 @@ void check_inplace(const RecvOptions& o) {
   const auto conflict = [](const std::string& text) { throw Error(ExitStatus::Usage, text); };
   if (!o.inplace) return;
   if (o.to_pipe()) conflict("--inplace goes with neither '-' nor --exec");
+  if (o.common.mkdir) conflict("--inplace and --mkdir exclude each other");
   if (o.common.listen && o.common.operands.empty())
     conflict("--inplace needs DST, the file or block device to write into");
-  if (o.common.overwrite == Overwrite::Never)
-    conflict("--inplace and --overwrite=never exclude each other");
+  if (o.common.overwrite == Overwrite::Never || o.common.overwrite == Overwrite::Skip)
+    conflict("--inplace writes into what exists: not with --overwrite=never or =skip");
 }
 
 // One session fetches them all, so they are of one host.

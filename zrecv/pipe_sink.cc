@@ -49,7 +49,7 @@ std::string PipeSink::describe() const {
   return output_.describe() + (spool_place_.empty() ? "" : " (held in " + spool_place_ + ")");
 }
 
-bool PipeSink::look(const Negotiated& agreed) {
+std::string PipeSink::look(const Negotiated& agreed) {
   if (agreed.file_digest && !verify_first_) {
     hasher_.emplace();
     hash_buffer_.emplace(kPieceBytes);
@@ -57,7 +57,7 @@ bool PipeSink::look(const Negotiated& agreed) {
   const uint64_t streams = agreed.streams == 0 ? kMostByItself : agreed.streams;
   window_ = std::max(kWindowBytes, (streams + 1) * agreed.block_bytes);
   most_ahead_ = window_ + kMaxOwedBlocks * agreed.block_bytes;
-  return true;
+  return "";
 }
 
 void PipeSink::open() {

@@ -33,7 +33,7 @@ class PipeSink final : public Sink {
 
   const std::string& name() const override { return info_.name.back(); }
   std::string output_name() const override { return output_.is_command() ? "" : "-"; }
-  bool look(const Negotiated& agreed) override;
+  std::string look(const Negotiated& agreed) override;
   void open() override;
   void finish(uint64_t size) override;
   int fd() const override { return spool_->fd(); }

@@ -40,9 +40,9 @@ class Sink {
 
   // In this order. Each throws Error for this entry, and may block.
 
-  /// Looks at what is there already, and changes nothing. False when --overwrite leaves that alone:
-  /// the entry is skipped.
-  virtual bool look(const Negotiated& agreed) = 0;
+  /// Looks at what is there already, and changes nothing. Why --overwrite leaves that alone: then
+  /// the entry is skipped. Else "".
+  virtual std::string look(const Negotiated& agreed) = 0;
   /// Makes the file that will be written. Once, before the first content comes.
   virtual void open() = 0;
   /// All blocks are verified, and it is `size` bytes in all: sets length and metadata. May be

@@ -62,7 +62,8 @@ void OutgoingEntry::conclude(const Result& result) {
     throw Error(ExitStatus::Protocol, "peer calls an entry committed that was not sent whole");
   if (!failed()) {  // our own failure comes back as the receiver's: our words for it stay
     status = result.status;
-    if (!result.reason.empty()) reason = "peer: " + quote_peer_text(result.reason, kMaxReasonBytes);
+    if (!result.reason.empty())
+      reason = (result.skipped ? "" : "peer: ") + quote_peer_text(result.reason, kMaxReasonBytes);
   }
   skipped = result.skipped;
   changed = changed && !skipped;

@@ -11,9 +11,41 @@
 #include "common/file/space.h"
 
 namespace zx {
+namespace {
+
+// One that may be written to but not read, as a drop box is, can be all but synced.
+UniqueFd open_directory(int dir, const char* path, int flags) {
+  flags |= O_DIRECTORY | O_CLOEXEC;
+  UniqueFd fd(openat(dir, path, O_RDONLY | flags));
+  if (!fd.valid() && errno == EACCES) fd = UniqueFd(openat(dir, path, O_PATH | flags));
+  return fd;
+}
+
+// A directory with its name on disk, where nothing has that name.
+void make_directory(int dir, const std::string& path, const std::string& shown) {
+  if (mkdirat(dir, path.c_str(), 0777) != 0) {
+    if (errno == EEXIST) return;
+    throw_file_errno(shown + ": make directory", errno);
+  }
+  const UniqueFd above(openat(dir, (path + "/..").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  // Not every file system can, and not every parent may be read.
+  if (above.valid() && fsync(above.get()) != 0 && !is_unsupported(errno))
+    throw_file_errno(shown + ": sync the directory above", errno);
+}
+
+}  // namespace
+
+void make_directories(const std::string& path) {
+  struct stat there {};
+  for (size_t end = 1; end <= path.size(); ++end) {
+    if (end < path.size() && path[end] != '/') continue;
+    const std::string part = path.substr(0, end);
+    if (stat(part.c_str(), &there) != 0) make_directory(AT_FDCWD, part, quote(part));
+  }
+}
 
 HeldDir HeldDir::open_operator_path(const std::string& path) {
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  UniqueFd fd(open_directory(AT_FDCWD, path.c_str(), 0));
   if (!fd.valid()) throw_file_errno(quote(path) + ": open directory", errno);
   return {std::move(fd), path};
 }
@@ -24,11 +56,17 @@ std::string HeldDir::path_of(const std::string& name) const {
 
 std::optional<HeldDir> HeldDir::open_child(const std::string& name) const {
   check_component(name);
-  UniqueFd fd(openat(fd_.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  UniqueFd fd(open_directory(fd_.get(), name.c_str(), O_NOFOLLOW));
   if (fd.valid()) return HeldDir(std::move(fd), path_of(name));
   // A symbolic link: ENOTDIR with O_DIRECTORY | O_NOFOLLOW (open(2)), ELOOP on some file systems.
   if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return std::nullopt;
   throw_file_errno(describe(name) + ": open directory", errno);
+}
+
+std::optional<HeldDir> HeldDir::make_child(const std::string& name) const {
+  check_component(name);
+  make_directory(fd_.get(), name, describe(name));
+  return open_child(name);
 }
 
 std::optional<struct stat> HeldDir::stat_child(const std::string& name) const {

@@ -15,6 +15,10 @@
 
 namespace zx {
 
+/// Makes the operator's directory, and those above it, where they are missing; their names are on
+/// disk then. Throws Error{FileIo|NoSpace}.
+void make_directories(const std::string& path);
+
 class HeldDir {
  public:
   /// The operator's own directory: symbolic links in `path` are followed. Throws Error{FileIo}.
@@ -23,6 +27,9 @@ class HeldDir {
   /// The subdirectory with this one-component name, or nothing when it is no directory (a symbolic
   /// link is none). Throws Error{Refused} for an unsafe name, Error{FileIo} otherwise.
   std::optional<HeldDir> open_child(const std::string& name) const;
+
+  /// The same, and made, with its name on disk, where nothing has that name.
+  std::optional<HeldDir> make_child(const std::string& name) const;
 
   /// lstat of a one-component name; nothing when there is none.
   std::optional<struct stat> stat_child(const std::string& name) const;

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <span>
 
@@ -14,11 +15,40 @@
 
 namespace zx {
 
+namespace {
+
+// Whether there is a symbolic link of somebody else.
+bool is_foreign_link(const std::string& path, struct stat* link) {
+  return lstat(path.c_str(), link) == 0 && S_ISLNK(link->st_mode) && link->st_uid != 0 &&
+         link->st_uid != geteuid();
+}
+
+[[noreturn]] void refuse_link(const std::string& path, const std::string& what,
+                              ExitStatus refusal) {
+  throw Error(refusal, what + " " + quote(path) + ": a symbolic link of another user");
+}
+
+}  // namespace
+
+void refuse_planted_links(const std::string& path, const std::string& what, ExitStatus refusal) {
+  for (size_t begin = 0, end = 0; end < path.size(); begin = end + 1) {
+    end = std::min(path.find('/', begin), path.size());
+    if (end == begin) continue;  // another slash
+    const std::string link_path = path.substr(0, end);
+    const std::string dir_path = begin == 0 ? "." : path.substr(0, begin);
+    constexpr mode_t kForAll = S_ISVTX | S_IWOTH;
+    struct stat link {
+    }, dir{};
+    if (is_foreign_link(link_path, &link) && stat(dir_path.c_str(), &dir) == 0 &&
+        (dir.st_mode & kForAll) == kForAll && link.st_uid != dir.st_uid)
+      refuse_link(link_path, what, refusal);
+  }
+}
+
 void refuse_foreign_link(const std::string& path, const std::string& what, ExitStatus refusal) {
+  refuse_planted_links(path, what, refusal);
   struct stat link {};
-  if (lstat(path.c_str(), &link) == 0 && S_ISLNK(link.st_mode) && link.st_uid != 0 &&
-      link.st_uid != geteuid())
-    throw Error(refusal, what + " " + quote(path) + ": a symbolic link of another user");
+  if (is_foreign_link(path, &link)) refuse_link(path, what, refusal);
 }
 
 UniqueFd open_operator_file(const std::string& path, int flags, mode_t mode,

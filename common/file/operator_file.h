@@ -11,8 +11,15 @@
 
 namespace zx {
 
-/// Throws Error{refusal} when the last component is a symbolic link that belongs neither to root
-/// nor to this user: another user may have planted it to have something overwritten or read.
+/// Throws Error{refusal} when the path leads through a symbolic link in a sticky directory that all
+/// may write to, and the link belongs neither to root, nor to this user, nor to the owner of the
+/// directory: another user may have planted it to have something overwritten or read. (The kernel
+/// does the same where fs.protected_symlinks is on.)
+void refuse_planted_links(const std::string& path, const std::string& what,
+                          ExitStatus refusal = ExitStatus::FileIo);
+
+/// The same, and the last component is no link that belongs neither to root nor to this user,
+/// wherever it is.
 void refuse_foreign_link(const std::string& path, const std::string& what,
                          ExitStatus refusal = ExitStatus::FileIo);
 

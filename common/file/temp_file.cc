@@ -54,29 +54,54 @@ void TempFile::close() {
   if (const int error = fd_.close(); error != 0) throw_file_errno(describe() + ": close", error);
 }
 
-void TempFile::commit(Replace replace, uint64_t size) {
-  close();
+// 0 or an errno.
+int TempFile::move_to(const std::string& name, Replace replace) {
   const int dir = dir_->fd();
-  const char* from = temp_name_.c_str();
+  const char *from = temp_name_.c_str(), *to = name.c_str();
+  const auto error_of = [](int result) { return result == 0 ? 0 : errno; };
+  int error = replace == Replace::Yes ? error_of(renameat(dir, from, dir, to))
+                                      : error_of(renameat2(dir, from, dir, to, RENAME_NOREPLACE));
+  const bool unknown = error == EINVAL || error == EOPNOTSUPP || error == ENOSYS;
+  if (unknown && replace == Replace::Nothing) {
+    struct stat there {};
+    const bool exists = fstatat(dir, to, &there, AT_SYMLINK_NOFOLLOW) == 0;
+    error = exists ? EEXIST : error_of(renameat(dir, from, dir, to));
+  } else if (unknown && replace == Replace::No) {
+    // link(2) never replaces either.
+    error = error_of(linkat(dir, from, dir, to, 0));
+    // It has its name now; the destructor tries once more to take the other one away.
+    if (error == 0 && unlinkat(dir, from, 0) != 0) return 0;
+  }
+  if (error == 0) temp_name_.clear();
+  return error;
+}
+
+void TempFile::check_can_appear() {
+  std::string other = std::string(kTempPrefix) + random_hex(8);
+  if (const int error = move_to(other, Replace::No); error != 0)
+    throw Error(ExitStatus::FileIo,
+                describe() + ": the file system can neither rename without replacing nor link (" +
+                    errno_text(error) + "): no --overwrite=never or =skip there");
+  if (!temp_name_.empty()) {
+    (void)unlinkat(dir_->fd(), other.c_str(), 0);
+    throw Error(ExitStatus::FileIo, describe() + ": temporary files cannot be removed beside it");
+  }
+  temp_name_ = std::move(other);
+}
+
+bool TempFile::commit(Replace replace, uint64_t size) {
+  close();
   struct stat named {};
-  if (fstatat(dir, from, &named, AT_SYMLINK_NOFOLLOW) != 0)
+  if (fstatat(dir_->fd(), temp_name_.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0)
     throw_file_errno(describe() + ": look at the temporary file", errno);
   if (closed_.st_dev != named.st_dev || closed_.st_ino != named.st_ino ||
       static_cast<uint64_t>(named.st_size) != size)
     throw Error(ExitStatus::FileIo,
                 describe() + ": the temporary file was changed by somebody else");
-  const char* to = final_name_.c_str();
-  int result = renameat2(dir, from, dir, to, replace == Replace::No ? RENAME_NOREPLACE : 0);
-  if (result != 0 && errno == EINVAL && replace == Replace::No) {
-    // No RENAME_NOREPLACE on this file system: link(2) never replaces either.
-    result = linkat(dir, from, dir, to, 0);
-    if (result == 0) result = unlinkat(dir, from, 0);
-  }
-  if (result != 0) {
-    if (errno == EEXIST) throw Error(ExitStatus::Refused, describe() + ": exists already");
-    throw_file_errno(describe() + ": rename to the final name", errno);
-  }
-  temp_name_.clear();
+  const int error = move_to(final_name_, replace);
+  if (error == EEXIST && replace != Replace::Yes) return false;
+  if (error != 0) throw_file_errno(describe() + ": rename to the final name", error);
+  return true;
 }
 
 }  // namespace zx

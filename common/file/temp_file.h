@@ -19,7 +19,9 @@ namespace zx {
 /// The temporary files that could not be removed since the last call, and why: for people.
 std::vector<std::string> take_left_behind();
 
-enum class Replace { No, Yes };
+/// What has the final name: it is replaced; it stays, whatever that takes; nothing has it, and what
+/// has come meanwhile is told rather than replaced.
+enum class Replace { Yes, No, Nothing };
 
 class TempFile {
  public:
@@ -46,13 +48,20 @@ class TempFile {
   void sync(Caveats& caveats) { sync_to_disk(fd_.get(), describe() + ": sync to disk", caveats); }
   /// Closes the file, once: what a file system says only now is thrown as Error{FileIo|NoSpace}.
   void close();
-  /// close(), and renames to the final name; from then on the destructor leaves it. With
-  /// Replace::No an existing name is Error{Refused} and stays as it is. Throws Error{FileIo} when
-  /// the temporary file is no longer the one that was written, with `size` bytes: somebody else was
-  /// at it.
-  void commit(Replace replace, uint64_t size);
+  /// Finds out whether Replace::No will be possible in this directory; its temporary name becomes
+  /// another. Throws Error{FileIo} with the reason.
+  void check_can_appear();
+  /// close(), and renames to the final name; from then on the destructor leaves it. False, and
+  /// nothing has changed, when that name exists and is not to be replaced. Throws Error{FileIo}
+  /// when the temporary file is no longer the one that was written, with `size` bytes: somebody
+  /// else was at it.
+  [[nodiscard]] bool commit(Replace replace, uint64_t size);
+  /// As it was when it was closed.
+  const struct stat& written() const { return closed_; }
 
  private:
+  int move_to(const std::string& name, Replace replace);
+
   const HeldDir* dir_;
   std::string final_name_, temp_name_;
   UniqueFd fd_;

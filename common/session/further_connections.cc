@@ -38,22 +38,24 @@ void FurtherConnections::start(Serve serve) {
 void FurtherConnections::run(uint16_t number) {
   const CancelScope scope(ending_);
   const std::string name = "connection " + std::to_string(number);
-  bool opened = false, told = false;
+  bool told = false;
+  Fate fate;
   try {
     for (bool served = false; !served; wake()) {
-      bool stood = false;
+      fate.stood = false;
       const auto begun = Clock::now();
       try {
-        served = serve_one(number, &stood, &opened);
+        served = serve_one(number, fate);
       } catch (const Error& error) {
         if (!is_lost_connection(error)) throw;
         check_stop();
-        if (stood) ++lost_;
-        if (stood || !std::exchange(told, true))
-          notices_.detail(name + (stood ? " is lost" : " cannot be made") +
+        if (std::exchange(fate.worn, false)) --alive_;
+        if (fate.stood) ++lost_;
+        if (fate.stood || !std::exchange(told, true))
+          notices_.detail(name + (fate.stood ? " is lost" : " cannot be made") +
                           ", the others go on: " + error.what());
         // A path that lets none live is not tried as fast as that goes.
-        if (stood && Clock::now() - begun < kShortLived) pause_for(kRetryPause);
+        if (fate.stood && Clock::now() - begun < kShortLived) pause_for(kRetryPause);
       }
     }
   } catch (const Cancelled&) {
@@ -62,7 +64,7 @@ void FurtherConnections::run(uint16_t number) {
     const std::lock_guard lock(mutex_);
     if (!failure_ && !ending_) failure_ = std::current_exception();
   }
-  if (opened) {
+  if (fate.opened) {
     ++opened_;
   } else {
     ++lost_;
@@ -72,7 +74,7 @@ void FurtherConnections::run(uint16_t number) {
 }
 
 // True when it has served to its end.
-bool FurtherConnections::serve_one(uint16_t number, bool* stood, bool* opened) {
+bool FurtherConnections::serve_one(uint16_t number, Fate& fate) {
   Connections& connections = session_.connections();
   std::unique_ptr<Channel> channel;
   try {
@@ -86,16 +88,16 @@ bool FurtherConnections::serve_one(uint16_t number, bool* stood, bool* opened) {
   link.set_heartbeat(session_.heartbeat());
   Socket& socket = link.channel().socket();
   session_.prepare(socket);
-  ++alive_;
+  if (!std::exchange(fate.worn, false)) ++alive_;
   const Defer at_the_end([&] {
     connections.forget(number);
     const TcpFigures figures = zx::tcp_figures(socket.fd());
-    --alive_;
+    if (!fate.worn) --alive_;
     const std::lock_guard lock(mutex_);
     tcp_.add(figures);
   });
   check_stop();  // what ended all before that did not find the socket
-  *stood = *opened = true;
+  fate.stood = fate.opened = true;
   bool served = false;
   try {
     served = serve_(number, link);
@@ -104,6 +106,7 @@ bool FurtherConnections::serve_one(uint16_t number, bool* stood, bool* opened) {
     if (!is_lost_connection(error) || link.channel_bytes() < session_.key_limit_bytes()) throw;
   }
   link.channel().finish_sending();
+  fate.worn = !served;
   return served;
 }
 

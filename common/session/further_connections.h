@@ -57,7 +57,13 @@ class FurtherConnections {
 
  private:
   void run(uint16_t number);
-  bool serve_one(uint16_t number, bool* stood, bool* opened);
+  // What became of the connections of one number.
+  struct Fate {
+    bool stood = false;   // the present one, if it is lost
+    bool opened = false;  // there was one
+    bool worn = false;    // the last one was worn, and counts as alive until the next one stands
+  };
+  bool serve_one(uint16_t number, Fate& fate);
   void end_all();
 
   Session& session_;

@@ -201,6 +201,7 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
   app.add_flag("-4", four, "IPv4 only");
   app.add_flag("-6", six, "IPv6 only");
   app.add_flag("-p", o->preserve, "keep the modification time, at zrecv also the mode");
+  app.add_flag("--mkdir", o->mkdir, "the destination is a directory, and is made where missing");
   app.add_flag("-T,--no-target-directory", o->no_target_directory,
                "the last operand is the new name, never a directory to put it in");
   app.add_option("--listen", listen, "wait for the other program")->type_name("[HOST:]PORT");
@@ -249,6 +250,7 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
   add_words<Overwrite>(app, "--overwrite",
                        {{"always", Overwrite::Always},
                         {"never", Overwrite::Never},
+                        {"skip", Overwrite::Skip},
                         {"older", Overwrite::Older},
                         {"differ", Overwrite::Differ}},
                        &o->overwrite, "when an existing file is replaced (always)");
@@ -327,6 +329,7 @@ Terms make_terms(const CommonOptions& options, const char* program) {
   terms.file_digest = options.console.digest.has_value();
   terms.no_target_directory = options.no_target_directory;
   terms.preserve = options.preserve;
+  terms.mkdir = options.mkdir;
   terms.rate_limit = options.rate_limit;
   terms.build = std::string(program) + " " ZX_VERSION;
   return terms;

@@ -38,6 +38,7 @@ struct CommonOptions {
   Overwrite overwrite = Overwrite::Unset;     // nothing said: Always, or what the peer says
   bool no_target_directory = false;           // -T
   bool preserve = false;                      // -p
+  bool mkdir = false;                         // --mkdir
   SshStart ssh;                               // -P -i -F -J -o -S, --remote-program, --via, ...
   bool ssh_asked = false;                     // one of them was given
   bool started_by_ssh = false;                // --remote: ssh has started this program

@@ -20,7 +20,14 @@ namespace zx {
 /// How much of what was written survives a power cut when the verdict is sent. 0: no wish given.
 enum class Durability : uint8_t { Unset = 0, None = 1, Batch = 2, File = 3 };
 /// When an existing file may be replaced. Both sides' rules must allow it. 0: no wish given.
-enum class Overwrite : uint8_t { Unset = 0, Always = 1, Older = 2, Differ = 3, Never = 4 };
+enum class Overwrite : uint8_t {
+  Unset = 0,
+  Always = 1,
+  Older = 2,
+  Differ = 3,
+  Never = 4,
+  Skip = 5
+};
 
 using SessionId = std::array<std::byte, 16>;
 
@@ -36,6 +43,7 @@ struct Terms {
   bool file_digest = false;          // wants XXH3-128 flat over each file in END
   bool no_target_directory = false;  // -T: the path is the name, never a directory to put it in
   bool preserve = false;             // -p: keep mode and times
+  bool mkdir = false;                // --mkdir: make missing directories of the path
   bool path_is_directory = false;    // the path was written with a trailing slash
   bool to_pipe = false;              // from a receiver: into a pipe or a command, not into files
   bool several = false;              // from a sender: more than one entry may come
@@ -57,9 +65,9 @@ struct Terms {
     c.require(block_bytes >= kMinBlockBytes && block_bytes <= kMaxBlockBytes, "block limit",
               "not from 1 to 16 MiB");
     c.choice("durability", durability, Durability::Unset, Durability::File);
-    c.choice("overwrite", overwrite, Overwrite::Unset, Overwrite::Never);
-    c.flags(
-        {&file_digest, &no_target_directory, &preserve, &path_is_directory, &to_pipe, &several});
+    c.choice("overwrite", overwrite, Overwrite::Unset, Overwrite::Skip);
+    c.flags({&file_digest, &no_target_directory, &preserve, &path_is_directory, &to_pipe, &several,
+             &mkdir});
     c.number("rate limit", rate_limit);
     c.require(rate_limit == 0 || rate_limit >= kMinRateLimit, "rate limit", "below 1 KiB/s");
     c.number("silence", silence_ms);

@@ -41,10 +41,40 @@ go 0 0 /same "$t/d" -p; inode=$(stat -c %i "$t/d/same")
 go 0 0 /same "$t/d" --overwrite=differ; [ "$(stat -c %i "$t/d/same")" = "$inode" ] || fail "an equal file was replaced"
 go 0 0 /fresh "$t/d" --overwrite=never; expect_same "$t/f" "$t/d/fresh"
 ! ls -A "$t/d" "$t/d/sub" | grep -q '^\.zrecv' || fail "a temporary file stayed"
+go 0 0 /other2 "$t/d" --overwrite=skip; expect_same "$t/f" "$t/d/other2"
+# What is left alone, and why: both say it.
+# skipped RULE WORDS: $t/g, over $t/d/new
+skipped() {
+  start_recv --plain --no-auth --overwrite="$1" "$t/d"
+  status_of "$ZSEND" --plain --no-auth --json="$t/send.json" "$t/g" "zs://127.0.0.1:$port/new" 2>"$t/send.err"; expect_status 0 "skipped: $1"
+  wait_for "$recv"; expect_status 0 "skipped, zrecv: $1"
+  expect_in "$t/send.err" "skipped: $2 (--overwrite=$1)"; expect_in "$t/recv.err" "skipped: $2 (--overwrite=$1)"; expect_in "$t/send.json" '"skipped":true'
+}
+skipped skip "exists already"; expect_same "$t/f" "$t/d/new"
+touch -d '2002-02-02' "$t/g"; skipped older "the existing file is not older"; expect_same "$t/f" "$t/d/new"
+cp "$t/g" "$t/d/new"; touch -r "$t/g" "$t/d/new"; skipped differ "the existing file has the same size and time"
+# A file system that keeps whole seconds: the second run skips.
+mkdir "$t/mnt"
+if [ "$(id -u)" = 0 ] && truncate -s 20M "$t/img" && mkfs.ext4 -q -I 128 -F "$t/img" 2>/dev/null && mount -o loop "$t/img" "$t/mnt" 2>/dev/null; then
+  touch -d '2024-05-05 12:00:00.123456789' "$t/f"
+  go 0 0 "" "$t/mnt" -p --overwrite=differ; inode=$(stat -c %i "$t/mnt/f")
+  [ "$(stat -c %y "$t/mnt/f" | cut -c 20-29)" = .000000000 ] || fail "this keeps fractions"
+  for rule in differ older; do go 0 0 "" "$t/mnt" -p --overwrite=$rule; [ "$(stat -c %i "$t/mnt/f")" = "$inode" ] || fail "sent again: $rule"; done
+fi
 # Several sources need a directory.
 start_recv -q --plain --no-auth "$t/d/one"
-status_of "$ZSEND" -q --plain --no-auth "$t/f" "$t/g" "zs://127.0.0.1:$port"; expect_status 9 "two into one"
+status_of "$ZSEND" -q --plain --no-auth "$t/f" "$t/g" "zs://127.0.0.1:$port"; expect_status 9 "two into one"; expect_in "$t/recv.err" "one': several sources need a directory as destination (--mkdir makes one)"
 wait_for "$recv"; expect_status 9 "two into one, zrecv"; [ ! -e "$t/d/one" ] || fail "a file appeared"
+# --mkdir: DST and what the peer names are directories, made where they are missing; no link is followed below DST.
+for dst in one one/; do
+  start_recv -q --plain --no-auth --mkdir "$t/made/$dst"
+  "$ZSEND" -q --plain --no-auth "$t/f" "$t/g" "zs://127.0.0.1:$port"; wait_for "$recv"; expect_status 0 "--mkdir $dst"
+  expect_only "$t/made/one" f g; expect_same "$t/g" "$t/made/one/g"; rm -r "$t/made"
+done
+start_recv -q --plain --no-auth "$t/d"; "$ZSEND" -q --plain --no-auth --mkdir "$t/f" "zs://127.0.0.1:$port/m1/m2"
+wait_for "$recv"; expect_status 0 "--mkdir below the root"; expect_same "$t/f" "$t/d/m1/m2/f"
+go 6 6 /out/evil "$t/d" --mkdir; go 6 6 /new/x "$t/d" --mkdir; [ ! -e "$t/evil" ] || fail "made a directory behind a link"
+status_of timeout 20 "$ZRECV" --mkdir --listen 127.0.0.1:0 "$t/f/x" 2>"$t/e.err"; expect_status 6 "--mkdir below a file"
 mkdir "$t/two"; start_recv -q --plain --no-auth "$t/two"
 status_of "$ZSEND" -q --plain --no-auth "$t/f" "$t/g" "zs://127.0.0.1:$port"; expect_status 0 "two into a directory"
 wait_for "$recv"; expect_status 0; expect_same "$t/f" "$t/two/f"; expect_same "$t/g" "$t/two/g"

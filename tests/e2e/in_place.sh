@@ -52,7 +52,7 @@ for bad in "$t/none" "$t/sub" "$t/sub/" "$t/fifo" /dev/null; do
   status_of timeout 10 "$ZRECV" --inplace --listen 127.0.0.1:0 "$bad" 2>"$t/e.err"; expect_status 6 "--inplace $bad"; expect_in "$t/e.err" "$bad"
 done
 [ ! -e "$t/none" ] || fail "a file appeared"
-for words in "--inplace --listen 127.0.0.1:0" "--inplace --overwrite=never --listen 127.0.0.1:0 x"; do
+for words in "--inplace --listen 127.0.0.1:0" "--inplace --overwrite=never --listen 127.0.0.1:0 x" "--inplace --overwrite=skip --listen 127.0.0.1:0 x"; do
   status_of timeout 10 "$ZRECV" $words 2>"$t/e.err"; expect_status 2 "$words"
 done
 

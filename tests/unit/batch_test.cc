@@ -45,7 +45,7 @@ class FakeSink final : public Sink {
   const std::string& name() const override { return name_; }
   std::string output_name() const override { return name_; }
   std::string describe() const override { return name_; }
-  bool look(const Negotiated&) override { return true; }
+  std::string look(const Negotiated&) override { return ""; }
   void open() override {}
   void finish(uint64_t) override {}
   int fd() const override { return -1; }

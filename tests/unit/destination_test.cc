@@ -254,18 +254,19 @@ TEST_CASE("Destination aim: one name is for one entry") {
 enum class Existing { Replace, Skip, Refuse };
 
 Existing decide_existing(Overwrite here, Overwrite peer, const struct stat& existing,
-                         const EntryInfo& info) {
+                         const EntryInfo& info, bool even_seconds = false) {
   Negotiated agreed;
   agreed.overwrite = here;
   agreed.overwrite_peer = peer;
-  bool replace = false;
-  const std::string error = outcome([&] { replace = may_replace(agreed, existing, info, "file"); });
+  std::string why;
+  const std::string error =
+      outcome([&] { why = why_left_alone(agreed, existing, info, "file", even_seconds); });
   if (error == "refused") return Existing::Refuse;
   REQUIRE(error == "no error");
-  return replace ? Existing::Replace : Existing::Skip;
+  return why.empty() ? Existing::Replace : Existing::Skip;
 }
 
-TEST_CASE("may_replace: the rule of one side") {
+TEST_CASE("why_left_alone: the rule of one side") {
   constexpr int64_t kSec = 1000;
   constexpr uint32_t kNsec = 500;
   constexpr uint64_t kSize = 77;
@@ -281,6 +282,8 @@ TEST_CASE("may_replace: the rule of one side") {
       {Overwrite::Always, kSec + 1, kNsec, kSize, Existing::Replace},
       {Overwrite::Never, kSec, kNsec, kSize, Existing::Refuse},
       {Overwrite::Never, kSec - 1, 0, 0, Existing::Refuse},
+      {Overwrite::Skip, kSec, kNsec, kSize, Existing::Skip},
+      {Overwrite::Skip, kSec - 1, 0, 0, Existing::Skip},
       {Overwrite::Older, kSec - 1, 999, kSize, Existing::Replace},
       {Overwrite::Older, kSec, kNsec - 1, kSize, Existing::Replace},
       {Overwrite::Older, kSec, kNsec, kSize, Existing::Skip},
@@ -314,7 +317,7 @@ TEST_CASE("may_replace: the rule of one side") {
   }
 }
 
-TEST_CASE("may_replace: a guess at the size is no reason to leave a file alone") {
+TEST_CASE("why_left_alone: a guess at the size is no reason to leave a file alone") {
   EntryInfo info = entry("x");
   info.mtime_sec = 1000;
   info.size = 77;
@@ -329,7 +332,52 @@ TEST_CASE("may_replace: a guess at the size is no reason to leave a file alone")
   CHECK((differ() == Existing::Replace));
 }
 
-TEST_CASE("may_replace: of two rules the stricter answer wins") {
+TEST_CASE("why_left_alone: a time that was cut to what a file system keeps is the same") {
+  constexpr bool kEven = true;
+  struct {
+    int64_t sec;
+    long nsec;  // of the existing file
+    bool even_seconds;
+    Existing differ, older;
+  } const rows[] = {
+      {1001, 123456789, false, Existing::Skip, Existing::Skip},
+      {1001, 123456700, false, Existing::Skip, Existing::Skip},
+      {1001, 123456000, false, Existing::Skip, Existing::Skip},
+      {1001, 120000000, false, Existing::Skip, Existing::Skip},
+      {1001, 0, false, Existing::Skip, Existing::Skip},
+      {1001, 123456788, false, Existing::Replace, Existing::Replace},
+      {1001, 1, false, Existing::Replace, Existing::Replace},
+      {1001, 123456790, false, Existing::Replace, Existing::Skip},
+      {1000, 0, false, Existing::Replace, Existing::Replace},
+      {1000, 0, kEven, Existing::Skip, Existing::Skip},
+      {1000, 1, kEven, Existing::Replace, Existing::Replace},
+      {1002, 0, kEven, Existing::Replace, Existing::Skip},
+      {998, 0, kEven, Existing::Replace, Existing::Replace},
+  };
+  EntryInfo info = entry("x");
+  info.mtime_sec = 1001;
+  info.mtime_nsec = 123456789;
+  info.size = 77;
+  for (const auto& row : rows) {
+    struct stat st {};
+    st.st_mtim = {row.sec, row.nsec};
+    st.st_size = 77;
+    INFO(row.sec << '.' << row.nsec << ' ' << row.even_seconds);
+    const auto got = [&](Overwrite rule) {
+      return decide_existing(rule, Overwrite::Unset, st, info, row.even_seconds);
+    };
+    CHECK((got(Overwrite::Differ) == row.differ));
+    CHECK((got(Overwrite::Older) == row.older));
+  }
+  info.mtime_sec = -1;  // of 1969
+  struct stat before {};
+  before.st_mtim = {-2, 0};
+  before.st_size = 77;
+  CHECK((decide_existing(Overwrite::Differ, Overwrite::Unset, before, info, kEven) ==
+         Existing::Skip));
+}
+
+TEST_CASE("why_left_alone: of two rules the stricter answer wins") {
   EntryInfo info = entry("x");
   info.mtime_sec = 1000;
   info.size = 77;

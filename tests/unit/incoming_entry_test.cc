@@ -36,7 +36,7 @@ class Fixture {
     info.name = {"f" + std::to_string(id)};
     info.size = size;
     auto sink = destination->sink_for(info, event);
-    REQUIRE(sink->look(agreed));
+    REQUIRE(sink->look(agreed).empty());
     return std::make_shared<IncomingEntry>(id, info, std::move(sink), agreed, BlockOrder::InTurn);
   }
   size_t files() const {

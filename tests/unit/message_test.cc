@@ -31,7 +31,7 @@ Terms some_terms() {
   m.durability = Durability::File;
   m.overwrite = Overwrite::Never;
   m.file_digest = m.no_target_directory = m.preserve = m.path_is_directory = true;
-  m.to_pipe = m.several = true;
+  m.to_pipe = m.several = m.mkdir = true;
   m.rate_limit = 0xa1b2c3d4e5f60718;
   m.silence_ms = 0x1234;
   m.streams = 13;
@@ -212,13 +212,13 @@ TEST_CASE("HELLO: every durability and overwrite rule survives and no other numb
       CHECK(outcome([&] { decode<Terms>(changed); }) == "protocol");
     changed = bytes;
     changed[kDurabilityAt + 1] = static_cast<std::byte>(value);
-    if (value <= 4)
+    if (value <= 5)
       CHECK(static_cast<int>(decode<Terms>(changed).overwrite) == value);
     else
       CHECK(outcome([&] { decode<Terms>(changed); }) == "protocol");
     changed = bytes;
     changed[kDurabilityAt + 2] = static_cast<std::byte>(value);
-    CHECK(outcome([&] { decode<Terms>(changed); }) == (value <= 63 ? "no error" : "protocol"));
+    CHECK(outcome([&] { decode<Terms>(changed); }) == (value <= 127 ? "no error" : "protocol"));
   }
 }
 

@@ -204,6 +204,7 @@ TEST_CASE("options: every flag does what it says") {
   for (const auto& o : both({"-4"})) CHECK(o.family == Family::V4);
   for (const auto& o : both({"-6"})) CHECK(o.family == Family::V6);
   for (const auto& o : both({"-p"})) CHECK(o.preserve);
+  for (const auto& o : both({"--mkdir"})) CHECK(o.mkdir);
   for (const char* word : {"-T", "--no-target-directory"})
     for (const auto& o : both({word})) CHECK(o.no_target_directory);
   for (const auto& o : both({"--plain"})) CHECK((o.plain && !o.no_auth));
@@ -240,6 +241,7 @@ TEST_CASE("options: every word of a list means what it says") {
   for (const auto& o : both({"--durability", "none"})) CHECK(o.durability == Durability::None);
   for (const auto& o : both({"--overwrite=always"})) CHECK(o.overwrite == Overwrite::Always);
   for (const auto& o : both({"--overwrite=never"})) CHECK(o.overwrite == Overwrite::Never);
+  for (const auto& o : both({"--overwrite=skip"})) CHECK(o.overwrite == Overwrite::Skip);
   for (const auto& o : both({"--overwrite=older"})) CHECK(o.overwrite == Overwrite::Older);
   for (const auto& o : both({"--overwrite", "differ"})) CHECK(o.overwrite == Overwrite::Differ);
   for (const auto& o : both({"--progress=auto"})) CHECK(o.console.progress == ProgressMode::Auto);
