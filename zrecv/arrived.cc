@@ -34,7 +34,7 @@ Arrived::Claim Arrived::claim(const FrameHeader& h, uint16_t lane) {
   if (attempt_of(h.flags) > 0) return claim_later_attempt(h, lane);
   if (order_ == BlockOrder::InTurn && short_end_) protocol("DATA after a shorter block");
   if (order_ == BlockOrder::InTurn && h.offset != next_) protocol("DATA out of order");
-  cover(h);
+  cover(h.offset, end, "DATA");
   claimed_[lane] = {h.offset, h.length, 0, false};
   return {};
 }
@@ -62,7 +62,7 @@ Arrived::Claim Arrived::claim_later_attempt(const FrameHeader& h, uint16_t lane)
       covered_.remove(h.offset, h.offset + damage->second.data_length);
       damaged_.erase(damage);
     }
-    cover(h);
+    cover(h.offset, h.offset + h.length, "DATA");
     claimed_[lane] = {h.offset, h.length, attempt, false};
   }
   if (attempts_.size() >= kMaxRemembered) attempts_.erase(attempts_.begin());
@@ -98,15 +98,10 @@ void Arrived::remember(uint16_t lane, const Copy& copy) {
   copies.push_back(copy);
 }
 
-void Arrived::cover(const FrameHeader& h) {
-  const uint64_t end = h.offset + h.length;
-  if (!covered_.add(h.offset, end)) protocol("DATA over what it has sent before");
-  check_count("DATA");
+void Arrived::cover(uint64_t offset, uint64_t end, const std::string& what) {
+  if (!covered_.add(offset, end)) protocol(what + " over what it has sent before");
+  if (covered_.count() > kMaxCoveredRanges) protocol(what + " with too many gaps");
   next_ = std::max(next_, end);
-}
-
-void Arrived::check_count(const char* what) const {
-  if (covered_.count() > kMaxCoveredRanges) protocol(std::string(what) + " with too many gaps");
 }
 
 Arrived::Settled Arrived::settle(uint16_t lane, const Digest& mine, const BlockDigest& theirs) {
@@ -166,9 +161,7 @@ void Arrived::hole(uint64_t offset, uint64_t length) {
     protocol("HOLE past the announced size");
   if (order_ == BlockOrder::InTurn && short_end_ && offset >= *short_end_)
     protocol("HOLE after a shorter block");
-  if (!covered_.add(offset, end)) protocol("HOLE over what it has sent before");
-  check_count("HOLE");
-  next_ = std::max(next_, end);
+  cover(offset, end, "HOLE");
 }
 
 bool Arrived::complete(uint64_t size) const {

@@ -95,8 +95,7 @@ class Arrived {
   bool is_stale(const FrameHeader& data) const;
   std::optional<Copy> take_known(const FrameHeader& data);
   void remember(uint16_t lane, const Copy& copy);
-  void cover(const FrameHeader& data);
-  void check_count(const char* what) const;
+  void cover(uint64_t offset, uint64_t end, const std::string& what);
 
   const uint64_t most_bytes_;
   const uint32_t block_bytes_;

@@ -62,14 +62,7 @@ void sync_file_system(const HeldDir& dir) {
 }  // namespace
 
 Committer::Committer(Durability durability, WakeFd& event)
-    : durability_(durability),
-      sync_(durability != Durability::None),
-      event_(event),
-      thread_([this] { run(); }) {}
-
-Committer::~Committer() {
-  stop();
-}
+    : durability_(durability), event_(event), thread_([this] { run(); }) {}
 
 void Committer::stop() noexcept {
   ending_ = true;
@@ -86,14 +79,12 @@ void Committer::add(Verified entry) {
   Item item{std::move(entry)};
   const uint64_t size = item.entry.outcome.bytes;
   const bool small = size < kSmallBytes && item.entry.sink->directory() != nullptr;
-  std::unique_lock lock(mutex_);
-  const bool full = small && waiting_.small_open >= (sync_ ? kSmallOpen : 0);
-  if (full && durability_ != Durability::File) {
-    lock.unlock();
-    attempt(item.entry, [&] { item.entry.sink->close(); });
-    item.open = false;
-    lock.lock();
+  if (small && durability_ != Durability::File) {
+    const std::lock_guard lock(mutex_);
+    item.open = waiting_.small_open < (durability_ == Durability::None ? 0 : kSmallOpen);
   }
+  if (!item.open) attempt(item.entry, [&] { item.entry.sink->close(); });
+  const std::lock_guard lock(mutex_);
   if (waiting_.items.empty()) waiting_.begun = std::chrono::steady_clock::now();
   waiting_.bytes += size;
   if (item.open) ++(small ? waiting_.small_open : waiting_.large);
@@ -106,11 +97,6 @@ bool Committer::is_due_locked() const {
          (flush_ || durability_ == Durability::File || waiting_.items.size() >= kBatchEntries ||
           waiting_.bytes >= kBatchBytes || waiting_.large >= kLargeOpen ||
           std::chrono::steady_clock::now() - waiting_.begun >= kBatchAge);
-}
-
-bool Committer::is_behind() const {
-  const std::lock_guard lock(mutex_);
-  return is_behind_locked();
 }
 
 bool Committer::is_behind_locked() const {
@@ -179,15 +165,16 @@ void Committer::run() {
 
 void Committer::commit(Batch& batch) {
   // Every file before any name: nothing was promised yet when a sync fails.
-  if (sync_) sync_files(batch);
+  if (durability_ != Durability::None) sync_files(batch);
   for (Item& item : batch.items) attempt(item.entry, [&] { item.entry.sink->close(); });
   // The last moment for a stop signal: from the first name on the batch is brought to its end. Only
   // a pipe, which waits for its reader or its command without limit, goes on looking.
   check_stop();
   for (Item& item : batch.items)
     attempt(item.entry, [&] { item.entry.sink->publish(item.entry.outcome.bytes); });
-  if (sync_) sync_directories(batch);
-  for (Item& item : batch.items) deliver(std::move(item.entry.outcome));
+  if (durability_ != Durability::None) sync_directories(batch);
+  const std::lock_guard lock(mutex_);
+  for (Item& item : batch.items) done_.push_back(std::move(item.entry.outcome));
 }
 
 void Committer::sync_files(Batch& batch) {
@@ -212,11 +199,6 @@ void Committer::sync_directories(Batch& batch) {
   for (Item& item : batch.items)
     if (const HeldDir* dir = item.entry.sink->directory())
       attempt(item.entry, [&] { once.run(dir, [&] { dir->sync(); }); });
-}
-
-void Committer::deliver(EntryOutcome outcome) {
-  const std::lock_guard lock(mutex_);
-  done_.push_back(std::move(outcome));
 }
 
 }  // namespace zx

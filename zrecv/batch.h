@@ -35,7 +35,7 @@ class Committer {
   Committer(Durability durability, WakeFd& event);
   /// Ends the thread. What waits for its commit is dropped; a batch whose first name has appeared
   /// is brought to its end before.
-  ~Committer();
+  ~Committer() { stop(); }
   Committer(const Committer&) = delete;
   Committer& operator=(const Committer&) = delete;
 
@@ -44,7 +44,10 @@ class Committer {
   /// A verified entry with its sink.
   void add(Verified entry);
   /// Whether two batches wait: then no more should come before await_room().
-  bool is_behind() const;
+  bool is_behind() const {
+    const std::lock_guard lock(mutex_);
+    return is_behind_locked();
+  }
   /// Blocking, looks for a stop signal.
   void await_room() const;
   /// Commits what waits, whatever its size.
@@ -75,10 +78,8 @@ class Committer {
   void commit(Batch& batch);
   void sync_files(Batch& batch);
   void sync_directories(Batch& batch);
-  void deliver(EntryOutcome outcome);
 
   const Durability durability_;
-  const bool sync_;
   WakeFd& event_;
   std::atomic<bool> ending_{false};
 

@@ -42,7 +42,7 @@ std::string why_left_alone(const Negotiated& agreed, const struct stat& existing
                      std::pair(entry.mtime_sec, entry.mtime_nsec);
   const bool same_size = !entry.open_ended && static_cast<uint64_t>(existing.st_size) == entry.size;
   std::string why;
-  for (const Overwrite rule : {agreed.overwrite_here, agreed.overwrite_peer}) {
+  for (const Overwrite rule : {agreed.overwrite, agreed.overwrite_peer}) {
     if (rule == Overwrite::Never) throw Error(ExitStatus::Refused, shown + ": exists already");
     if (rule == Overwrite::Skip) why = "exists already (--overwrite=skip)";
     if (rule == Overwrite::Older && (newer || same_time))

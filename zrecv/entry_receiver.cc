@@ -48,7 +48,9 @@ RunReport EntryReceiver::run() {
         recover(error);
       }
     }
-    return report();
+    RunReport report{Role::Receiver, path_, fin_->path, fin_->figures, figures_, durable()};
+    report.count(link_, further_.get());
+    return report;
   } catch (...) {
     // What has its name by now counts, and is told; nothing else will get one.
     committer_.stop();
@@ -123,7 +125,7 @@ void EntryReceiver::handle(const Frame& frame) {
 void EntryReceiver::on_streams(const Frame& frame) {
   if (entries_.last_id() > 0 || further_)
     unexpected_frame(frame.header, "after the first ENTRY or twice");
-  const uint16_t count = decode_streams(frame.body);
+  const uint16_t count = decode<Streams>(frame.body).count;
   if (agreed_.streams > 0 && count > agreed_.streams)
     throw Error(ExitStatus::Protocol, "peer wants more streams than were agreed");
   further_ = std::make_unique<FurtherConnections>(session_, count - 1U, console_);
@@ -131,7 +133,7 @@ void EntryReceiver::on_streams(const Frame& frame) {
     serve_lane(number, link, engines_.options(), entries_, session_, console_);
     return true;
   });
-  link_.queue(FrameType::Streams, 0, 0, encode_streams(count));
+  link_.queue(FrameType::Streams, 0, 0, encode(Streams{count}));
 }
 
 // --- entries
@@ -140,47 +142,45 @@ void EntryReceiver::on_entry(const Frame& frame) {
   const uint64_t id = frame.header.entry;
   if (id != entries_.last_id() + 1) protocol("an ENTRY with an id out of order");
   if (entries_.size() >= kMaxOpenEntries) protocol("more entries than may be open");
-  const EntryInfo info = decode_entry(frame.body);
+  const EntryInfo info = decode<EntryInfo>(frame.body);
   if (id > 1 && !agreed_.several) protocol("more entries than it announced");
   names_.check_requested(id, info);
-  std::optional<EntryOutcome> outcome;
-  entries_.announce(open_entry(id, info, &outcome));
-  if (outcome) return settle({std::move(*outcome)});
+  EntryOutcome outcome;
+  outcome.id = id;
+  const auto entry = open_entry(info, &outcome);
+  entries_.announce(entry);
+  if (!entry) return settle({std::move(outcome)});
   if (info.open_ended && info.size == 0)
     console_.no_total();
   else
     console_.add_total(info.size);
 }
 
-// Null, and *outcome is set, when nothing of it is to be received: it fails or is skipped.
-OpenEntries::Entry EntryReceiver::open_entry(uint64_t id, const EntryInfo& info,
-                                             std::optional<EntryOutcome>* outcome) {
+// Null when nothing of it is to be received: the outcome says why it fails or is skipped.
+OpenEntries::Entry EntryReceiver::open_entry(const EntryInfo& info, EntryOutcome* outcome) {
   auto sink = destination_.sink_for(info, event_);
-  EntryOutcome done;
-  done.id = id;
-  done.name = sink->name();
+  outcome->name = sink->name();
   try {
     if (!names_.take(sink->name()))
       throw Error(ExitStatus::Refused, sink->describe() + ": a second entry of this name");
-    done.reason = sink->look(agreed_);
-    if (done.reason.empty()) {
+    outcome->reason = sink->look(agreed_);
+    if (outcome->reason.empty()) {
       const auto order = further_ && !info.open_ended ? BlockOrder::Any : BlockOrder::InTurn;
-      return std::make_shared<IncomingEntry>(id, info, std::move(sink), agreed_, order);
+      return std::make_shared<IncomingEntry>(outcome->id, info, std::move(sink), agreed_, order);
     }
-    done.bytes = info.size;
-    done.skipped = true;
+    outcome->bytes = info.size;
+    outcome->skipped = true;
   } catch (const Error& error) {
     // A fault of this file only: its outcome, not the end of the session (base/error.h).
-    done.status = error.status();
-    done.reason = error.what();
+    outcome->status = error.status();
+    outcome->reason = error.what();
   }
-  *outcome = std::move(done);
   return nullptr;
 }
 
 void EntryReceiver::on_hole(const Frame& frame) {
   const auto entry = entries_.find(frame.header);
-  const uint64_t length = decode_hole(frame.body);
+  const uint64_t length = decode<zx::Hole>(frame.body).length;
   if (!entry) return;
   entry->hole(frame.header.offset, length);
   hole_ = Hole{entry, frame.header.offset, length};
@@ -188,18 +188,15 @@ void EntryReceiver::on_hole(const Frame& frame) {
 
 // Zeros have to be written, or hashed: when the connection is lost meanwhile it begins anew.
 void EntryReceiver::make_hole() {
-  const auto make = [&] { hole_->entry->zero(hole_->offset, hole_->length); };
-  if (hole_->length > kLongHashBytes)
-    link_.with_heartbeats(make);
-  else
-    make();
+  link_.with_heartbeats_if(hole_->length > kLongHashBytes,
+                           [&] { hole_->entry->zero(hole_->offset, hole_->length); });
   (void)entries_.settled(hole_->entry, /*damaged=*/false);
   hole_.reset();
 }
 
 void EntryReceiver::on_end(const Frame& frame) {
   const auto entry = entries_.find(frame.header);
-  const EntryEnd end = decode_entry_end(frame.body);
+  const EntryEnd end = decode<EntryEnd>(frame.body);
   if (!entry) return;
   entry->end(frame.header.offset, end);
   (void)entries_.settled(entry, /*damaged=*/false);
@@ -210,12 +207,10 @@ void EntryReceiver::conclude_ready() {
   while (!committer_.is_behind()) {
     const auto entry = entries_.next_ready();
     if (!entry) return;
-    const auto conclude = [&] { entry->conclude(lane_.buffer()); };
     // The digest of the whole may have to be made again, or to wait for who reads it.
-    if (agreed_.file_digest && (entry->is_pipe() || entry->info().size > kLongHashBytes))
-      link_.with_heartbeats(conclude);
-    else
-      conclude();
+    const bool is_long =
+        agreed_.file_digest && (entry->is_pipe() || entry->info().size > kLongHashBytes);
+    link_.with_heartbeats_if(is_long, [&] { entry->conclude(lane_.buffer()); });
     // Every connection makes the same choice for an entry: that of the first one is in the report.
     if (const auto facts = entry->facts(); facts && further_) (void)engines_.pick(*facts);
     Verified verified = entry->take();
@@ -247,16 +242,16 @@ void EntryReceiver::settle(std::vector<EntryOutcome> outcomes) {
     }
     results.push_back({outcome.id, 1, outcome.status, outcome.skipped, outcome.reason});
   }
-  for (size_t i = 0; i < results.size(); i += kMaxResults)
-    link_.queue(
-        FrameType::Results, 0, 0,
-        encode_results(std::span(results).subspan(i, std::min(kMaxResults, results.size() - i))));
+  for (size_t i = 0; i < results.size(); i += kMaxResults) {
+    const auto part = std::span(results).subspan(i, std::min(kMaxResults, results.size() - i));
+    link_.queue(FrameType::Results, 0, 0, encode(Results{{part.begin(), part.end()}}));
+  }
 }
 
 // --- the end
 
 void EntryReceiver::on_fin(const Frame& frame) {
-  Fin fin = decode_fin(frame.body);
+  Fin fin = decode<Fin>(frame.body);
   const uint64_t count = entries_.last_id();
   if (fin.entries != count)
     protocol("FIN for " + std::to_string(fin.entries) + " entries after " + std::to_string(count));
@@ -286,30 +281,9 @@ void EntryReceiver::go_on_to_verdict() {
                              totals.retransmitted_blocks, path_, figures_}));
 }
 
-bool EntryReceiver::durable() const {
-  return ledger_.totals().entries > 0 && agreed_.durability != Durability::None;
-}
-
-RunReport EntryReceiver::report() const {
-  RunReport out{.role = Role::Receiver,
-                .mine = path_,
-                .peers = fin_->path,
-                .sender = fin_->figures,
-                .receiver = figures_,
-                .tcp = link_.tcp_figures(),
-                .frame_bytes = link_.received_bytes(),
-                .durable = durable()};
-  if (further_) {
-    out.further = further_->opened();
-    out.lost = further_->lost();
-    out.tcp.add(further_->tcp_figures());
-  }
-  return out;
-}
-
 void EntryReceiver::on_bye(const Frame& frame) {
   if (!verdict_sent_) unexpected_frame(frame.header, "instead of more entries");
-  if (decode_bye(frame.body) != ledger_.status())
+  if (decode<Bye>(frame.body).status != ledger_.status())
     throw Error(ExitStatus::Protocol, "the sender ends with another status than this side");
   done_ = true;
 }

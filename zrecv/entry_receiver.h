@@ -48,8 +48,7 @@ class EntryReceiver {
   void handle(const Frame& frame);
   void on_streams(const Frame& frame);
   void on_entry(const Frame& frame);
-  OpenEntries::Entry open_entry(uint64_t id, const EntryInfo& info,
-                                std::optional<EntryOutcome>* outcome);
+  OpenEntries::Entry open_entry(const EntryInfo& info, EntryOutcome* outcome);
   void on_hole(const Frame& frame);
   void make_hole();
   void on_end(const Frame& frame);
@@ -59,8 +58,9 @@ class EntryReceiver {
   void record(const EntryOutcome& outcome);
   void settle(std::vector<EntryOutcome> outcomes);
   void go_on_to_verdict();
-  bool durable() const;
-  RunReport report() const;
+  bool durable() const {
+    return ledger_.totals().entries > 0 && agreed_.durability != Durability::None;
+  }
 
   Session& session_;
   Link& link_;

@@ -85,7 +85,7 @@ class FileSink final : public Sink {
 
  private:
   bool never_replaces() const {
-    for (const Overwrite rule : {agreed_->overwrite_here, agreed_->overwrite_peer})
+    for (const Overwrite rule : {agreed_->overwrite, agreed_->overwrite_peer})
       if (rule == Overwrite::Never || rule == Overwrite::Skip) return true;
     return false;
   }

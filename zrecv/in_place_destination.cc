@@ -30,7 +30,7 @@ class InPlaceSink final : public Sink {
   std::string look(const Negotiated& agreed) override {
     keep_time_ = agreed.preserve;
     if (file_->is_device() &&
-        (compares_times(agreed.overwrite_here) || compares_times(agreed.overwrite_peer)))
+        (compares_times(agreed.overwrite) || compares_times(agreed.overwrite_peer)))
       throw Error(ExitStatus::Refused,
                   describe() + ": --overwrite compares times, and a block device has none");
     return why_left_alone(agreed, file_->stat_at_open(), info_, describe(),

@@ -73,11 +73,6 @@ std::optional<SinkFacts> IncomingEntry::open(const RecvEngines& engines) {
   return facts_;
 }
 
-std::optional<SinkFacts> IncomingEntry::facts() const {
-  const std::lock_guard lock(mutex_);
-  return facts_;
-}
-
 bool IncomingEntry::open_locked() {
   if (open_) return true;
   try {
@@ -87,10 +82,6 @@ bool IncomingEntry::open_locked() {
     fail_locked(error.status(), error.what());
   }
   return open_;
-}
-
-bool IncomingEntry::has_room(const FrameHeader& h) {
-  return pipe_ == nullptr || pipe_->has_room(h.offset + h.length);
 }
 
 void IncomingEntry::await_room(const FrameHeader& h, std::chrono::milliseconds idle) {
@@ -123,7 +114,7 @@ std::optional<Arrived::Settled> IncomingEntry::settle(const FrameHeader& h, uint
   if (theirs.length < h.length || settled.kind != Arrived::Settled::Verified) flat_.reset();
   switch (settled.kind) {
     case Arrived::Settled::Verified:
-      tell_sink_locked();
+      if (pipe_ != nullptr) pipe_->verified(arrived_.prefix());
       // So that the sync at the end is short. A hint: errors show up there.
       if (agreed_.durability != Durability::None && h.length >= kEarlyWriteBackBytes)
         (void)sync_file_range(sink_->fd(), to_off(h.offset), h.length, SYNC_FILE_RANGE_WRITE);
@@ -140,30 +131,31 @@ std::optional<Arrived::Settled> IncomingEntry::settle(const FrameHeader& h, uint
   return settled;
 }
 
-void IncomingEntry::tell_sink_locked() {
-  if (pipe_ != nullptr) pipe_->verified(arrived_.prefix());
-}
-
 void IncomingEntry::release(uint16_t lane) {
   const std::lock_guard lock(mutex_);
   arrived_.release(lane);
 }
 
-Digest IncomingEntry::digest_of_range(uint64_t offset, uint64_t length, PageBuffer& buffer) {
-  Hasher hasher;
+void IncomingEntry::read_back(uint64_t offset, uint64_t length, bool uncached, PageBuffer& buffer,
+                              const std::function<void(std::span<const std::byte>)>& take) {
   while (length > 0) {
     const auto piece = buffer.first(std::min<uint64_t>(buffer.size(), length));
-    const ssize_t n = pread_full(sink_->fd(), piece, offset);
-    if (n != static_cast<ssize_t>(piece.size())) {
-      fail(ExitStatus::FileIo, sink_->describe() + ": read what was written: " +
-                                   errno_text(n < 0 ? static_cast<int>(-n) : EIO));
-      return {};
-    }
-    hasher.update(piece);
+    const ssize_t n = pread_full(fd(), piece, offset, uncached);
+    if (n != static_cast<ssize_t>(piece.size()))
+      return fail(ExitStatus::FileIo, sink_->describe() + ": read what was written: " +
+                                          errno_text(n < 0 ? static_cast<int>(-n) : EIO));
+    take(piece);
     offset += piece.size();
     length -= piece.size();
-    check_stop();
   }
+}
+
+Digest IncomingEntry::digest_of_range(uint64_t offset, uint64_t length, PageBuffer& buffer) {
+  Hasher hasher;
+  read_back(offset, length, /*uncached=*/false, buffer, [&](auto piece) {
+    hasher.update(piece);
+    check_stop();
+  });
   return hasher.value();
 }
 
@@ -190,7 +182,7 @@ void IncomingEntry::zero(uint64_t offset, uint64_t length) {
     return fail(error.status(), error.what());
   }
   const std::lock_guard lock(mutex_);
-  tell_sink_locked();
+  if (pipe_ != nullptr) pipe_->verified(arrived_.prefix());
   if (flat_ && offset == flat_bytes_) {
     flat_->update_zeros(length);
     flat_bytes_ += length;
@@ -216,13 +208,9 @@ void IncomingEntry::end(uint64_t size, const EntryEnd& end) {
     throw Error(ExitStatus::Protocol, "peer sent END before all blocks were acknowledged");
 }
 
-bool IncomingEntry::complete_locked() const {
-  return end_ && arrived_.complete(size_);
-}
-
 bool IncomingEntry::ready() {
   const std::lock_guard lock(mutex_);
-  return failed_locked() || complete_locked();
+  return failed_locked() || (end_ && arrived_.complete(size_));
 }
 
 void IncomingEntry::conclude(PageBuffer& buffer) {

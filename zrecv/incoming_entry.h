@@ -8,6 +8,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -50,7 +51,9 @@ class IncomingEntry {
   /// Nothing when the entry has failed. Before the payload of a claimed block is taken.
   std::optional<SinkFacts> open(const RecvEngines& engines);
   /// Whether the payload of a claimed block may be taken at once.
-  bool has_room(const FrameHeader& data);
+  bool has_room(const FrameHeader& data) const {
+    return pipe_ == nullptr || pipe_->has_room(data.offset + data.length);
+  }
   /// Waits for that. Blocking, looks for a stop signal. When it is not the reader that is waited
   /// for, and nothing comes for so long, the entry fails.
   void await_room(const FrameHeader& data, std::chrono::milliseconds idle);
@@ -63,11 +66,18 @@ class IncomingEntry {
   /// The lane is gone.
   void release(uint16_t lane);
   void fail(ExitStatus status, const std::string& reason);
-  /// XXH3-128 of a range that was written; fails the entry when it cannot be read. Blocking.
+  /// Reads a range that was written, piece by piece; fails the entry when it cannot be read.
+  /// uncached: what was not in the page cache does not stay there. Blocking.
+  void read_back(uint64_t offset, uint64_t length, bool uncached, PageBuffer& buffer,
+                 const std::function<void(std::span<const std::byte>)>& take);
+  /// XXH3-128 of it. Looks for a stop signal.
   Digest digest_of_range(uint64_t offset, uint64_t length, PageBuffer& buffer);
   int fd() const { return sink_->fd(); }
   /// What open() has found out.
-  std::optional<SinkFacts> facts() const;
+  std::optional<SinkFacts> facts() const {
+    const std::lock_guard lock(mutex_);
+    return facts_;
+  }
   /// Failed, or complete: to be concluded.
   bool ready();
   /// Its sink can fail by itself.
@@ -93,8 +103,6 @@ class IncomingEntry {
   void fail_locked(ExitStatus status, const std::string& reason);
   bool failed_locked();
   bool open_locked();
-  bool complete_locked() const;
-  void tell_sink_locked();
   void settle_file_digest(PageBuffer& buffer);
 
   const uint64_t id_;

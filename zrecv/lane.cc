@@ -2,11 +2,9 @@
 #include "zrecv/lane.h"
 
 #include <algorithm>
-#include <cerrno>
 
 #include "common/base/defer.h"
 #include "common/base/error.h"
-#include "common/base/io.h"
 
 namespace zx {
 namespace {
@@ -41,8 +39,8 @@ void IncomingLane::take(const FrameHeader& h) {
     link_.with_heartbeats([&] { entries_.await(h, session_.timeout()); });
   const auto entry = entries_.find(h);
   const auto claimed = entry ? claim(h, *entry) : std::nullopt;
-  if (!claimed) return take_unwanted(h);
-  if (claimed->kind == Arrived::Claim::Known) return take_known(h, claimed->known);
+  if (!claimed) return drop(h, {});
+  if (claimed->kind == Arrived::Claim::Known) return drop(h, encode(claimed->known));
   take_wanted(h, entry);
 }
 
@@ -60,17 +58,11 @@ std::optional<Arrived::Claim> IncomingLane::claim(const FrameHeader& h, Incoming
   return claim;
 }
 
-// The sender need not keep what this side does not want.
-void IncomingLane::take_unwanted(const FrameHeader& h) {
+// The sender need not keep what this side does not want, or has.
+void IncomingLane::drop(const FrameHeader& h, Bytes ack) {
   discard(link_.channel(), h.length);
   (void)read_digest(h);
-  answer(FrameType::Ack, h, {});
-}
-
-void IncomingLane::take_known(const FrameHeader& h, const BlockDigest& known) {
-  discard(link_.channel(), h.length);
-  (void)read_digest(h);
-  answer(FrameType::Ack, h, encode(known));
+  answer(FrameType::Ack, h, std::move(ack));
 }
 
 void IncomingLane::take_wanted(const FrameHeader& h, const OpenEntries::Entry& entry) {
@@ -85,7 +77,7 @@ void IncomingLane::take_wanted(const FrameHeader& h, const OpenEntries::Entry& e
   console_.detail((number_ == 0 ? "" : "connection " + std::to_string(number_) + ": ") +
                   entry->describe() + ": the block at " + std::to_string(h.offset) +
                   " is not what was sent; asking for it again");
-  answer(FrameType::Retry, h, encode_retry(settled->length));
+  answer(FrameType::Retry, h, encode(Retry{settled->length}));
 }
 
 // The payload into the file. Returns the digest of what the file then holds; nothing when the entry
@@ -109,7 +101,6 @@ std::optional<Digest> IncomingLane::write(const FrameHeader& h, IncomingEntry& e
   unhashed_offset_ = h.offset;
   unhashed_bytes_ = 0;
   const bool uncached = engine.uncached();
-  int read_error = 0;
   const int error = engine.receive(entry.fd(), h.offset, h.length,
                                    [&](uint64_t bytes, std::span<const std::byte> memory) {
                                      if (!resent) console_.add_bytes(bytes);
@@ -117,40 +108,33 @@ std::optional<Digest> IncomingLane::write(const FrameHeader& h, IncomingEntry& e
                                      if (memory.empty()) {
                                        unhashed_bytes_ += bytes;
                                        if (unhashed_bytes_ >= buffer_.size())
-                                         hash_fresh(entry, uncached, &read_error);
+                                         hash_fresh(entry, uncached);
                                        return;
                                      }
                                      // What goes past the page cache is not read back: that would
                                      // bring it in.
-                                     hash_fresh(entry, uncached, &read_error);
+                                     hash_fresh(entry, uncached);
                                      hasher_.update(memory);
                                      entry.feed(unhashed_offset_, memory);
                                      unhashed_offset_ += memory.size();
                                    });
-  if (error == 0) hash_fresh(entry, uncached, &read_error);
-  if (error != 0)
+  if (error != 0) {
     entry.fail(file_status_of_errno(error), entry.describe() + ": write: " + errno_text(error));
-  else if (read_error != 0)
-    entry.fail(ExitStatus::FileIo,
-               entry.describe() + ": read what was written: " + errno_text(read_error));
-  return error == 0 && read_error == 0 ? std::optional(hasher_.value()) : std::nullopt;
+    return std::nullopt;
+  }
+  hash_fresh(entry, uncached);
+  return hasher_.value();
 }
 
 // What counts is what the file holds now, not what was meant to be written: it is read back, from
 // the page cache and while it is hot. That catches a fault anywhere between socket and file.
-void IncomingLane::hash_fresh(IncomingEntry& entry, bool uncached, int* error) {
-  while (unhashed_bytes_ > 0 && *error == 0) {
-    const auto piece = buffer_.first(std::min<uint64_t>(buffer_.size(), unhashed_bytes_));
-    const ssize_t n = pread_full(entry.fd(), piece, unhashed_offset_, uncached);
-    if (n != static_cast<ssize_t>(piece.size())) {
-      *error = n < 0 ? static_cast<int>(-n) : EIO;
-      return;
-    }
+void IncomingLane::hash_fresh(IncomingEntry& entry, bool uncached) {
+  entry.read_back(unhashed_offset_, unhashed_bytes_, uncached, buffer_, [&](auto piece) {
     hasher_.update(piece);
     entry.feed(unhashed_offset_, piece);
     unhashed_offset_ += piece.size();
-    unhashed_bytes_ -= piece.size();
-  }
+  });
+  unhashed_bytes_ = 0;
 }
 
 BlockDigest IncomingLane::read_digest(const FrameHeader& h) {
@@ -159,7 +143,7 @@ BlockDigest IncomingLane::read_digest(const FrameHeader& h) {
     unexpected_frame(frame.header, "before the DIGEST of the block before");
   if (frame.header.entry != h.entry || frame.header.offset != h.offset)
     throw Error(ExitStatus::Protocol, "peer sent a DIGEST without its DATA");
-  const BlockDigest digest = decode_block_digest(frame.body);
+  const BlockDigest digest = decode<BlockDigest>(frame.body);
   if (digest.length > h.length)
     throw Error(ExitStatus::Protocol, "peer sent a DIGEST longer than its DATA");
   return digest;
@@ -185,7 +169,7 @@ void serve_lane(uint16_t number, Link& link, const EngineOptions& options, OpenE
     } else if (frame->header.type == FrameType::Data) {
       lane.take(frame->header);
     } else if (frame->header.type == FrameType::Bye) {
-      (void)decode_bye(frame->body);
+      (void)decode<Bye>(frame->body);
       return;
     } else {
       unexpected_frame(frame->header, "on a further connection");

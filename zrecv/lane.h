@@ -36,11 +36,10 @@ class IncomingLane {
 
  private:
   std::optional<Arrived::Claim> claim(const FrameHeader& header, IncomingEntry& entry);
-  void take_unwanted(const FrameHeader& header);
-  void take_known(const FrameHeader& header, const BlockDigest& known);
+  void drop(const FrameHeader& header, Bytes ack);
   void take_wanted(const FrameHeader& header, const OpenEntries::Entry& entry);
   std::optional<Digest> write(const FrameHeader& header, IncomingEntry& entry);
-  void hash_fresh(IncomingEntry& entry, bool uncached, int* error);
+  void hash_fresh(IncomingEntry& entry, bool uncached);
   BlockDigest read_digest(const FrameHeader& header);
   void answer(FrameType type, const FrameHeader& header, Bytes body);
 

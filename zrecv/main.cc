@@ -20,11 +20,6 @@
 namespace zx {
 namespace {
 
-std::string paste_command(const RecvOptions& options, uint16_t port) {
-  return "zsend FILE " +
-         shell_word("zs://" + to_text({host_to_paste(*options.common.listen), port}));
-}
-
 bool is_same_file(const std::string& a, const std::string& b) {
   struct stat one {
   }, other{};
@@ -77,7 +72,7 @@ Terms terms_of(const RecvOptions& options) {
   if (options.direct) terms.path = options.direct->path;
   terms.several = options.ssh_paths.size() > 1;
   terms.to_pipe = options.to_pipe();
-  if (terms.to_pipe) terms.max_block_bytes = std::min(terms.max_block_bytes, kStreamBlockBytes);
+  if (terms.to_pipe) terms.block_bytes = std::min(terms.block_bytes, kStreamBlockBytes);
   return terms;
 }
 
@@ -98,9 +93,9 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
   if (!options.common.started_by_ssh) destination = make_destination(options, console);
 
   // 2. Meet the sender. From here on the peer is who the key says, or --no-auth was on both ends.
-  const auto session = meet_peer(
-      options.common, {options.direct, options.ssh, {options.ssh_paths, {}}}, Role::Receiver,
-      terms_of(options), [&](uint16_t port) { return paste_command(options, port); }, console);
+  const auto session =
+      meet_peer(options.common, {options.direct, options.ssh, {options.ssh_paths, {}}},
+                Role::Receiver, terms_of(options), console);
 
   session->guard([&] {
     // 3. Where to. A sender that connected may have named a path below the root; a pull has named

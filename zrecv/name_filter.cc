@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "zrecv/name_filter.h"
 
+#include <cstring>
+
 #include "common/base/error.h"
 #include "common/base/quote.h"
 #include "common/base/random.h"
@@ -28,7 +30,7 @@ bool NameFilter::take(const std::string& name) {
   text.insert(text.end(), bytes.begin(), bytes.end());
   const Digest digest = digest_of(text);
   uint64_t hash = 0;
-  for (size_t i = 0; i < sizeof hash; ++i) hash = hash << 8 | std::to_integer<uint64_t>(digest[i]);
+  std::memcpy(&hash, digest.data(), sizeof hash);
   return taken_.insert(hash).second;
 }
 

@@ -25,11 +25,6 @@ OpenEntries::Entry OpenEntries::find(const FrameHeader& header) const {
   return found == open_.end() ? nullptr : found->second;
 }
 
-bool OpenEntries::is_announced(const FrameHeader& header) const {
-  const std::lock_guard lock(mutex_);
-  return header.entry <= last_id_;
-}
-
 void OpenEntries::await(const FrameHeader& header, std::chrono::milliseconds limit) const {
   std::unique_lock lock(mutex_);
   if (!wait_for_change(announced_, lock, Clock::now() + limit,
@@ -69,16 +64,6 @@ void OpenEntries::release(uint16_t lane) {
     for (const auto& [id, entry] : open_) all.push_back(entry);
   }
   for (const Entry& entry : all) entry->release(lane);
-}
-
-uint64_t OpenEntries::last_id() const {
-  const std::lock_guard lock(mutex_);
-  return last_id_;
-}
-
-size_t OpenEntries::size() const {
-  const std::lock_guard lock(mutex_);
-  return open_.size();
 }
 
 bool OpenEntries::all_have_end() const {

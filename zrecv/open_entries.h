@@ -31,7 +31,10 @@ class OpenEntries {
   /// never announced.
   Entry find(const FrameHeader& header) const;
   /// Whether the ENTRY of this frame has come: a block may overtake it on another connection.
-  bool is_announced(const FrameHeader& header) const;
+  bool is_announced(const FrameHeader& header) const {
+    const std::lock_guard lock(mutex_);
+    return header.entry <= last_id_;
+  }
   /// Waits for that. Throws Error{Timeout} after the limit. Looks for a stop signal.
   void await(const FrameHeader& header, std::chrono::milliseconds limit) const;
   /// A block of this entry was settled, or the entry has failed: finds out whether it is ready.
@@ -45,8 +48,14 @@ class OpenEntries {
 
   /// The next id is this entry's; null when it is done already.
   void announce(Entry entry);
-  uint64_t last_id() const;
-  size_t size() const;
+  uint64_t last_id() const {
+    const std::lock_guard lock(mutex_);
+    return last_id_;
+  }
+  size_t size() const {
+    const std::lock_guard lock(mutex_);
+    return open_.size();
+  }
   /// Whether every entry that is open has had its END.
   bool all_have_end() const;
   /// An entry to be concluded, and then remove()d; null when there is none.

@@ -42,19 +42,9 @@ PipeOutput::PipeOutput(std::optional<std::string> command) : command_text_(std::
   find_kind();
 }
 
-std::string PipeOutput::describe() const {
-  return command_text_ ? "the --exec command" : "standard output";
-}
-
 std::string PipeOutput::path() const {
-  switch (kind_) {
-    case Kind::Pipe:
-      return describe() + " is a pipe: it gets the pages themselves (splice)";
-    case Kind::File:
-      return describe() + " is a file: sendfile";
-    case Kind::Other:
-      break;
-  }
+  if (kind_ == Kind::Pipe) return describe() + " is a pipe: it gets the pages themselves (splice)";
+  if (kind_ == Kind::File) return describe() + " is a file: sendfile";
   return describe() + " is neither a pipe nor a file: through a buffer (readwrite)";
 }
 
@@ -62,10 +52,6 @@ void PipeOutput::start() {
   if (!command_text_) return;
   command_ = std::make_unique<Command>(*command_text_, Command::Use::Consumer, kKeyVariable);
   find_kind();
-}
-
-int PipeOutput::fd() const {
-  return command_ ? command_->fd() : STDOUT_FILENO;
 }
 
 void PipeOutput::find_kind() {
@@ -79,18 +65,12 @@ void PipeOutput::find_kind() {
 ssize_t PipeOutput::hand_over(int file, uint64_t offset, size_t bytes) {
   off_t at = to_off(offset);
   ssize_t n = 0;
-  switch (kind_) {
-    case Kind::Pipe:
-      n = retry_eintr([&] {
-        return splice(file, &at, fd(), nullptr, bytes, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-      });
-      break;
-    case Kind::File:
-      n = retry_eintr([&] { return sendfile(fd(), file, &at, bytes); });
-      break;
-    case Kind::Other:
-      return copy(file, offset, bytes);
-  }
+  if (kind_ == Kind::Other) return copy(file, offset, bytes);
+  if (kind_ == Kind::Pipe)
+    n = retry_eintr(
+        [&] { return splice(file, &at, fd(), nullptr, bytes, SPLICE_F_MOVE | SPLICE_F_NONBLOCK); });
+  else
+    n = retry_eintr([&] { return sendfile(fd(), file, &at, bytes); });
   if (n > 0) return n;
   if (n == 0) return -EIO;  // the file is shorter than what was verified of it
   if (errno == EAGAIN) return 0;
@@ -130,14 +110,9 @@ Error PipeOutput::failed(int error) {
   return {ExitStatus::CommandFailed, describe() + " " + words};
 }
 
-int PipeOutput::process_fd() const {
-  return command_ ? command_->process_fd() : -1;
-}
-
-std::optional<Error> PipeOutput::command_failure() {
+void PipeOutput::check_command() {
   const std::string words = command_ ? command_->failure() : "";
-  if (words.empty()) return std::nullopt;
-  return Error(ExitStatus::CommandFailed, describe() + " " + words);
+  if (!words.empty()) throw Error(ExitStatus::CommandFailed, describe() + " " + words);
 }
 
 void PipeOutput::finish() {
@@ -158,10 +133,6 @@ void PipeOutput::finish() {
   std::string words = command_->wait();
   if (words.empty() && unread(left) > 0) words = "ended before it had taken everything";
   if (!words.empty()) throw Error(ExitStatus::CommandFailed, describe() + " " + words);
-}
-
-void PipeOutput::abandon() noexcept {
-  if (command_) command_->end();
 }
 
 }  // namespace zx

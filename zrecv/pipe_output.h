@@ -3,6 +3,8 @@
 // its standard input. Moves bytes, and says what it means when that fails. Not thread-safe.
 #pragma once
 
+#include <unistd.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -21,7 +23,7 @@ class PipeOutput {
   explicit PipeOutput(std::optional<std::string> command);
 
   /// For messages.
-  std::string describe() const;
+  std::string describe() const { return command_text_ ? "the --exec command" : "standard output"; }
   /// What kind it is, and how bytes get there: for -v.
   std::string path() const;
   bool is_command() const { return command_text_.has_value(); }
@@ -29,7 +31,7 @@ class PipeOutput {
   /// Starts the command. Throws Error{CommandFailed}. Nothing for standard output.
   void start();
   /// To be polled for POLLOUT before hand_over(). After start().
-  int fd() const;
+  int fd() const { return command_ ? command_->fd() : STDOUT_FILENO; }
   /// Hands over up to `bytes` of the file from `offset` on, in their order; for a pipe the file's
   /// pages themselves, which must not be written to again. Returns the count, 0 when nothing can be
   /// taken now, or -errno.
@@ -38,16 +40,18 @@ class PipeOutput {
   /// command to end, which is ended then in any case.
   Error failed(int error);
   /// Readable when the command has ended; -1 without one.
-  int process_fd() const;
-  /// When the command has ended, and not with 0: the error for it.
-  std::optional<Error> command_failure();
+  int process_fd() const { return command_ ? command_->process_fd() : -1; }
+  /// Throws Error{CommandFailed} when the command has ended, and not with 0.
+  void check_command();
   /// All has been handed over. Waits for the command, as long as that takes; looks for a stop.
   /// Throws Error{CommandFailed} when it fails or has not taken everything, Error{FileIo|NoSpace}
   /// when a file says so only now.
   void finish();
   /// Not all was handed over: the command is ended before it can see the end of its input.
   /// Blocking, up to some seconds.
-  void abandon() noexcept;
+  void abandon() noexcept {
+    if (command_) command_->end();
+  }
 
  private:
   enum class Kind { Pipe, File, Other };

@@ -35,11 +35,6 @@ constexpr uint64_t kReleaseBytes = 2 << 20;
 // With --verify-first: so much is held in memory rather than on a disk.
 constexpr uint64_t kSmallBytes = 16 << 20;
 
-std::string spool_directory() {
-  const char* chosen = getenv("TMPDIR");
-  return chosen != nullptr && *chosen != '\0' ? chosen : "/var/tmp";
-}
-
 }  // namespace
 
 PipeSink::PipeSink(const EntryInfo& info, PipeOutput& output, bool verify_first, WakeFd& event)
@@ -55,7 +50,10 @@ std::string PipeSink::describe() const {
 }
 
 std::string PipeSink::look(const Negotiated& agreed) {
-  file_digest_ = agreed.file_digest;
+  if (agreed.file_digest && !verify_first_) {
+    hasher_.emplace();
+    hash_buffer_.emplace(kPieceBytes);
+  }
   const uint64_t streams = agreed.streams == 0 ? kMostByItself : agreed.streams;
   window_ = std::max(kWindowBytes, (streams + 1) * agreed.block_bytes);
   most_ahead_ = window_ + kMaxOwedBlocks * agreed.block_bytes;
@@ -66,13 +64,9 @@ void PipeSink::open() {
   if (verify_first_) return hold_back();
   spool_ = Spool::in_memory();
   // At once, so that holes at the end are there to be read: they are not written.
-  if (!info_.open_ended) set_length(spool_->fd(), info_.size, describe());
-  if (file_digest_) {
-    hasher_.emplace();
-    hash_buffer_.emplace(kPieceBytes);
-  }
+  if (!info_.open_ended) finish(info_.size);
   output_.start();
-  start();
+  thread_ = std::thread([this] { run(); });
 }
 
 // On a disk when it may be large, and in memory where no disk will have it.
@@ -81,7 +75,8 @@ void PipeSink::hold_back() {
     spool_ = Spool::in_memory();
     return;
   }
-  const std::string directory = spool_directory();
+  const char* chosen = getenv("TMPDIR");
+  const std::string directory = chosen != nullptr && *chosen != '\0' ? chosen : "/var/tmp";
   try {
     spool_ = Spool::on_disk(directory);
   } catch (const Error& error) {
@@ -105,25 +100,14 @@ void PipeSink::finish(uint64_t size) {
 // --- while content comes
 
 void PipeSink::verified(uint64_t end) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (end <= verified_) return;
-    verified_ = end;
-  }
-  work_.set();
-}
-
-std::optional<Error> PipeSink::failure() const {
   const std::lock_guard lock(mutex_);
-  return failure_;
+  if (end <= verified_) return;
+  verified_ = end;
+  work_.set();
 }
 
 bool PipeSink::has_room(uint64_t end) const {
   const std::lock_guard lock(mutex_);
-  return has_room_locked(end);
-}
-
-bool PipeSink::has_room_locked(uint64_t end) const {
   return failure_ || end <= handed_ + window_;
 }
 
@@ -145,7 +129,7 @@ void PipeSink::await_room(uint64_t end, const std::function<bool()>& owed,
   for (;;) {
     const bool gap = owed();  // not under the lock: who answers tells this sink of blocks
     std::unique_lock lock(mutex_);
-    if (has_room_locked(end) || (gap && let_in_behind_gap(end))) return;
+    if (failure_ || end <= handed_ + window_ || (gap && let_in_behind_gap(end))) return;
     wait_a_moment(moved_, lock);
     const auto now = Clock::now();
     if (handed_ + verified_ != seen || handed_ < verified_) last_move = now;
@@ -173,7 +157,7 @@ void PipeSink::publish(uint64_t size) {
   if (verify_first_) {
     output_.start();
     verified(size);
-    start();
+    thread_ = std::thread([this] { run(); });
   }
   await_handed(size);
   if (const auto error = failure()) throw Error(*error);
@@ -183,10 +167,6 @@ void PipeSink::publish(uint64_t size) {
 }
 
 // --- the thread
-
-void PipeSink::start() {
-  thread_ = std::thread([this] { run(); });
-}
 
 void PipeSink::stop() {
   {
@@ -200,8 +180,8 @@ void PipeSink::stop() {
 void PipeSink::run() {
   std::optional<Error> error;
   try {
-    while (!error && idle_until_work()) error = hand_over_some();
-    if (!error) return;
+    while (idle_until_work()) hand_over_some();
+    return;
   } catch (const Interrupted&) {
     return;  // the main thread sees it too
   } catch (const Error& thrown) {
@@ -209,11 +189,9 @@ void PipeSink::run() {
   } catch (const std::exception& thrown) {
     error = Error(ExitStatus::Internal, describe() + ": " + thrown.what());
   }
-  {
-    const std::lock_guard lock(mutex_);
-    failure_ = error;
-    moved_.notify_all();
-  }
+  const std::lock_guard lock(mutex_);
+  failure_ = error;
+  moved_.notify_all();
   event_.set();
 }
 
@@ -239,7 +217,7 @@ bool PipeSink::idle_until_work() {
     // One that has failed counts at once, also when others still hold its input.
     if (fds[2].revents != 0) {
       command_looked_at_ = true;
-      if (auto failure = output_.command_failure()) throw std::move(*failure);
+      output_.check_command();
     }
     if (fds[1].fd >= 0 && (fds[1].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0)
       reader_gone_ = true;
@@ -248,7 +226,7 @@ bool PipeSink::idle_until_work() {
   }
 }
 
-std::optional<Error> PipeSink::hand_over_some() {
+void PipeSink::hand_over_some() {
   uint64_t begin = 0, end = 0;
   {
     const std::lock_guard lock(mutex_);
@@ -257,14 +235,14 @@ std::optional<Error> PipeSink::hand_over_some() {
   }
   const auto bytes = static_cast<size_t>(std::min<uint64_t>(end - begin, kPieceBytes));
   const ssize_t n = output_.hand_over(fd(), begin, bytes);
-  if (n < 0) return output_.failed(static_cast<int>(-n));
+  if (n < 0) throw output_.failed(static_cast<int>(-n));
   if (hasher_ && n > 0) {
     // Once more out of the cache: what was hashed block by block did not come in this order.
     const auto piece = hash_buffer_->first(static_cast<size_t>(n));
     const ssize_t got = pread_full(fd(), piece, begin);
     if (got != n)
-      return Error(ExitStatus::FileIo, describe() + ": read what was written: " +
-                                           errno_text(got < 0 ? static_cast<int>(-got) : EIO));
+      throw_errno(ExitStatus::FileIo, describe() + ": read what was written",
+                  got < 0 ? static_cast<int>(-got) : EIO);
     hasher_->update(piece);
   }
   const uint64_t handed = begin + static_cast<uint64_t>(n);
@@ -273,7 +251,6 @@ std::optional<Error> PipeSink::hand_over_some() {
   const std::lock_guard lock(mutex_);
   handed_ = handed;
   moved_.notify_all();
-  return std::nullopt;
 }
 
 // --- the destination

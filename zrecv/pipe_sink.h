@@ -52,32 +52,32 @@ class PipeSink final : public Sink {
   /// nothing comes for so long. Looks for a stop signal.
   void await_room(uint64_t end, const std::function<bool()>& owed, std::chrono::milliseconds idle);
   /// What has gone wrong meanwhile, if anything has.
-  std::optional<Error> failure() const;
+  std::optional<Error> failure() const {
+    const std::lock_guard lock(mutex_);
+    return failure_;
+  }
   /// XXH3-128 flat over the `size` bytes, where the session has file digests: waits until all is
   /// handed on. Looks for a stop signal.
   Digest digest(uint64_t size);
 
  private:
   void hold_back();
-  void start();
   void stop();
   void run();
   bool idle_until_work();
-  std::optional<Error> hand_over_some();
+  void hand_over_some();
   void await_handed(uint64_t size);
-  bool has_room_locked(uint64_t end) const;
   bool let_in_behind_gap(uint64_t end);
 
   const EntryInfo info_;
   PipeOutput& output_;
   const bool verify_first_;
   WakeFd& event_;
-  bool file_digest_ = false;  // the session has them
   std::optional<Spool> spool_;
   std::string spool_place_;       // a directory, quoted; empty for memory
   std::optional<Hasher> hasher_;  // both where the session has file digests
   std::optional<PageBuffer> hash_buffer_;
-  uint64_t window_ = 0, most_ahead_ = 0;  // see has_room_locked(), let_in_behind_gap()
+  uint64_t window_ = 0, most_ahead_ = 0;  // see has_room(), let_in_behind_gap()
   bool published_ = false;
   bool reader_gone_ = false;  // noticed while there was nothing to hand over; of the thread
   bool command_looked_at_ = false;

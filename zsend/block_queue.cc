@@ -68,14 +68,4 @@ void BlockQueue::close() {
   update();
 }
 
-bool BlockQueue::closed() const {
-  const std::lock_guard lock(mutex_);
-  return closed_;
-}
-
-bool BlockQueue::empty() const {
-  const std::lock_guard lock(mutex_);
-  return blocks_.empty();
-}
-
 }  // namespace zx

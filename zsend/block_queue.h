@@ -25,6 +25,8 @@ struct Block {
   uint32_t length = 0;
   uint16_t attempt = 0;                // connections that were lost with it
   std::vector<BlockDigest> sent = {};  // what was sent as its content; the last one counts
+  int read_error = 0;                  // errno; what was read before it counts
+  int resent = 0;                      // how often the receiver asked for it again
   // Where its content is: in a file, or in memory.
   std::shared_ptr<const SourceFile> file = {};
   SourceFacts facts = {};
@@ -49,8 +51,14 @@ class BlockQueue {
   void drop(uint64_t entry);
   /// No more blocks will be offered.
   void close();
-  bool closed() const;
-  bool empty() const;
+  bool closed() const {
+    const std::lock_guard lock(mutex_);
+    return closed_;
+  }
+  bool empty() const {
+    const std::lock_guard lock(mutex_);
+    return blocks_.empty();
+  }
   /// Readable while take() has something to give, or the queue is closed.
   int event_fd() const { return event_.fd(); }
 

@@ -34,7 +34,7 @@ class SourceCursor {
 
   /// Only the one of this name. Throws Error{Refused} when there is none.
   void keep_only(const std::vector<std::string>& name);
-  /// In order; what each will be called. Empty once next() has been called.
+  /// In order; what each will be called.
   std::vector<std::string> names() const;
   size_t count() const { return sources_.size(); }
   /// All that will be sent, as far as somebody knows; nothing when nobody does.

@@ -7,7 +7,6 @@
 
 #include "common/base/error.h"
 #include "common/base/quote.h"
-#include "common/base/stop.h"
 
 namespace zx {
 namespace {
@@ -35,13 +34,7 @@ EntrySender::EntrySender(Session& session, SourceCursor& cursor, const EngineOpt
       queue_(streams - 1U) {
   if (streams == 1) return;
   further_ = std::make_unique<FurtherConnections>(session, streams - 1U, console);
-  link_.queue(FrameType::Streams, 0, 0, encode_streams(streams));
-}
-
-void EntrySender::Entry::fail(ExitStatus status, const std::string& text) {
-  if (failed()) return;  // the first cause counts
-  outcome.status = status;
-  outcome.reason = text;
+  link_.queue(FrameType::Streams, 0, 0, encode(Streams{streams}));
 }
 
 RunReport EntrySender::run() {
@@ -54,7 +47,10 @@ RunReport EntrySender::run() {
     }
   }
   conclude();
-  return report();
+  RunReport report{Role::Sender,     path_, verdict_->path, figures_, verdict_->figures,
+                   verdict_->durable};
+  report.count(link_, further_.get());
+  return report;
 }
 
 // Blocks that were on their way go over any other connection, at once where there is one.
@@ -76,8 +72,12 @@ void EntrySender::step() {
   }
   if (lane_.has_room()) {
     if (send_returned()) return;
-    if (current_ == 0 && may_begin()) return begin_next();
-    if (current_ != 0 && send_more()) return;
+    if (current_ == nullptr && !all_begun_ && reading_.size() < kMostReading &&
+        entries_.size() < kMaxUncommitted)
+      return begin_next();
+    if (current_ != nullptr && (current_->reading->pipe != nullptr ? send_more_of_pipe(*current_)
+                                                                   : send_more_of_file(*current_)))
+      return;
   }
   if (all_begun_ && reading_.empty() && lane_.empty() && queue_.empty() && !fin_sent_)
     return send_fin();
@@ -86,11 +86,14 @@ void EntrySender::step() {
 
 // True when something has come.
 bool EntrySender::serve() {
-  bool any = false;
-  for (Delivered& delivered : delivered_elsewhere()) {
-    take_delivered(std::move(delivered));
-    any = true;
+  if (further_) further_->check();
+  std::vector<Delivered> elsewhere;
+  {
+    const std::lock_guard lock(mutex_);
+    elsewhere.swap(delivered_);
   }
+  for (const Delivered& delivered : elsewhere) take_delivered(delivered);
+  bool any = !elsewhere.empty();
   while (const auto frame = link_.read_if_any()) {
     handle(*frame);
     any = true;
@@ -98,23 +101,13 @@ bool EntrySender::serve() {
   return any;
 }
 
-// Throws the first failure of a further connection.
-std::vector<Delivered> EntrySender::delivered_elsewhere() {
-  if (further_) further_->check();
-  const std::lock_guard lock(mutex_);
-  return std::exchange(delivered_, {});
-}
-
 void EntrySender::wait() {
   link_.flush();
-  const int lanes = further_ ? further_->event_fd() : -1;
   int other = -1;
   auto limit = session_.heartbeat();
-  if (current_ != 0) {
-    const Entry& entry = entries_.at(current_);
-    if (entry.reading->pipe != nullptr) other = pipe_event(entry, &limit);
-  }
-  link_.wait(limit, lanes, other);
+  if (current_ != nullptr && current_->reading->pipe != nullptr)
+    other = pipe_event(*current_, &limit);
+  link_.wait(limit, further_ ? further_->event_fd() : -1, other);
 }
 
 // --- what the receiver says
@@ -132,77 +125,38 @@ void EntrySender::handle(const Frame& frame) {
       });
     case FrameType::Ack:
     case FrameType::Retry:
-      if (auto delivered = lane_.take_answer(frame)) take_delivered(std::move(*delivered));
+      if (auto delivered = lane_.take_answer(frame)) take_delivered(*delivered);
       return;
     case FrameType::Results:
-      return take_results(decode_results(frame.body));
+      for (const Result& result : decode<Results>(frame.body).runs)
+        for (uint64_t id = result.first; id < result.first + result.count; ++id) settle(id, result);
+      return;
     case FrameType::Verdict:
       if (!fin_sent_ || !entries_.empty())
         unexpected_frame(frame.header, "before every entry had its result");
-      verdict_ = decode_verdict(frame.body);
+      verdict_ = decode<Verdict>(frame.body);
       return;
     default:
       unexpected_frame(frame.header, "while entries are sent");
   }
 }
 
-void EntrySender::take_delivered(Delivered d) {
-  const auto found = entries_.find(d.block.entry);
-  if (found == entries_.end()) return;  // it has its result already
-  Entry& entry = found->second;
-  entry.outcome.retransmitted_blocks += d.resent;
-  if (!entry.reading) return;  // a small one, whose content cannot have changed
-  Reading& reading = *entry.reading;
-  const uint64_t offset = d.block.offset;
-  reading.unacknowledged.erase(offset);
-  if (d.kept.length > 0) {
-    entry.sum.add(block_part(offset, d.kept.length, d.kept.digest));
-    reading.content_end = std::max(reading.content_end, offset + d.kept.length);
-  }
-  // The flat digest was of other bytes; it cannot be mended without reading all of them again.
-  if (d.changed) reading.flat.reset();
-  if (d.read_error != 0)
-    entry.fail(ExitStatus::FileIo,
-               quote(entry.outcome.name) + ": read: " + errno_text(d.read_error));
-  if (d.kept.length < d.block.length) reading.note_cut(offset + d.kept.length);
-  if (reading.pipe != nullptr)
-    reading.pipe->release_to(reading.unacknowledged.empty() ? entry.size
-                                                            : *reading.unacknowledged.begin());
-}
-
-void EntrySender::take_results(const std::vector<Result>& results) {
-  for (const Result& result : results) {
-    for (uint64_t id = result.first; id < result.first + result.count; ++id) settle(id, result);
-  }
+void EntrySender::take_delivered(const Delivered& delivered) {
+  const auto found = entries_.find(delivered.block.entry);
+  if (found != entries_.end()) found->second.take(delivered);  // else it has its result already
 }
 
 void EntrySender::settle(uint64_t id, const Result& result) {
   const auto found = entries_.find(id);
   if (found == entries_.end())
     throw Error(ExitStatus::Protocol, "peer sent RESULTS for an entry that has none to come");
-  Entry& entry = found->second;
-  const bool good = result.status == ExitStatus::Ok;
-  if (good && !result.skipped && (!entry.end_sent || entry.failed()))
-    throw Error(ExitStatus::Protocol, "peer calls an entry committed that was not sent whole");
-  EntryOutcome& outcome = entry.outcome;
-  if (!entry.failed()) {  // our own failure comes back as the receiver's: our words for it stay
-    outcome.status = result.status;
-    if (!result.reason.empty()) outcome.reason = (result.skipped ? "" : "peer: ") + quote_peer_text(result.reason);
-  }
-  outcome.bytes = entry.size;
-  outcome.skipped = result.skipped;
-  outcome.changed = outcome.changed && !result.skipped;
-  outcome.block_sum = entry.sum.value();
-  ledger_.add(outcome);
-  console_.entry(outcome);
-
-  if (entry.reading && entry.reading->pipe != nullptr) {
-    entry.reading->pipe->stop();
-    entry.reading->pipe->forget();
-  }
+  OutgoingEntry& entry = found->second;
+  entry.conclude(result);
+  ledger_.add(entry);
+  console_.entry(entry);
+  if (current_ == &entry) current_ = nullptr;
   entries_.erase(found);
   reading_.erase(id);
-  if (current_ == id) current_ = 0;
   queue_.drop(id);
 }
 
@@ -214,48 +168,10 @@ bool EntrySender::others_alive() const {
 
 // Blocks that no other connection takes. True when there was one.
 bool EntrySender::send_returned() {
-  auto block = queue_.take_for_first(current_ == 0 || !others_alive());
+  auto block = queue_.take_for_first(current_ == nullptr || !others_alive());
   if (!block) return false;
   if (entries_.contains(block->entry)) send_on_first(std::move(*block));
   return true;
-}
-
-// When the connection is lost on the way nothing of it has counted, and the block comes again.
-void EntrySender::send_on_first(Block block) {
-  const uint64_t offset = block.offset;
-  const uint32_t length = block.length;
-  Entry& entry = entries_.at(block.entry);
-  Reading* const reading = entry.reading.get();
-  if (reading == nullptr) return void(lane_.send(std::move(block), nullptr));
-  std::optional<Hasher> flat;
-  if (reading->flat && offset >= reading->flat_end) {
-    feed_hole(*reading, offset);
-    flat = reading->flat;
-  }
-  const SentBlock sent = lane_.send(std::move(block), flat ? &*flat : nullptr);
-  if (flat) {
-    reading->flat = flat;
-    reading->flat_end = offset + sent.length;
-  }
-  if (sent.read_error != 0)
-    entry.fail(ExitStatus::FileIo,
-               quote(entry.outcome.name) + ": read: " + errno_text(sent.read_error));
-  if (sent.length < length) reading->note_cut(offset + sent.length);
-}
-
-// Up to `end` the flat digest sees zeros.
-void EntrySender::feed_hole(Reading& reading, uint64_t end) {
-  while (reading.flat && reading.flat_end < end) {
-    const uint64_t piece = std::min(end - reading.flat_end, kLongHashBytes);
-    reading.flat->update_zeros(piece);
-    reading.flat_end += piece;
-    check_stop();
-    link_.heartbeat_if_due();
-  }
-}
-
-bool EntrySender::may_begin() const {
-  return !all_begun_ && reading_.size() < kMostReading && entries_.size() < kMaxUncommitted;
 }
 
 void EntrySender::begin_next() {
@@ -264,56 +180,51 @@ void EntrySender::begin_next() {
     all_begun_ = true;
     return;
   }
-  const uint64_t id = ++last_id_;
-  Entry& entry = entries_[id];
-  entry.outcome.id = id;
-  entry.outcome.name = source->path.empty() ? source->name : source->path;
-  if (source->pipe != nullptr) return begin_pipe(id, entry, *source->pipe);
+  OutgoingEntry& entry = entries_[++last_id_];
+  entry.id = last_id_;
+  entry.name = source->path.empty() ? source->name : source->path;
+  if (source->pipe != nullptr) return begin_pipe(entry, *source->pipe);
   if (source->file) {
-    begin_file(id, entry, source->name, std::move(*source->file));
+    begin_file(entry, source->name, std::move(*source->file));
   } else {
     // Every name has an outcome at both ends.
     EntryInfo info;
     info.name = {source->name};
-    link_.queue(FrameType::Entry, id, 0, encode(info));
+    link_.queue(FrameType::Entry, entry.id, 0, encode(info));
     entry.fail(source->failure->status(), source->failure->what());
-    send_end(id, entry);
+    send_end(entry);
   }
   if (link_.queued_bytes() >= kGatherBytes) link_.flush();
 }
 
-// True when something was sent, or the state has changed.
-bool EntrySender::send_more() {
-  Entry& entry = entries_.at(current_);
-  return entry.reading->pipe != nullptr ? send_more_of_pipe(current_, entry)
-                                        : send_more_of_file(current_, entry);
+void EntrySender::start_reading(OutgoingEntry& entry, std::unique_ptr<Reading> reading) {
+  if (agreed_.file_digest && !reading->parallel) reading->flat.emplace();
+  entry.reading = std::move(reading);
+  reading_.insert(entry.id);
+  current_ = &entry;
 }
 
 // END for those that are read, and whose blocks are all acknowledged.
 void EntrySender::end_complete() {
   for (auto id = reading_.begin(); id != reading_.end();) {
-    Entry& entry = entries_.at(*id);
+    OutgoingEntry& entry = entries_.at(*id);
     if (!entry.reading->read_to_end || !entry.reading->unacknowledged.empty()) {
       ++id;
       continue;
     }
-    finish_reading(entry);
-    send_end(*id, entry);
+    if (!entry.reading->cut_at) feed_hole(*entry.reading, entry.bytes);
+    entry.finish_reading();
+    if (agreed_.file_digest && entry.reading->parallel && !entry.reading->cut_at)
+      digest_again(entry);
+    entry.reading.reset();
+    send_end(entry);
     id = reading_.erase(id);
   }
 }
 
-void EntrySender::send_end(uint64_t id, Entry& entry) {
-  const EntryOutcome& outcome = entry.outcome;
-  EntryEnd end;
-  end.changed = outcome.changed;
-  end.failure = outcome.status;
-  end.reason = outcome.reason;
-  end.block_sum = entry.sum.value();
-  end.has_file_digest = outcome.digest && !entry.failed();
-  if (end.has_file_digest) end.file_digest = *outcome.digest;
+void EntrySender::send_end(OutgoingEntry& entry) {
   entry.end_sent = true;
-  link_.queue(FrameType::End, id, entry.size, encode(end));
+  link_.queue(FrameType::End, entry.id, entry.bytes, encode(entry.end()));
 }
 
 // --- the end
@@ -347,7 +258,7 @@ void EntrySender::conclude() {
     throw Error(ExitStatus::Integrity, "the receiver committed something else than was sent");
   if (totals.entries > 0 && !verdict.durable && agreed_.durability != Durability::None)
     throw Error(ExitStatus::Protocol, "the receiver has committed, but not durable as agreed");
-  link_.queue(FrameType::Bye, 0, 0, encode_bye(verdict.status));
+  link_.queue(FrameType::Bye, 0, 0, encode(Bye{verdict.status}));
   // Until the receiver has closed its end: then it has heard. All is committed, whatever happens.
   const auto give_up = Clock::now() + kByeLimit;
   for (bool told = false; !told && Clock::now() < give_up;) {
@@ -358,26 +269,9 @@ void EntrySender::conclude() {
         (void)link_.read_if_any();
       }
     } catch (const Error& error) {
-      told = link_.ended() || !is_lost_connection(error) || !session_.try_again(give_up);
+      told = link_.ended() || !is_lost_connection(error) || !session_.recover_quietly(give_up);
     }
   }
-}
-
-RunReport EntrySender::report() const {
-  RunReport out{.role = Role::Sender,
-                .mine = path_,
-                .peers = verdict_->path,
-                .sender = figures_,
-                .receiver = verdict_->figures,
-                .tcp = link_.tcp_figures(),
-                .frame_bytes = link_.sent_bytes(),
-                .durable = verdict_->durable};
-  if (further_) {
-    out.further = further_->opened();
-    out.lost = further_->lost();
-    out.tcp.add(further_->tcp_figures());
-  }
-  return out;
 }
 
 }  // namespace zx

@@ -23,6 +23,7 @@
 #include "common/ui/console.h"
 #include "zsend/cursor.h"
 #include "zsend/lane.h"
+#include "zsend/outgoing_entry.h"
 
 namespace zx {
 
@@ -37,66 +38,31 @@ class EntrySender {
   RunReport run();
 
  private:
-  // What is still read, or has blocks without an ACK.
-  struct Reading {
-    std::shared_ptr<const SourceFile> file;
-    PipeSource* pipe = nullptr;         // whose window `file` is; nothing for a file
-    SourceFacts facts;                  // for the choice of its engine
-    bool parallel = false;              // its blocks go over several connections
-    Extent extent;                      // the run of data or hole that is being sent
-    std::set<uint64_t> unacknowledged;  // offsets of blocks
-    std::optional<uint64_t> cut_at;     // where the first block ends that was short
-    uint64_t content_end = 0;           // of the last block that is not empty
-    std::optional<Hasher> flat;         // of what is before flat_end, read in its order
-    uint64_t flat_end = 0;
-    Clock::time_point first_waiting;    // of a pipe: since when there is something to send
-    bool read_to_end = false;
-
-    void note_cut(uint64_t end) { cut_at = std::min(cut_at.value_or(end), end); }
-  };
-  // One that has no result yet.
-  struct Entry {
-    EntryOutcome outcome;  // as far as it is known
-    uint64_t size = 0;     // what was sent of it so far, in the end its actual size
-    DigestSum sum;
-    bool end_sent = false;
-    std::unique_ptr<Reading> reading;
-
-    bool failed() const { return outcome.status != ExitStatus::Ok; }
-
-    void fail(ExitStatus status, const std::string& text);
-  };
-
   void step();
   void recover(const Error& lost);
   bool serve();
-  std::vector<Delivered> delivered_elsewhere();
   void handle(const Frame& frame);
-  void take_delivered(Delivered delivered);
-  void take_results(const std::vector<Result>& results);
+  void take_delivered(const Delivered& delivered);
   void settle(uint64_t id, const Result& result);
   bool others_alive() const;
   bool send_returned();
   void send_on_first(Block block);
   void feed_hole(Reading& reading, uint64_t end);
-  bool may_begin() const;
   void begin_next();
-  void begin_file(uint64_t id, Entry& entry, const std::string& name, SourceFile file);
-  bool send_small(uint64_t id, Entry& entry, const SourceFile& file);
-  void begin_pipe(uint64_t id, Entry& entry, PipeSource& pipe);
-  bool send_more();
-  bool send_more_of_file(uint64_t id, Entry& entry);
-  bool send_more_of_pipe(uint64_t id, Entry& entry);
-  void send_block(uint64_t id, Entry& entry, uint32_t length);
-  void send_hole(uint64_t id, Entry& entry, Extent hole);
-  static int pipe_event(const Entry& entry, std::chrono::milliseconds* limit);
+  void begin_file(OutgoingEntry& entry, const std::string& name, SourceFile file);
+  bool send_small(OutgoingEntry& entry, const SourceFile& file);
+  void begin_pipe(OutgoingEntry& entry, PipeSource& pipe);
+  bool send_more_of_file(OutgoingEntry& entry);
+  bool send_more_of_pipe(OutgoingEntry& entry);
+  void send_block(OutgoingEntry& entry, uint32_t length);
+  void send_hole(OutgoingEntry& entry, Extent hole);
+  static int pipe_event(OutgoingEntry& entry, std::chrono::milliseconds* limit);
+  void start_reading(OutgoingEntry& entry, std::unique_ptr<Reading> reading);
   void end_complete();
-  void send_end(uint64_t id, Entry& entry);
-  void finish_reading(Entry& entry);
-  void digest_again(Entry& entry);
+  void send_end(OutgoingEntry& entry);
+  void digest_again(OutgoingEntry& entry);
   void send_fin();
   void conclude();
-  RunReport report() const;
   void wait();
 
   Session& session_;
@@ -110,10 +76,10 @@ class EntrySender {
   Lane lane_;
   BlockQueue queue_;  // for the further connections, and of lost ones
 
-  std::map<uint64_t, Entry> entries_;
-  std::set<uint64_t> reading_;  // ids of those that have a Reading
+  std::map<uint64_t, OutgoingEntry> entries_;  // without a result
+  std::set<uint64_t> reading_;                 // ids of those that have a Reading
   uint64_t last_id_ = 0;
-  uint64_t current_ = 0;  // the one that is read; 0: none
+  OutgoingEntry* current_ = nullptr;  // the one that is read
   bool all_begun_ = false, fin_sent_ = false;
   std::optional<Verdict> verdict_;
 

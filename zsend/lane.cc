@@ -26,92 +26,87 @@ SentBlock Lane::send(Block block, Hasher* flat) {
   if (block.attempt > kMaxAttempt)
     throw Error(ExitStatus::Network, "one block was lost with too many connections", Origin::Peer);
   // Before the first byte: if the connection is lost in the middle, the block is given back.
-  UnderWay& u = under_way_.emplace_back(UnderWay{std::move(block), 0, 0});
-  const Block& b = u.block;
+  Block& b = under_way_.emplace_back(std::move(block));
   bytes_ += b.length;
+  SentBlock sent;
   if (b.bytes) {
     memory_bytes_ += b.length;
     link_.queue_data_header(b.entry, b.offset, b.length, attempt_flags(b.attempt));
     link_.queue_payload(*b.bytes);
     console_.add_bytes(b.length);
-    const SentBlock sent{b.length, digest_of(*b.bytes), 0};
-    queue_digest(u, sent);
-    return sent;
+    sent = {b.length, digest_of(*b.bytes), 0};
+  } else {
+    BlockSender& engine = engines_.pick(b.facts);  // may throw: before the header is promised
+    link_.queue_data_header(b.entry, b.offset, b.length, attempt_flags(b.attempt));
+    sent = engine.send(*b.file, b.offset, b.length, link_.take_queued(), flat,
+                       [&](uint64_t n) { console_.add_bytes(n); });
+    link_.payload_done();
   }
-  BlockSender& engine = engines_.pick(b.facts);  // may throw: before the header is promised
-  link_.queue_data_header(b.entry, b.offset, b.length, attempt_flags(b.attempt));
-  const SentBlock sent = engine.send(*b.file, b.offset, b.length, link_.take_queued(), flat,
-                                     [&](uint64_t n) { console_.add_bytes(n); });
-  link_.payload_done();
-  queue_digest(u, sent);
+  queue_digest(b, sent);
   return sent;
 }
 
-void Lane::queue_digest(UnderWay& u, const SentBlock& sent) {
-  u.block.sent.push_back({sent.length, sent.digest});
-  u.read_error = sent.read_error;
-  link_.queue(FrameType::DataDigest, u.block.entry, u.block.offset, encode(u.block.sent.back()));
+void Lane::queue_digest(Block& b, const SentBlock& sent) {
+  b.sent.push_back({sent.length, sent.digest});
+  b.read_error = sent.read_error;
+  link_.queue(FrameType::DataDigest, b.entry, b.offset, encode(b.sent.back()));
 }
 
 std::optional<Delivered> Lane::take_answer(const Frame& frame) {
-  const auto found = std::ranges::find_if(under_way_, [&](const UnderWay& u) {
-    return u.block.entry == frame.header.entry && u.block.offset == frame.header.offset;
+  const auto found = std::ranges::find_if(under_way_, [&](const Block& b) {
+    return b.entry == frame.header.entry && b.offset == frame.header.offset;
   });
   if (found == under_way_.end())
     throw Error(ExitStatus::Protocol, "peer speaks of a block that was not sent");
   if (frame.header.type == FrameType::Retry) {
     // It will be answered after all that was sent before.
     under_way_.splice(under_way_.end(), under_way_, found);
-    send_again(*found, decode_retry(frame.body));
+    send_again(*found, decode<Retry>(frame.body).length);
     return std::nullopt;
   }
-  Delivered delivered = deliver(*found, frame);
-  bytes_ -= found->block.length;
-  if (found->block.bytes) memory_bytes_ -= found->block.length;
+  const std::vector<BlockDigest>& sent = found->sent;
+  BlockDigest kept = sent.back();
+  if (!frame.body.empty()) {
+    // An earlier copy, whose ACK was lost with a connection.
+    kept = decode<BlockDigest>(frame.body);
+    if (std::ranges::find(sent, kept) == sent.end())
+      throw Error(ExitStatus::Protocol, "peer keeps a copy of a block that was not sent");
+  }
+  const bool changed = kept != sent.front();
+  bytes_ -= found->length;
+  if (found->bytes) memory_bytes_ -= found->length;
+  Delivered delivered{std::move(*found), kept, changed};
   under_way_.erase(found);
   return delivered;
 }
 
-Delivered Lane::deliver(const UnderWay& u, const Frame& ack) const {
-  const std::vector<BlockDigest>& sent = u.block.sent;
-  Delivered out{u.block, sent.back(), false, u.read_error, u.resent};
-  if (!ack.body.empty()) {
-    // An earlier copy, whose ACK was lost with a connection.
-    out.kept = decode_block_digest(ack.body);
-    if (std::ranges::find(sent, out.kept) == sent.end())
-      throw Error(ExitStatus::Protocol, "peer keeps a copy of a block that was not sent");
-  }
-  out.changed = out.kept != sent.front();
-  return out;
-}
-
-void Lane::send_again(UnderWay& u, uint32_t length) {
-  if (u.block.sent.back().length != length)
+void Lane::send_again(Block& b, uint32_t length) {
+  if (b.sent.back().length != length)
     throw Error(ExitStatus::Protocol, "peer asked again for a block that was not sent");
-  if (++u.resent > kMaxBlockRetries)
+  if (++b.resent > kMaxBlockRetries)
     throw Error(ExitStatus::Protocol, "peer asked for one block too often");
-  const Block& b = u.block;
   console_.detail((b.file ? quote(b.file->path()) : "a small file") + ": the block at " +
                   std::to_string(b.offset) + " did not arrive as it was read; sending it again");
   link_.queue_data_header(b.entry, b.offset, length, kFlagResent);
   if (b.bytes) {
     link_.queue_payload(*b.bytes);
-    queue_digest(u, {b.length, u.block.sent.back().digest, 0});
+    queue_digest(b, {b.length, b.sent.back().digest, 0});
   } else {
     const PrivateBlock again = read_private_block(*b.file, b.offset, length);
     link_.channel().send(link_.take_queued(), More::Yes);
     link_.channel().send(again.bytes, More::Yes);
     link_.payload_done();
-    queue_digest(u, again.block);
+    queue_digest(b, again.block);
   }
   link_.flush();
 }
 
 std::vector<Block> Lane::give_back() {
   std::vector<Block> out;
-  for (UnderWay& u : under_way_) {
-    ++u.block.attempt;
-    out.push_back(std::move(u.block));
+  for (Block& b : under_way_) {
+    ++b.attempt;
+    b.resent = 0;
+    out.push_back(std::move(b));
   }
   under_way_.clear();
   bytes_ = memory_bytes_ = 0;
@@ -132,7 +127,7 @@ bool serve_lane(Link& link, Session& session, const EngineOptions& options, Cons
     const bool worn = link.sent_bytes() >= session.key_limit_bytes();
     const bool closed = queue.closed();
     if (lane.empty() && closed) {
-      link.send(FrameType::Bye, 0, 0, encode_bye(ExitStatus::Ok));
+      link.send(FrameType::Bye, 0, 0, encode(Bye{ExitStatus::Ok}));
       return true;
     }
     if (lane.empty() && worn) {

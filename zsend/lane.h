@@ -21,8 +21,6 @@ struct Delivered {
   Block block;
   BlockDigest kept;      // what the receiver has of it
   bool changed = false;  // that is not what was read at first
-  int read_error = 0;    // errno; what was read before it is in `kept`
-  uint64_t resent = 0;   // how often the receiver asked for it again
 };
 
 class Lane {
@@ -45,20 +43,13 @@ class Lane {
   std::vector<Block> give_back();
 
  private:
-  struct UnderWay {
-    Block block;
-    int read_error = 0;
-    uint64_t resent = 0;
-  };
-
-  Delivered deliver(const UnderWay& done, const Frame& ack) const;
-  void send_again(UnderWay& asked, uint32_t length);
-  void queue_digest(UnderWay& sent, const SentBlock& block);
+  void send_again(Block& asked, uint32_t length);
+  void queue_digest(Block& block, const SentBlock& sent);
 
   Link& link_;
   SendEngines& engines_;
   Console& console_;
-  std::list<UnderWay> under_way_;  // in the order in which the receiver answers
+  std::list<Block> under_way_;  // in the order in which the receiver answers
   uint64_t bytes_ = 0, memory_bytes_ = 0;
 };
 

@@ -16,12 +16,6 @@
 namespace zx {
 namespace {
 
-// The command that fetches from this listener.
-std::string paste_command(const SendOptions& options, uint16_t port) {
-  return "zrecv " + shell_word("zs://" + to_text({host_to_paste(*options.common.listen), port})) +
-         " .";
-}
-
 // What the other end shall take from ssh only.
 Named name_for_ssh(const SendOptions& options, const SourceCursor& cursor) {
   Named named;
@@ -76,10 +70,8 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
 
   // 2. Meet the receiver. From here on the peer is who the key says, or --no-auth was on both ends.
   const Named named = cursor ? name_for_ssh(options, *cursor) : Named{};
-  const auto session = meet_peer(
-      options.common, {options.direct, options.ssh, named}, Role::Sender,
-      terms_of(options, cursor ? &*cursor : nullptr),
-      [&](uint16_t port) { return paste_command(options, port); }, console);
+  const auto session = meet_peer(options.common, {options.direct, options.ssh, named}, Role::Sender,
+                                 terms_of(options, cursor ? &*cursor : nullptr), console);
 
   // 3. Send everything, up to the verdict: what is not committed, over there and durable as agreed,
   //    does not count as sent.

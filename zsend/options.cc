@@ -68,14 +68,8 @@ bool parse_send_options(int argc, const char* const* argv, SendOptions* out) {
                              {"direct", Engine::Direct}},
                             &out->common))
     return false;
-  if (out->common.new_key && (out->common.listen || out->exec || !out->common.operands.empty()))
-    throw Error(ExitStatus::Usage, "--new-key only makes a key; it goes with nothing else");
-  if (out->common.new_key) return true;
+  if (out->common.new_key || out->common.started_by_ssh) return true;  // nothing else was given
 
-  if (out->common.started_by_ssh) {
-    out->common.console.silent = true;
-    return true;
-  }
   out->sources = out->common.operands;
   if (!out->common.listen) {
     if (out->sources.size() < (out->exec ? 1 : 2))

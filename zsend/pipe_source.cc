@@ -2,7 +2,6 @@
 #include "zsend/pipe_source.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,11 +20,6 @@ UniqueFd duplicate(int fd, const std::string& what) {
   return copy;
 }
 
-bool has_something(int fd) {
-  pollfd look{fd, POLLIN, 0};
-  return poll(&look, 1, 0) > 0;
-}
-
 }  // namespace
 
 PipeSource::PipeSource(Label label) : label_(std::move(label)) {
@@ -38,10 +32,6 @@ PipeSource::PipeSource(Label label) : label_(std::move(label)) {
 
 PipeSource::PipeSource(Label label, std::string command)
     : label_(std::move(label)), command_text_(std::move(command)) {}
-
-std::string PipeSource::describe() const {
-  return command_text_.empty() ? "standard input" : "the --exec command";
-}
 
 void PipeSource::start() {
   spool_.emplace(Spool::in_memory());
@@ -58,7 +48,7 @@ void PipeSource::start() {
 }
 
 bool PipeSource::take(size_t bytes) {
-  if (ended_ || full() || !has_something(input_)) return false;
+  if (ended_ || full() || !wait_any({{input_}}, Clock::now())) return false;
   const uint64_t room = kMaxUnacknowledgedBytes - (end() - begin());
   const ssize_t n =
       spool_->append_from(input_, static_cast<size_t>(std::min<uint64_t>(bytes, room)));
@@ -71,11 +61,6 @@ bool PipeSource::take(size_t bytes) {
 void PipeSource::stop() noexcept {
   ended_ = true;
   if (command_) command_->end();
-}
-
-void PipeSource::forget() {
-  window_.reset();
-  if (spool_) spool_->release_to(spool_->end());
 }
 
 std::optional<SourceFile> standard_input_file(const std::string& name) {

@@ -32,7 +32,9 @@ class PipeSource {
   const Label& label() const { return label_; }
   /// For messages, those to the peer too: the text of a command, which may hold a password, is not
   /// in it.
-  std::string describe() const;
+  std::string describe() const {
+    return command_text_.empty() ? "standard input" : "the --exec command";
+  }
   /// Makes the window (memory, up to kMaxUnacknowledgedBytes) and starts the command, if there is
   /// one. Before it there is neither window() nor input(). Throws
   /// Error{CommandFailed|FileIo|NoSpace}.
@@ -57,11 +59,8 @@ class PipeSource {
 
   /// The command; nothing for standard input, and before start().
   Command* command() { return command_ ? &*command_ : nullptr; }
-  const Command* command() const { return command_ ? &*command_ : nullptr; }
   /// Takes nothing more and ends the command. Blocking, up to some seconds.
   void stop() noexcept;
-  /// Gives the window up: nothing of it will be sent any more.
-  void forget();
 
  private:
   const Label label_;

@@ -5,7 +5,6 @@
 #include <ctime>
 
 #include "common/base/error.h"
-#include "common/base/quote.h"
 #include "zsend/entry_sender.h"
 
 namespace zx {
@@ -25,7 +24,7 @@ std::chrono::milliseconds since(Clock::time_point then) {
 
 }  // namespace
 
-void EntrySender::begin_pipe(uint64_t id, Entry& entry, PipeSource& pipe) {
+void EntrySender::begin_pipe(OutgoingEntry& entry, PipeSource& pipe) {
   pipe.start();
   timespec now{};
   (void)clock_gettime(CLOCK_REALTIME, &now);
@@ -40,23 +39,20 @@ void EntrySender::begin_pipe(uint64_t id, Entry& entry, PipeSource& pipe) {
   reading->file = pipe.window();
   reading->facts.intake = pipe.spliced() ? Intake::Splice : Intake::Read;
   reading->pipe = &pipe;
-  if (agreed_.file_digest) reading->flat.emplace();
-  entry.reading = std::move(reading);
-  reading_.insert(id);
-  current_ = id;
+  start_reading(entry, std::move(reading));
   // At once: whoever waits at the other end hears that something begins.
-  link_.send(FrameType::Entry, id, 0, encode(info));
+  link_.send(FrameType::Entry, entry.id, 0, encode(info));
 }
 
 // True when something was sent or taken, or it has ended.
-bool EntrySender::send_more_of_pipe(uint64_t id, Entry& entry) {
+bool EntrySender::send_more_of_pipe(OutgoingEntry& entry) {
   Reading& reading = *entry.reading;
   PipeSource& pipe = *reading.pipe;
   const uint32_t block_bytes = std::min(agreed_.block_bytes, kPipeBlockBytes);
-  const auto waiting = static_cast<uint32_t>(pipe.end() - entry.size);
+  const auto waiting = static_cast<uint32_t>(pipe.end() - entry.bytes);
   if (waiting >= block_bytes ||
       (waiting > 0 && (pipe.ended() || pipe.full() || since(reading.first_waiting) >= kGather))) {
-    send_block(id, entry, std::min(waiting, block_bytes));
+    send_block(entry, std::min(waiting, block_bytes));
     return true;
   }
   // A command that has failed counts at once, also when others still hold its output.
@@ -78,15 +74,15 @@ bool EntrySender::send_more_of_pipe(uint64_t id, Entry& entry) {
   }
   if (entry.failed()) pipe.stop();
   reading.read_to_end = true;
-  current_ = 0;
+  current_ = nullptr;
   return true;
 }
 
 // What to wait for, and how long at most.
-int EntrySender::pipe_event(const Entry& entry, std::chrono::milliseconds* limit) {
-  const PipeSource& pipe = *entry.reading->pipe;
+int EntrySender::pipe_event(OutgoingEntry& entry, std::chrono::milliseconds* limit) {
+  PipeSource& pipe = *entry.reading->pipe;
   if (pipe.ended()) return pipe.command() != nullptr ? pipe.command()->process_fd() : -1;
-  if (pipe.end() > entry.size)
+  if (pipe.end() > entry.bytes)
     *limit = std::clamp(kGather - since(entry.reading->first_waiting), std::chrono::milliseconds(1),
                         *limit);
   return pipe.full() ? -1 : pipe.input();

@@ -50,11 +50,13 @@ bool wait_for_change(std::condition_variable& changed, std::unique_lock<std::mut
   return true;
 }
 
-/// Calls attempt() until it returns, every 0.2 s. Throws its Error when another attempt cannot cure
-/// it, or would be after give_up.
+/// Between two attempts to connect.
+constexpr std::chrono::milliseconds kRetryPause{200};
+
+/// Calls attempt() until it returns, with that pause. Throws its Error when another attempt cannot
+/// cure it, or would be after give_up.
 template <typename Attempt, typename Curable>
 auto retry_until(Clock::time_point give_up, Attempt attempt, Curable curable) {
-  constexpr std::chrono::milliseconds kRetryPause{200};
   for (;;) {
     try {
       return attempt();

@@ -17,8 +17,6 @@ class Channel {
  public:
   explicit Channel(Socket socket) : socket_(std::move(socket)) {}
   virtual ~Channel() = default;
-  Channel(const Channel&) = delete;
-  Channel& operator=(const Channel&) = delete;
 
   /// All of it. Blocking. With More::Yes some may wait for the next send. Throws Error.
   virtual void send(std::span<const std::byte> bytes, More more) = 0;

@@ -15,7 +15,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <memory>
-#include <vector>
 
 #include "common/base/defer.h"
 #include "common/base/error.h"
@@ -24,7 +23,6 @@
 #include "common/base/random.h"
 #include "common/base/unique_fd.h"
 #include "common/file/operator_file.h"
-#include "common/integrity/digest.h"
 
 namespace zx {
 namespace {
@@ -59,10 +57,15 @@ std::array<std::byte, kCheckBytes> checksum(std::span<const std::byte> id_and_se
                                     " (a key is zk1_ and 64 characters; --new-key makes one)");
 }
 
-Key parse_key_line(std::string_view text) {
+// A line of `where`, which errors name.
+Key parse_key_line(std::string_view text, const std::string& where) {
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' '))
     text.remove_suffix(1);
-  return Key::parse(text);
+  try {
+    return Key::parse(text);
+  } catch (const Error& e) {
+    throw Error(e.status(), where + e.what());
+  }
 }
 
 }  // namespace
@@ -129,13 +132,10 @@ Key Key::parse(std::string_view text) {
     have += 5;
     if (have >= 8) raw[at++] = static_cast<std::byte>(bits >> (have -= 8));
   }
-  const auto body = std::span(raw).first(kIdBytes + kSecretBytes);
+  const auto body = std::span(raw).first<kRawKeyBytes>();
   if (!std::ranges::equal(checksum(body), std::span(raw).last(kCheckBytes)))
     not_a_key("the checksum is wrong (a typing error?)");
-  Key key;
-  std::copy_n(raw.begin(), kIdBytes, key.id_.begin());
-  std::copy_n(raw.begin() + kIdBytes, kSecretBytes, key.secret_.begin());
-  return key;
+  return from_bytes(body);
 }
 
 std::string Key::identity() const {
@@ -167,11 +167,7 @@ std::array<std::byte, 32> Key::derive(std::string_view purpose, Role connector_r
 Key read_key_file(const std::string& path) {
   std::string text = read_regular_file(path, "key file", kMaxKeyFileBytes, Reader::OnlyUser);
   const Defer wiper([&] { wipe(text); });
-  try {
-    return parse_key_line(text);
-  } catch (const Error& e) {
-    throw Error(e.status(), "key file " + quote(path) + ": " + e.what());
-  }
+  return parse_key_line(text, "key file " + quote(path) + ": ");
 }
 
 void write_key_file(const std::string& path, const Key& key) {
@@ -198,11 +194,7 @@ std::string take_key_from_environment() {
 }
 
 Key parse_environment_key(const std::string& text) {
-  try {
-    return parse_key_line(text);
-  } catch (const Error& e) {
-    throw Error(e.status(), std::string(kKeyVariable) + ": " + e.what());
-  }
+  return parse_key_line(text, std::string(kKeyVariable) + ": ");
 }
 
 std::optional<Key> ask_for_key(std::string_view program) {
@@ -226,7 +218,7 @@ std::optional<Key> ask_for_key(std::string_view program) {
   const Defer wiper([&] { wipe(line); });
   const ssize_t n = retry_eintr([&] { return read(tty.get(), line.data(), line.size()); });
   if (n <= 0) throw Error(ExitStatus::Auth, "no key was entered");
-  return parse_key_line(std::string_view(line).substr(0, static_cast<size_t>(n)));
+  return parse_key_line(std::string_view(line).substr(0, static_cast<size_t>(n)), "");
 }
 
 }  // namespace zx

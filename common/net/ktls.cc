@@ -16,7 +16,6 @@
 #include <map>
 #include <mutex>
 #include <sstream>
-#include <variant>
 
 #include "common/base/error.h"
 #include "common/net/key.h"
@@ -25,11 +24,6 @@ namespace zx {
 namespace {
 
 constexpr int kSolTls = 282;  // SOL_TLS; Debian 12's libc headers do not have it
-
-template <typename T>
-std::span<std::byte> bytes_of(T& object) {
-  return std::as_writable_bytes(std::span(&object, 1));
-}
 
 // --- keys
 
@@ -56,70 +50,58 @@ void expand_label(bool sha384, std::span<const std::byte> secret, std::string la
     throw Error(ExitStatus::Internal, "OpenSSL cannot derive a key (TLS13-KDF)");
 }
 
-// What the kernel is told of one direction. Wiped when destroyed.
+// What the kernel is told of one direction: the struct tls12_crypto_info_* of a suite, which has
+// version, suite, IV, key, salt and record number (0) in this order. Wiped when destroyed.
 struct Direction {
-  std::variant<tls12_crypto_info_aes_gcm_128, tls12_crypto_info_aes_gcm_256,
-               tls12_crypto_info_chacha20_poly1305>
-      info;
+  static constexpr size_t kIv = sizeof(tls_crypto_info), kNonceBytes = 12;
+  std::array<std::byte, sizeof(tls12_crypto_info_aes_gcm_256)> info{};
+  size_t key_at, key_bytes;
+  socklen_t bytes;
 
-  Direction(const Suite& suite, std::span<const std::byte> secret) {
-    std::array<std::byte, 12> nonce{};
-    std::array<std::byte, 32> key{};
-    expand_label(suite.sha384, secret, "iv", nonce);
-    expand_label(suite.sha384, secret, "key", std::span(key).first(suite.key_bytes));
+  Direction(const Suite& suite, std::span<const std::byte> secret) : key_bytes(suite.key_bytes) {
+    std::array<std::byte, kNonceBytes> nonce{};
     // The nonce of AES-GCM is cut in two: the kernel keeps the names of TLS 1.2.
-    const auto fill = [&](auto info_of_type, uint16_t type, size_t salt_bytes) {
-      info_of_type.info.version = TLS_1_3_VERSION;
-      info_of_type.info.cipher_type = type;
-      if (salt_bytes > 0) std::memcpy(info_of_type.salt, nonce.data(), salt_bytes);
-      std::memcpy(info_of_type.iv, nonce.data() + salt_bytes, sizeof info_of_type.iv);
-      std::memcpy(info_of_type.key, key.data(), sizeof info_of_type.key);
-      info = info_of_type;  // rec_seq stays 0
-      wipe(bytes_of(info_of_type));
-    };
-    switch (suite.bit) {
-      case kSuiteAes128Gcm:
-        fill(tls12_crypto_info_aes_gcm_128{}, TLS_CIPHER_AES_GCM_128,
-             TLS_CIPHER_AES_GCM_128_SALT_SIZE);
-        break;
-      case kSuiteAes256Gcm:
-        fill(tls12_crypto_info_aes_gcm_256{}, TLS_CIPHER_AES_GCM_256,
-             TLS_CIPHER_AES_GCM_256_SALT_SIZE);
-        break;
-      case kSuiteChaCha20Poly1305:
-        fill(tls12_crypto_info_chacha20_poly1305{}, TLS_CIPHER_CHACHA20_POLY1305, 0);
-        break;
-    }
+    const size_t salt_bytes = suite.aes_gcm ? TLS_CIPHER_AES_GCM_128_SALT_SIZE : 0;
+    key_at = kIv + kNonceBytes - salt_bytes;
+    bytes = static_cast<socklen_t>(key_at + key_bytes + salt_bytes +
+                                   TLS_CIPHER_AES_GCM_128_REC_SEQ_SIZE);
+    const uint16_t cipher = suite.bit == kSuiteAes128Gcm   ? TLS_CIPHER_AES_GCM_128
+                            : suite.bit == kSuiteAes256Gcm ? TLS_CIPHER_AES_GCM_256
+                                                           : TLS_CIPHER_CHACHA20_POLY1305;
+    const tls_crypto_info head{TLS_1_3_VERSION, cipher};
+    std::memcpy(info.data(), &head, sizeof head);
+    expand_label(suite.sha384, secret, "key", std::span(info).subspan(key_at, key_bytes));
+    expand_label(suite.sha384, secret, "iv", nonce);
+    std::copy(nonce.begin() + salt_bytes, nonce.end(), info.begin() + kIv);
+    std::copy_n(nonce.begin(), salt_bytes, info.begin() + key_at + key_bytes);
     wipe(nonce);
-    wipe(key);
   }
-  ~Direction() { wipe(bytes_of(info)); }
+  ~Direction() { wipe(info); }
   Direction(const Direction&) = delete;
   Direction& operator=(const Direction&) = delete;
 };
+static_assert(sizeof(tls12_crypto_info_aes_gcm_128) == 40);
+static_assert(sizeof(tls12_crypto_info_aes_gcm_256) == 56);
+static_assert(sizeof(tls12_crypto_info_chacha20_poly1305) == 56);
 
 // Sets one direction and reads it back. "" when it is in force, else why not.
 std::string set_direction(int fd, int option, const Direction& direction) {
-  const char* name = option == TLS_TX ? "TLS_TX" : "TLS_RX";
-  return std::visit(
-      [&](const auto& info) -> std::string {
-        if (setsockopt(fd, kSolTls, option, &info, sizeof info) != 0) {
-          if (errno == EINVAL || errno == ENOENT)
-            return "the kernel does not have this cipher (" + std::string(name) + ": " +
-                   errno_text(errno) + ")";
-          return std::string(name) + ": " + errno_text(errno);
-        }
-        auto in_force = info;
-        std::memset(&in_force, 0, sizeof in_force);
-        socklen_t size = sizeof in_force;
-        const bool same = getsockopt(fd, kSolTls, option, &in_force, &size) == 0 &&
-                          size == sizeof in_force && in_force.info.version == info.info.version &&
-                          in_force.info.cipher_type == info.info.cipher_type &&
-                          CRYPTO_memcmp(in_force.key, info.key, sizeof info.key) == 0;
-        wipe(bytes_of(in_force));
-        return same ? "" : std::string(name) + " was accepted but is not in force";
-      },
-      direction.info);
+  const std::string name = option == TLS_TX ? "TLS_TX" : "TLS_RX";
+  if (setsockopt(fd, kSolTls, option, direction.info.data(), direction.bytes) != 0) {
+    if (errno == EINVAL || errno == ENOENT)
+      return "the kernel does not have this cipher (" + name + ": " + errno_text(errno) + ")";
+    return name + ": " + errno_text(errno);
+  }
+  std::array<std::byte, sizeof direction.info> in_force{};
+  socklen_t size = direction.bytes;
+  const bool told = getsockopt(fd, kSolTls, option, in_force.data(), &size) == 0;
+  const bool same =
+      told && size == direction.bytes &&
+      CRYPTO_memcmp(in_force.data(), direction.info.data(), sizeof(tls_crypto_info)) == 0 &&
+      CRYPTO_memcmp(in_force.data() + direction.key_at, direction.info.data() + direction.key_at,
+                    direction.key_bytes) == 0;
+  wipe(in_force);
+  return same ? "" : name + " was accepted but is not in force";
 }
 
 // "" when the protocol layer is on.
@@ -132,35 +114,25 @@ std::string set_tls_layer(int fd) {
 
 // --- the trial
 
-// A connection to ourselves that nobody reads: enough for the socket options. It is reset when the
-// listener goes.
-struct LoopbackConnection {
-  UniqueFd listener{socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-  UniqueFd socket_fd{socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-
-  bool open() {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    auto* a = reinterpret_cast<sockaddr*>(&address);
-    const timeval limit{1, 0};  // connect(2) keeps to it: a firewall may drop even this
-    (void)setsockopt(socket_fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    return listener.valid() && socket_fd.valid() && bind(listener.get(), a, size) == 0 &&
-           listen(listener.get(), 1) == 0 && getsockname(listener.get(), a, &size) == 0 &&
-           connect(socket_fd.get(), a, size) == 0;
-  }
-};
-
 struct Trial {
   std::string obstacle;
   bool generic_aes = false;
 };
 
 Trial try_suite(const Suite& suite) {
-  LoopbackConnection trial;
-  if (!trial.open()) return {"no loopback connection to try it on: " + errno_text(errno), false};
-  const int fd = trial.socket_fd.get();
+  // A connection to ourselves that nobody reads is enough for the socket options. It is reset when
+  // the listener goes.
+  std::optional<Listener> listener;
+  std::optional<Socket> socket;
+  try {
+    constexpr std::chrono::seconds kLimit{1};  // a firewall may drop even this
+    listener.emplace(HostPort{"127.0.0.1", 0}, Family::V4);
+    socket = connect_to({"127.0.0.1", listener->port()}, Family::V4, std::chrono::seconds(0),
+                        kLimit, Clock::now() + kLimit);
+  } catch (const Error& error) {
+    return {std::string("no loopback connection to try it on: ") + error.what(), false};
+  }
+  const int fd = socket->fd();
   const std::array<std::byte, 48> secret{};
   const Direction any(suite, std::span(secret).first(suite.sha384 ? 48 : 32));
   std::string obstacle = set_tls_layer(fd);
@@ -206,9 +178,8 @@ std::string ktls_obstacle(const Suite& suite, Ktls asked) {
   static std::mutex mutex;
   static std::map<uint8_t, Trial> trials;
   const std::lock_guard lock(mutex);
-  const auto [at, first] = trials.try_emplace(suite.bit);
-  if (first) at->second = try_suite(suite);
-  const Trial& trial = at->second;
+  if (!trials.contains(suite.bit)) trials[suite.bit] = try_suite(suite);
+  const Trial& trial = trials[suite.bit];
   if (trial.obstacle.empty() && trial.generic_aes && asked == Ktls::Auto)
     return "the kernel's AES is the generic C code (--ktls=on uses it all the same)";
   return trial.obstacle;

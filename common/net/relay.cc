@@ -45,8 +45,16 @@ Relay::Relay(UniqueFd in, UniqueFd out) : in_(std::move(in)), out_(std::move(out
   // file, but the other end of a pipe is another one.
   for (int fd : {out_.get(), sockets_.mine.get()})
     (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-  reader_ = std::thread([this] { copy_in(); });
-  writer_ = std::thread([this] { copy_out(); });
+  reader_ = std::thread([this] {
+    copy(in_.get(), sockets_.mine.get(), stop_in_.fd());
+    (void)shutdown(sockets_.mine.get(), SHUT_WR);
+  });
+  writer_ = std::thread([this] {
+    copy(sockets_.mine.get(), out_.get(), stop_out_.fd());
+    out_ = UniqueFd();  // the end, for the other side
+    (void)shutdown(sockets_.mine.get(), SHUT_RD);
+    done_out_.set();
+  });
 }
 
 Relay::~Relay() {
@@ -55,18 +63,6 @@ Relay::~Relay() {
   reader_.join();
   if (!wait_regardless({{done_out_.fd()}}, Clock::now() + kLastWords)) stop_out_.set();
   writer_.join();
-}
-
-void Relay::copy_in() {
-  copy(in_.get(), sockets_.mine.get(), stop_in_.fd());
-  (void)shutdown(sockets_.mine.get(), SHUT_WR);
-}
-
-void Relay::copy_out() {
-  copy(sockets_.mine.get(), out_.get(), stop_out_.fd());
-  out_ = UniqueFd();  // the end, for the other side
-  (void)shutdown(sockets_.mine.get(), SHUT_RD);
-  done_out_.set();
 }
 
 }  // namespace zx

@@ -17,16 +17,11 @@ class Relay {
   /// After the other end of the socket was closed: what was sent into it by then is written out,
   /// for up to 2 s.
   ~Relay();
-  Relay(const Relay&) = delete;
-  Relay& operator=(const Relay&) = delete;
 
   /// The other end. Once.
   UniqueFd take_socket() { return std::move(sockets_.theirs); }
 
  private:
-  void copy_in();
-  void copy_out();
-
   UniqueFd in_, out_;
   SocketPair sockets_;
   WakeFd stop_in_, stop_out_, done_out_;

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cerrno>
+#include <sstream>
 
 #include "common/base/quote.h"
 #include "common/base/stop.h"
@@ -19,6 +20,8 @@ constexpr size_t kRoundsAfterStop = 1000;
 // Of its messages: a remote shell may write as much as it likes there.
 constexpr size_t kMaxLines = 200, kMaxLineBytes = 1024;
 constexpr milliseconds kOrderlyEnd{2000}, kAfterTerm{500};
+// Of `ssh -G`.
+constexpr milliseconds kConfigLimit{10'000};
 
 }  // namespace
 
@@ -94,6 +97,53 @@ void SshProcess::read_messages() {
       break;
   }
   finish_line();
+}
+
+// --- where it goes
+
+namespace {
+
+// What `ssh -G` says; the operand's own name when it says nothing. No connection is made.
+std::string ssh_host_name(const SshOptions& options, const SshEndpoint& endpoint) {
+  std::vector<std::string> argv = ssh_arguments(options, endpoint, "");
+  argv.insert(argv.begin() + 1, "-G");
+  constexpr size_t kMaxBytes = 256 << 10;
+  std::string text;
+  std::array<char, 4096> buffer{};
+  try {
+    Pipe pipe;
+    const Child ssh({.argv = argv, .output = pipe.writing.get(), .dies_with_thread = true});
+    pipe.writing = UniqueFd();
+    const auto deadline = Clock::now() + kConfigLimit;
+    while (text.size() < kMaxBytes && wait_any({{pipe.reading.get()}}, deadline)) {
+      const ssize_t n = read(pipe.reading.get(), buffer.data(), buffer.size());
+      if (n <= 0) break;
+      text.append(buffer.data(), static_cast<size_t>(n));
+    }
+  } catch (const Error&) {  // the real start says it better
+  }
+  constexpr std::string_view kKey = "hostname ";
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with(kKey) && line.size() > kKey.size()) return line.substr(kKey.size());
+  return endpoint.host;
+}
+
+}  // namespace
+
+std::future<std::vector<std::string>> find_ssh_host(const SshOptions& options,
+                                                    const SshEndpoint& endpoint, Family family) {
+  std::promise<std::vector<std::string>> found;
+  auto result = found.get_future();
+  std::thread([=, found = std::move(found)]() mutable {
+    std::vector<std::string> addresses;
+    try {
+      addresses = numeric_hosts(ssh_host_name(options, endpoint), family);
+    } catch (...) {  // not known, or a stop signal: nobody waits
+    }
+    found.set_value(std::move(addresses));
+  }).detach();
+  return result;
 }
 
 }  // namespace zx

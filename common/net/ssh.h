@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
 // ssh as a child process: what it is called with, its standard input and output as one socket, its
-// messages, its end. Knows nothing of what is said over it (session/ssh_start.h).
+// messages, its end; and where it goes. Knows nothing of what is said over it
+// (session/ssh_start.h).
 #pragma once
 
 #include <chrono>
 #include <functional>
+#include <future>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "common/base/child.h"
 #include "common/base/wake_fd.h"
-#include "common/net/endpoint.h"
+#include "common/net/tcp.h"
 
 namespace zx {
 
@@ -26,6 +28,13 @@ struct SshOptions {
 std::vector<std::string> ssh_arguments(const SshOptions& options, const SshEndpoint& endpoint,
                                        const std::string& remote_command);
 
+/// The numeric addresses of the host that an endpoint means, after the aliases of ssh's
+/// configuration (`ssh -G`); none when they are not known. Found beside the start of ssh itself,
+/// which takes longer, on a thread of its own that nobody waits for at the end: a name server may
+/// be slow.
+std::future<std::vector<std::string>> find_ssh_host(const SshOptions& options,
+                                                    const SshEndpoint& endpoint, Family family);
+
 class SshProcess {
  public:
   /// Gets each line of ssh's standard error, quoted and bounded, on another thread.
@@ -36,8 +45,6 @@ class SshProcess {
   /// Ends it, if it has not ended: by the end of its input, which must be closed by then, else
   /// after a moment by signals. Blocking, up to 3 s.
   ~SshProcess();
-  SshProcess(const SshProcess&) = delete;
-  SshProcess& operator=(const SshProcess&) = delete;
 
   /// This end of its standard input and output. Once.
   UniqueFd take_socket() { return std::move(socket_); }

@@ -33,9 +33,4 @@ uint8_t suites_fast_here();
 /// The suite a listener pins, of those both sides take; 0 for none.
 uint8_t choose_suite(uint8_t offered_by_connector, uint8_t taken_here);
 
-/// Whether AES-GCM is fast here in user space: a self-test of about 1 ms against
-/// ChaCha20-Poly1305, because CPU flags say neither what OpenSSL uses of them nor anything on other
-/// architectures.
-bool aes_is_fast();
-
 }  // namespace zx

@@ -366,7 +366,7 @@ Listener::Listener(const HostPort& address, Family family) {
   if (getsockname(fd_.get(), b, &length) != 0)
     throw_errno(ExitStatus::Network, "getsockname", errno);
   port_ = numeric_address(b, length).port;
-  if (!fd_.valid() || listen(fd_.get(), kBacklog) != 0)
+  if (listen(fd_.get(), kBacklog) != 0)
     throw_errno(ExitStatus::Network, to_text(address) + ": listen", errno);
 }
 

@@ -12,7 +12,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 namespace zx {
 void TcpFigures::add(const TcpFigures& later) {

@@ -6,9 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
-#include <optional>
 #include <string_view>
-#include <vector>
 
 #include "common/base/error.h"
 #include "common/net/tls_channel.h"

@@ -47,44 +47,41 @@ TlsChannel::Transport& TlsChannel::transport_of(BIO* bio) {
   return *static_cast<Transport*>(BIO_get_data(bio));
 }
 
+// 1, or 0 when f() has thrown, now or before.
+template <typename F>
+int TlsChannel::Transport::run(F f) {
+  if (error) return 0;
+  try {
+    f();
+    return 1;
+  } catch (...) {
+    error = std::current_exception();
+    return 0;
+  }
+}
+
 int TlsChannel::bio_write(BIO* bio, const char* data, size_t size, size_t* written) {
   Transport& t = transport_of(bio);
   const auto* bytes = reinterpret_cast<const std::byte*>(data);
   *written = 0;
-  if (t.error) return 0;
-  try {
+  (void)t.run([&] {
     t.pending.insert(t.pending.end(), bytes, bytes + size);
     *written = size;  // also when the rest of it leaves later, or never
     if (t.pending.size() >= kBatchBytes) t.flush();
-  } catch (...) {
-    t.error = std::current_exception();
-  }
+  });
   return *written > 0 ? 1 : 0;
 }
 
 int TlsChannel::bio_read(BIO* bio, char* data, size_t size, size_t* read) {
   Transport& t = transport_of(bio);
   *read = 0;
-  if (t.error) return 0;
-  try {
-    *read = t.socket->recv_some({reinterpret_cast<std::byte*>(data), size});
-  } catch (...) {
-    t.error = std::current_exception();
-    return 0;
-  }
+  (void)t.run([&] { *read = t.socket->recv_some({reinterpret_cast<std::byte*>(data), size}); });
   return *read > 0 ? 1 : 0;
 }
 
 long TlsChannel::bio_control(BIO* bio, int command, long, void*) {
   Transport& t = transport_of(bio);
-  if (command != BIO_CTRL_FLUSH) return 0;
-  try {
-    t.flush();
-  } catch (...) {
-    t.error = std::current_exception();
-    return 0;
-  }
-  return 1;
+  return command == BIO_CTRL_FLUSH ? t.run([&] { t.flush(); }) : 0;
 }
 
 const BIO_METHOD* TlsChannel::bio_method() {

@@ -50,6 +50,8 @@ class TlsChannel final : public Channel {
     std::vector<std::byte> pending;
     std::exception_ptr error;
 
+    template <typename F>
+    int run(F f);
     void flush();
     void rethrow();
   };

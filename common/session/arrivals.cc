@@ -8,7 +8,7 @@
 #include "common/base/error.h"
 #include "common/base/stop.h"
 #include "common/base/wait.h"
-#include "common/session/link.h"
+#include "common/session/session.h"
 
 namespace zx {
 namespace {
@@ -33,14 +33,8 @@ struct Arrivals::Visitor {
   std::thread thread;
 };
 
-Arrivals::Arrivals(Listener listener, Role role, const Security& first,
-                   std::chrono::milliseconds idle, Notices& notices)
-    : listener_(std::move(listener)),
-      role_(role),
-      idle_(idle),
-      notices_(notices),
-      first_security_(first),
-      thread_([this] { run(); }) {}
+Arrivals::Arrivals(Listener listener, const Side& side)
+    : listener_(std::move(listener)), side_(side), thread_([this] { run(); }) {}
 
 Arrivals::~Arrivals() {
   ending_ = true;
@@ -51,6 +45,7 @@ Arrivals::~Arrivals() {
 
 void Arrivals::run() {
   const CancelScope scope(ending_);
+  const auto idle = silence_limit(side_.timeout);
   std::vector<Socket> silent;
   try {
     for (;;) {
@@ -71,7 +66,7 @@ void Arrivals::run() {
         continue;
       }
       try {
-        if (auto socket = listener_.accept(Clock::now(), idle_))
+        if (auto socket = listener_.accept(Clock::now(), idle))
           silent.push_back(std::move(*socket));
       } catch (const Error& error) {
         // Mostly for want of descriptors, which strangers hold. The one who is wanted comes again.
@@ -84,10 +79,14 @@ void Arrivals::run() {
   } catch (const Cancelled&) {
   } catch (const Interrupted&) {  // the main thread sees it too
   } catch (...) {
-    const std::lock_guard lock(mutex_);
-    fault_ = std::current_exception();
-    changed_.notify_all();
+    keep_fault();
   }
+}
+
+void Arrivals::keep_fault() {
+  const std::lock_guard lock(mutex_);
+  if (!fault_) fault_ = std::current_exception();
+  changed_.notify_all();
 }
 
 void Arrivals::start(Visitor& visitor) {
@@ -114,17 +113,12 @@ void Arrivals::receive(Visitor& visitor) {
   } catch (const Cancelled&) {
   } catch (const Interrupted&) {
   } catch (const Error& error) {
-    if (is_fault_here(error)) {
-      const std::lock_guard lock(mutex_);
-      if (!fault_) fault_ = std::current_exception();
-      changed_.notify_all();
-    } else {
+    if (is_fault_here(error))
+      keep_fault();
+    else
       tell(error.what());
-    }
   } catch (...) {
-    const std::lock_guard lock(mutex_);
-    fault_ = std::current_exception();
-    changed_.notify_all();
+    keep_fault();
   }
   visitor.ended = true;
 }
@@ -133,11 +127,12 @@ void Arrivals::judge(Visitor& visitor) {
   const auto wanted = [this](bool join) -> std::optional<Security> {
     const std::lock_guard lock(mutex_);
     if (join) return join_security_;
-    return closed_ ? std::nullopt : std::optional(first_security_);
+    return closed_ ? std::nullopt : std::optional(side_.security);
   };
-  auto h = listener_handshake(std::move(visitor.socket), role_, wanted, Clock::now() + kProofLimit);
+  auto h =
+      listener_handshake(std::move(visitor.socket), side_.role, wanted, Clock::now() + kProofLimit);
   if (!h) return;
-  if (h->joins) return read_join(std::move(*h));
+  if (h->joins) return take_joiner(std::move(*h));
   const std::lock_guard lock(mutex_);
   if (closed_) return;  // somebody else was faster
   peer_ = std::move(*h);
@@ -145,14 +140,10 @@ void Arrivals::judge(Visitor& visitor) {
   changed_.notify_all();
 }
 
-void Arrivals::read_join(Handshaken h) {
+void Arrivals::take_joiner(Handshaken h) {
   const std::string peer = h.channel->socket().peer();
   Link link(std::move(h.channel));
-  const Frame frame = link.read();
-  if (frame.header.type != FrameType::Join) unexpected_frame(frame.header, "instead of JOIN");
-  const Join join = decode_join(frame.body);
-  if (join.connector_preface != h.connector_preface || join.listener_preface != h.listener_preface)
-    throw Error(ExitStatus::Auth, peer + ": the preface was changed on its way");
+  const Join join = read_join(link, h.prefaces);
   h.channel = link.take_channel();
   h.channel->socket().set_deadline(std::nullopt);  // it may wait for who takes it
   std::unique_lock lock(mutex_);
@@ -168,6 +159,16 @@ void Arrivals::read_join(Handshaken h) {
   fence(join.stream, join.generation);
 }
 
+Join read_join(Link& link, const Prefaces& prefaces) {
+  const Frame frame = link.read();
+  if (frame.header.type != FrameType::Join) unexpected_frame(frame.header, "instead of JOIN");
+  const Join join = decode<Join>(frame.body);
+  if (join.prefaces != prefaces)
+    throw Error(ExitStatus::Auth,
+                link.channel().socket().peer() + ": the preface was changed on its way");
+  return join;
+}
+
 void Arrivals::tell(const std::string& text) {
   const auto now = Clock::now();
   std::unique_lock lock(mutex_);
@@ -176,18 +177,20 @@ void Arrivals::tell(const std::string& text) {
   lock.unlock();
   const std::string line = "turned away: " + text;
   if (due)
-    notices_.note(line);
+    side_.notices.note(line);
   else
-    notices_.detail(line);
+    side_.notices.detail(line);
 }
 
 std::optional<Handshaken> Arrivals::peer(Clock::time_point give_up, int other) {
   std::unique_lock lock(mutex_);
+  closed_ = peer_.has_value();
   (void)wait_for_change(changed_, lock, give_up, [&] {
     return fault_ != nullptr || peer_ || joiners_.contains(0) ||
            wait_any({{other}}, Clock::time_point::min()).has_value();
   });
   if (fault_) std::rethrow_exception(fault_);
+  closed_ = closed_ || joiners_.contains(0);
   return std::exchange(peer_, std::nullopt);
 }
 
@@ -199,16 +202,6 @@ void Arrivals::admit(const Security& security, const SessionId& session,
   fence_ = std::move(fence);
   generations_.clear();
   joiners_.clear();
-}
-
-void Arrivals::reopen() {
-  const std::lock_guard lock(mutex_);
-  closed_ = false;
-}
-
-void Arrivals::close() {
-  const std::lock_guard lock(mutex_);
-  closed_ = true;
 }
 
 uint32_t Arrivals::generation_of(uint16_t stream) {

@@ -18,30 +18,24 @@
 
 #include "common/base/wake_fd.h"
 #include "common/session/handshake.h"
-#include "common/session/notices.h"
-#include "common/wire/message.h"
+#include "common/session/link.h"
 
 namespace zx {
 
 class Arrivals {
  public:
-  /// `first`: what the peer of the session has to prove. `notices` must outlive it.
-  Arrivals(Listener listener, Role role, const Security& first, std::chrono::milliseconds idle,
-           Notices& notices);
+  /// side.security: what the peer of the session has to prove.
+  Arrivals(Listener listener, const Side& side);
   /// Ends all threads: a fraction of a second.
   ~Arrivals();
-  Arrivals(const Arrivals&) = delete;
-  Arrivals& operator=(const Arrivals&) = delete;
 
   uint16_t port() const { return listener_.port(); }
 
-  /// The first one who proves himself; from then on others are turned away. Nothing when nobody has
-  /// by give_up, as soon as the descriptor `other` is readable (-1: none), or when somebody joins
-  /// as stream 0. Blocking, looks for a stop. Throws what is the fault of this side.
+  /// The first one who proves himself; from then on others are turned away, until the next call.
+  /// Nothing when nobody has by give_up, as soon as the descriptor `other` is readable (-1: none),
+  /// or when somebody joins as stream 0, which turns others away too. Blocking, looks for a stop.
+  /// Throws what is the fault of this side.
   std::optional<Handshaken> peer(Clock::time_point give_up, int other = -1);
-  /// The peer was lost before anything was agreed on: peer() may find another one, until close().
-  void reopen();
-  void close();
 
   /// A connection of the session whose JOIN has been read, but not answered.
   struct Joiner {
@@ -67,18 +61,16 @@ class Arrivals {
   void start(Visitor& visitor);  // the last one of visitors_
   void receive(Visitor& visitor);
   void judge(Visitor& visitor);
-  void read_join(Handshaken h);
+  void take_joiner(Handshaken h);
   void tell(const std::string& text);
+  void keep_fault();
   void reap();
 
   Listener listener_;
-  const Role role_;
-  const std::chrono::milliseconds idle_;
-  Notices& notices_;
+  const Side side_;
 
   std::mutex mutex_;  // for all that follows
   std::condition_variable changed_;
-  const Security first_security_;
   std::optional<Security> join_security_;  // once admit() was called
   bool closed_ = false;                    // no peer is wanted
   std::optional<Handshaken> peer_;
@@ -95,5 +87,8 @@ class Arrivals {
   WakeFd wake_;
   std::thread thread_;  // last
 };
+
+/// Reads the JOIN of a connection with these prefaces. Throws Error{Auth} when it has others.
+Join read_join(Link& link, const Prefaces& prefaces);
 
 }  // namespace zx

@@ -3,8 +3,6 @@
 
 #include <sys/socket.h>
 
-#include <algorithm>
-
 #include "common/base/defer.h"
 #include "common/base/error.h"
 #include "common/base/wait.h"
@@ -13,10 +11,6 @@
 
 namespace zx {
 namespace {
-
-constexpr std::chrono::milliseconds kRetryPause{200};
-// For one attempt: a firewall that drops must not use up the whole time.
-constexpr std::chrono::seconds kAttemptLimit{10};
 
 Security further_security(const Security& first, const Handshaken& h) {
   Security s;
@@ -31,34 +25,27 @@ Security further_security(const Security& first, const Handshaken& h) {
 
 }  // namespace
 
-Connections::Connections(HostPort address, Role role, const Security& security,
-                         const Handshaken& first, std::chrono::milliseconds idle)
-    : address_(std::move(address)),
-      role_(role),
-      security_(further_security(security, first)),
-      idle_(idle) {}
-
-Connections::Connections(std::unique_ptr<Arrivals> arrivals, Role role, const Security& security,
-                         const Handshaken& first, std::chrono::milliseconds idle)
-    : role_(role),
-      security_(further_security(security, first)),
-      idle_(idle),
+Connections::Connections(const Side& side, const Handshaken& first,
+                         std::unique_ptr<Arrivals> arrivals)
+    : role_(side.role),
+      security_(further_security(side.security, first)),
+      idle_(silence_limit(side.timeout)),
+      address_(first.channel->socket().peer_address()),
       arrivals_(std::move(arrivals)) {}
 
-void Connections::open(const SessionId& session) {
+void Connections::open(const SessionId& session, const Socket& first) {
   session_ = session;
   if (arrivals_)
     arrivals_->admit(security_, session,
                      [this](uint16_t stream, uint32_t generation) { fence(stream, generation); });
+  in_use(0, 0, first);
 }
 
-bool Connections::await_join(Clock::time_point give_up, std::optional<Handshaken>* again) {
-  arrivals_->reopen();
-  *again = arrivals_->peer(give_up);
-  arrivals_->close();
-  if (!*again && Clock::now() >= give_up)
+std::optional<Handshaken> Connections::await_again(Clock::time_point give_up) {
+  auto again = arrivals_->peer(give_up);
+  if (!again && Clock::now() >= give_up)
     throw Error(ExitStatus::Timeout, "the peer did not connect again in time");
-  return !*again;
+  return again;
 }
 
 void Connections::allow(uint16_t streams) {
@@ -69,7 +56,7 @@ void Connections::allow(uint16_t streams) {
 void Connections::in_use(uint16_t stream, uint32_t generation, const Socket& socket) {
   {
     const std::lock_guard lock(mutex_);
-    sockets_[stream] = {generation, socket.fd()};
+    streams_[stream] = {generation, socket.fd()};
   }
   // Whoever has joined since found the one before.
   if (arrivals_ && arrivals_->generation_of(stream) > generation) evict(stream);
@@ -77,14 +64,13 @@ void Connections::in_use(uint16_t stream, uint32_t generation, const Socket& soc
 
 void Connections::forget(uint16_t stream) {
   const std::lock_guard lock(mutex_);
-  sockets_.erase(stream);
+  streams_[stream].fd = -1;
 }
 
 void Connections::fence(uint16_t stream, uint32_t generation) {
   const std::lock_guard lock(mutex_);
-  const auto found = sockets_.find(stream);
-  if (found != sockets_.end() && found->second.generation < generation)
-    (void)shutdown(found->second.fd, SHUT_RDWR);
+  const Stream& known = streams_[stream];
+  if (known.fd >= 0 && known.generation < generation) (void)shutdown(known.fd, SHUT_RDWR);
 }
 
 Connections::Joined Connections::next(uint16_t stream, uint64_t taken, Clock::time_point give_up) {
@@ -93,48 +79,21 @@ Connections::Joined Connections::next(uint16_t stream, uint64_t taken, Clock::ti
   return joined;
 }
 
-// --- the connector
-
 Connections::Joined Connections::connect(uint16_t stream, uint64_t taken,
                                          Clock::time_point give_up) {
-  for (;;) {
-    try {
-      const auto limit = std::min(give_up, Clock::now() + kAttemptLimit);
-      Socket socket = connect_to(*address_, Family::Any, std::chrono::seconds(0), idle_, limit);
-      Handshaken h = connector_handshake(std::move(socket), role_, security_, limit);
-      h.channel->socket().set_deadline(give_up);  // the other end may be busy before it answers
-      Join mine{h.connector_preface, h.listener_preface, session_, stream, 0, taken};
-      {
-        const std::lock_guard lock(mutex_);
-        mine.generation = ++generations_[stream];
-      }
-      Link link(std::move(h.channel));
-      bool joined = false;
-      const Defer unless_joined([&] {  // before its socket is closed
-        if (!joined) forget(stream);
-      });
-      in_use(stream, mine.generation, link.channel().socket());
-      link.send(FrameType::Join, 0, 0, encode(mine));
-      const Frame frame = link.read();
-      if (frame.header.type != FrameType::Join) unexpected_frame(frame.header, "instead of JOIN");
-      const Join theirs = decode_join(frame.body);
-      if (theirs.connector_preface != mine.connector_preface ||
-          theirs.listener_preface != mine.listener_preface)
-        throw Error(ExitStatus::Auth, to_text(*address_) + ": the preface was changed on its way");
-      if (theirs.session != session_ || theirs.stream != stream ||
-          theirs.generation != mine.generation)
-        throw Error(ExitStatus::Protocol,
-                    to_text(*address_) + ": JOIN for another session or connection");
-      joined = true;
-      return {link.take_channel(), theirs.taken};
-    } catch (const Error& error) {
-      if (!is_lost_connection(error) || Clock::now() + kRetryPause >= give_up) throw;
-      pause_for(kRetryPause);
+  const auto attempt = [&] {
+    Socket socket = connect_to(address_, Family::Any, std::chrono::seconds(0), idle_, give_up);
+    Handshaken h = connector_handshake(std::move(socket), role_, security_, give_up);
+    h.channel->socket().set_deadline(give_up);  // the other end may be busy before it answers
+    Join mine{h.prefaces, session_, stream, 0, taken};
+    {
+      const std::lock_guard lock(mutex_);
+      mine.generation = ++streams_[stream].generation;
     }
-  }
+    return join(std::move(h.channel), mine, std::nullopt);
+  };
+  return retry_until(give_up, attempt, is_lost_connection);
 }
-
-// --- the listener
 
 Connections::Joined Connections::accept(uint16_t stream, uint64_t taken,
                                         Clock::time_point give_up) {
@@ -144,19 +103,30 @@ Connections::Joined Connections::accept(uint16_t stream, uint64_t taken,
     Join mine = joiner->join;
     mine.taken = taken;
     try {
-      Link link(std::move(joiner->handshaken.channel));
-      bool joined = false;
-      const Defer unless_joined([&] {  // before its socket is closed
-        if (!joined) forget(stream);
-      });
-      in_use(stream, mine.generation, link.channel().socket());
-      link.send(FrameType::Join, 0, 0, encode(mine));
-      joined = true;
-      return {link.take_channel(), joiner->join.taken};
+      return join(std::move(joiner->handshaken.channel), mine, joiner->join);
     } catch (const Error& error) {  // gone again: the next one comes
       if (!is_lost_connection(error)) throw;
     }
   }
+}
+
+// A listener has read theirs already.
+Connections::Joined Connections::join(std::unique_ptr<Channel> channel, const Join& mine,
+                                      std::optional<Join> theirs) {
+  Link link(std::move(channel));
+  bool joined = false;
+  const Defer unless_joined([&] {  // before its socket is closed
+    if (!joined) forget(mine.stream);
+  });
+  in_use(mine.stream, mine.generation, link.channel().socket());
+  link.send(FrameType::Join, 0, 0, encode(mine));
+  if (!theirs) theirs = read_join(link, mine.prefaces);
+  if (theirs->session != mine.session || theirs->stream != mine.stream ||
+      theirs->generation != mine.generation)
+    throw Error(ExitStatus::Protocol,
+                link.channel().socket().peer() + ": JOIN for another session or connection");
+  joined = true;
+  return {link.take_channel(), theirs->taken};
 }
 
 }  // namespace zx

@@ -19,20 +19,24 @@
 
 namespace zx {
 
+/// After a connection that is lost so soon there is a pause (kRetryPause) before the next one.
+constexpr std::chrono::seconds kShortLived{1};
+
+/// Of a connector, for one further or later connection: after it somebody looks whether there is
+/// any sense in another attempt.
+constexpr std::chrono::seconds kAttemptLimit{5};
+
 class Connections {
  public:
-  /// For the connector: where the first connection went. `idle`: of the sockets.
-  Connections(HostPort address, Role role, const Security& security, const Handshaken& first,
-              std::chrono::milliseconds idle);
-  /// For the listener.
-  Connections(std::unique_ptr<Arrivals> arrivals, Role role, const Security& security,
-              const Handshaken& first, std::chrono::milliseconds idle);
+  /// arrivals: of the listener. A connector comes back to the address that answered.
+  Connections(const Side& side, const Handshaken& first,
+              std::unique_ptr<Arrivals> arrivals = nullptr);
 
-  /// From here on the first connection can be made again.
-  void open(const SessionId& session);
-  /// Of a listener whose peer was lost before both had agreed: waits until it joins (true), or
-  /// somebody begins anew, who is left in *again. Throws Error{Timeout}.
-  bool await_join(Clock::time_point give_up, std::optional<Handshaken>* again);
+  /// From here on the first connection, over this socket, is in use and can be made again.
+  void open(const SessionId& session, const Socket& first);
+  /// Of a listener whose peer was lost before both had agreed: waits for somebody who begins anew,
+  /// or until it joins (nothing). Throws Error{Timeout}.
+  std::optional<Handshaken> await_again(Clock::time_point give_up);
   /// Nothing for a connector.
   std::unique_ptr<Arrivals> take_arrivals() { return std::move(arrivals_); }
   /// How many connections there may be, the first one included.
@@ -45,12 +49,9 @@ class Connections {
   /// The next connection of this number, whichever side makes it. `taken`: counted messages that
   /// this side has taken (stream 0). Blocking, up to give_up; a connector tries again what may
   /// pass. Throws Error{Network|Timeout|Auth|Protocol|Refused}, and what check_stop() throws.
+  /// It is in use from the beginning, until the next one of its number, or forget(): whoever joins
+  /// under it, and evict(), shut the socket down.
   Joined next(uint16_t stream, uint64_t taken, Clock::time_point give_up);
-
-  /// The first connection of all is in use. Those that next() returns are so from the beginning,
-  /// until the next one of their number, or forget(): whoever joins under it, and evict(), shut the
-  /// socket down.
-  void in_use(const Socket& socket) { in_use(0, 0, socket); }
   void forget(uint16_t stream);
   /// Ends the connection that this number has now (shutdown(2)): its thread finds it lost.
   void evict(uint16_t stream) { fence(stream, UINT32_MAX); }
@@ -60,20 +61,20 @@ class Connections {
   void fence(uint16_t stream, uint32_t generation);
   Joined connect(uint16_t stream, uint64_t taken, Clock::time_point give_up);
   Joined accept(uint16_t stream, uint64_t taken, Clock::time_point give_up);
+  Joined join(std::unique_ptr<Channel> channel, const Join& mine, std::optional<Join> theirs);
 
-  const std::optional<HostPort> address_;
   const Role role_;
   const Security security_;
   const std::chrono::milliseconds idle_;
+  const HostPort address_;  // of the listener
   SessionId session_{};
 
   std::mutex mutex_;
-  std::map<uint16_t, uint32_t> generations_;  // of the connector: attempts so far
-  struct InUse {
-    uint32_t generation = 0;
-    int fd = -1;  // not owned
+  struct Stream {
+    uint32_t generation = 0;  // of the connector: attempts so far
+    int fd = -1;              // in use, not owned; -1: none
   };
-  std::map<uint16_t, InUse> sockets_;
+  std::map<uint16_t, Stream> streams_;
   // Last: its threads call evict().
   std::unique_ptr<Arrivals> arrivals_;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "common/session/further_connections.h"
 
+#include "common/base/defer.h"
 #include "common/base/error.h"
 #include "common/base/stop.h"
 
@@ -10,10 +11,8 @@ namespace {
 // At the end: for those that are just about to end.
 constexpr std::chrono::milliseconds kGrace{2000};
 constexpr std::chrono::milliseconds kLook{20};
-// Of one attempt: after it somebody is told.
-constexpr std::chrono::seconds kAttemptLimit{10};
 // Between two attempts of one that something else than the network stands in the way of.
-constexpr std::chrono::milliseconds kRetryPause{1000};
+constexpr std::chrono::milliseconds kLongPause{1000};
 
 }  // namespace
 
@@ -39,30 +38,29 @@ void FurtherConnections::start(Serve serve) {
 void FurtherConnections::run(uint16_t number) {
   const CancelScope scope(ending_);
   const std::string name = "connection " + std::to_string(number);
-  bool opened = false, told = false, serving = true;
-  while (serving) {
-    bool stood = false;
-    try {
-      serving = !serve_one(number, &stood, &opened);
-    } catch (const Error& error) {
-      if (error.origin() == Origin::Peer || !is_lost_connection(error)) {
-        record_failure(std::current_exception());
-        break;
+  bool opened = false, told = false;
+  try {
+    for (bool served = false; !served; wake()) {
+      bool stood = false;
+      const auto begun = Clock::now();
+      try {
+        served = serve_one(number, &stood, &opened);
+      } catch (const Error& error) {
+        if (!is_lost_connection(error)) throw;
+        check_stop();
+        if (stood) ++lost_;
+        if (stood || !std::exchange(told, true))
+          notices_.detail(name + (stood ? " is lost" : " cannot be made") +
+                          ", the others go on: " + error.what());
+        // A path that lets none live is not tried as fast as that goes.
+        if (stood && Clock::now() - begun < kShortLived) pause_for(kRetryPause);
       }
-      if (ending_) break;
-      if (stood) ++lost_;
-      if (stood || !std::exchange(told, true))
-        notices_.detail(name + (stood ? " is lost" : " cannot be made") +
-                        ", the others go on: " + error.what());
-    } catch (const Cancelled&) {
-      break;
-    } catch (const Interrupted&) {  // the main thread sees the signal too
-      break;
-    } catch (...) {
-      record_failure(std::current_exception());
-      break;
     }
-    wake();
+  } catch (const Cancelled&) {
+  } catch (const Interrupted&) {  // the main thread sees the signal too
+  } catch (...) {
+    const std::lock_guard lock(mutex_);
+    if (!failure_ && !ending_) failure_ = std::current_exception();
   }
   if (opened) {
     ++opened_;
@@ -81,7 +79,7 @@ bool FurtherConnections::serve_one(uint16_t number, bool* stood, bool* opened) {
     channel = connections.next(number, 0, Clock::now() + kAttemptLimit).channel;
   } catch (const Error& error) {
     // Whatever stands in the way of a further connection, the session does not depend on it.
-    if (!is_lost_connection(error)) pause_for(kRetryPause);
+    if (!is_lost_connection(error)) pause_for(kLongPause);
     throw Error(ExitStatus::Network, error.what());
   }
   Link link(std::move(channel));
@@ -107,11 +105,6 @@ bool FurtherConnections::serve_one(uint16_t number, bool* stood, bool* opened) {
   }
   link.channel().finish_sending();
   return served;
-}
-
-void FurtherConnections::record_failure(std::exception_ptr failure) {
-  const std::lock_guard lock(mutex_);
-  if (!failure_ && !ending_) failure_ = std::move(failure);
 }
 
 void FurtherConnections::check() {

@@ -7,12 +7,10 @@
 #include <atomic>
 #include <exception>
 #include <functional>
-#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
 
-#include "common/base/defer.h"
 #include "common/base/wake_fd.h"
 #include "common/net/tcp_info.h"
 #include "common/session/session.h"
@@ -30,8 +28,6 @@ class FurtherConnections {
   FurtherConnections(Session& session, unsigned further, Notices& notices);
   /// Ends all threads, whatever they do.
   ~FurtherConnections();
-  FurtherConnections(const FurtherConnections&) = delete;
-  FurtherConnections& operator=(const FurtherConnections&) = delete;
 
   /// Starts the threads: each makes its connection and serves it. Once.
   void start(Serve serve);
@@ -62,7 +58,6 @@ class FurtherConnections {
  private:
   void run(uint16_t number);
   bool serve_one(uint16_t number, bool* stood, bool* opened);
-  void record_failure(std::exception_ptr failure);
   void end_all();
 
   Session& session_;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "common/base/defer.h"
 #include "common/base/error.h"
 #include "common/base/random.h"
 #include "common/wire/codec.h"
@@ -78,58 +79,53 @@ Error refusal(PrefaceCode code, const std::string& peer, Mode mine, Mode theirs,
 
 // --- plain mode: who are you
 
-// HMAC-SHA256 over role label, both prefaces and both nonces.
-std::array<std::byte, kMacBytes> challenge_mac(const Key& key, Role connector_role,
-                                               std::string_view label, const Handshaken& h,
-                                               std::span<const std::byte> connector_nonce,
-                                               std::span<const std::byte> listener_nonce) {
-  Encoder e;
-  e.text(label).raw(h.connector_preface).raw(h.listener_preface);
-  e.raw(connector_nonce).raw(listener_nonce);
-  auto mac_key = key.derive("plain-auth", connector_role);
-  std::array<std::byte, kMacBytes> mac{};
-  unsigned size = 0;
-  HMAC(EVP_sha256(), mac_key.data(), static_cast<int>(mac_key.size()),
-       reinterpret_cast<const unsigned char*>(e.bytes().data()), e.bytes().size(),
-       reinterpret_cast<unsigned char*>(mac.data()), &size);
-  wipe(mac_key);
-  return mac;
-}
-
 constexpr std::string_view kConnectorLabel = "zxfer/1 connector";
 constexpr std::string_view kListenerLabel = "zxfer/1 listener";
 
-void require_equal(std::span<const std::byte> a, std::span<const std::byte> b,
-                   const std::string& peer) {
-  if (CRYPTO_memcmp(a.data(), b.data(), a.size()) != 0)
-    throw Error(ExitStatus::Auth, peer + ": not authenticated: the peer has another key");
+using Mac = std::array<std::byte, kMacBytes>;
+
+Mac hmac_sha256(std::span<const std::byte> key, ByteView message) {
+  Mac mac{};
+  unsigned size = 0;
+  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+       reinterpret_cast<const unsigned char*>(message.data()), message.size(),
+       reinterpret_cast<unsigned char*>(mac.data()), &size);
+  return mac;
 }
 
-void connector_challenge(const Handshaken& h, const Key& key, Role role) {
+// Each proves by a MAC over its label, both prefaces and both nonces that it has the key.
+void challenge(const Handshaken& h, const Key& key, Role connector_role, bool listener) {
   Channel& channel = *h.channel;
   std::array<std::byte, kNonceBytes> mine{}, theirs{};
-  std::array<std::byte, kMacBytes> their_mac{};
+  Mac their_mac{};
   fill_random(mine);
-  channel.send(mine, More::No);
-  channel.recv_exact(theirs);
-  channel.recv_exact(their_mac);
-  // Sent even when theirs is wrong: the listener then fails for the same reason as this side.
-  channel.send(challenge_mac(key, role, kConnectorLabel, h, mine, theirs), More::No);
-  require_equal(their_mac, challenge_mac(key, role, kListenerLabel, h, mine, theirs),
-                channel.socket().peer());
-}
-
-void listener_challenge(const Handshaken& h, const Key& key, Role connector_role) {
-  Channel& channel = *h.channel;
-  std::array<std::byte, kNonceBytes> mine{}, theirs{};
-  std::array<std::byte, kMacBytes> their_mac{};
-  fill_random(mine);
-  channel.recv_exact(theirs);
-  channel.send(mine, More::Yes);
-  channel.send(challenge_mac(key, connector_role, kListenerLabel, h, theirs, mine), More::No);
-  channel.recv_exact(their_mac);
-  require_equal(their_mac, challenge_mac(key, connector_role, kConnectorLabel, h, theirs, mine),
-                channel.socket().peer());
+  const auto mac_of = [&](std::string_view label) {
+    Encoder e;
+    Prefaces prefaces = h.prefaces;
+    e.text("label", label);
+    prefaces.fields(e);
+    e.raw(listener ? theirs : mine);
+    e.raw(listener ? mine : theirs);
+    auto mac_key = key.derive("plain-auth", connector_role);
+    const Defer wiper([&] { wipe(mac_key); });
+    return hmac_sha256(mac_key, e.so_far());
+  };
+  if (listener) {
+    channel.recv_exact(theirs);
+    channel.send(mine, More::Yes);
+    channel.send(mac_of(kListenerLabel), More::No);
+    channel.recv_exact(their_mac);
+  } else {
+    channel.send(mine, More::No);
+    channel.recv_exact(theirs);
+    channel.recv_exact(their_mac);
+    // Sent even when theirs is wrong: the listener then fails for the same reason as this side.
+    channel.send(mac_of(kConnectorLabel), More::No);
+  }
+  const Mac expected = mac_of(listener ? kConnectorLabel : kListenerLabel);
+  if (CRYPTO_memcmp(their_mac.data(), expected.data(), kMacBytes) != 0)
+    throw Error(ExitStatus::Auth,
+                channel.socket().peer() + ": not authenticated: the peer has another key");
 }
 
 // From an accepted preface to a channel, for both roles.
@@ -137,23 +133,19 @@ void authenticate(Socket socket, uint8_t suite, bool listener, Role connector_ro
                   const Security& security, Handshaken* h) {
   if (security.mode == Mode::Plain) {
     h->channel = make_plain_channel(std::move(socket));
-    if (security.no_auth) return;
-    if (listener)
-      listener_challenge(*h, *security.key, connector_role);
-    else
-      connector_challenge(*h, *security.key, connector_role);
+    if (!security.no_auth) challenge(*h, *security.key, connector_role, listener);
     return;
   }
-  TlsSetup setup;
-  setup.suite = suite;
-  setup.listener = listener;
-  setup.connector_role = connector_role;
-  setup.ktls = security.ktls;
-  if (security.mode == Mode::TlsPsk) setup.key = &*security.key;
-  if (security.mode == Mode::TlsCert) setup.certificates = &*security.certificates;
-  setup.host = security.host;
   h->suite = suite;
-  TlsConnection connection = tls_handshake(std::move(socket), setup);
+  TlsConnection connection = tls_handshake(
+      std::move(socket),
+      {.suite = suite,
+       .listener = listener,
+       .connector_role = connector_role,
+       .ktls = security.ktls,
+       .key = security.mode == Mode::TlsPsk ? &*security.key : nullptr,
+       .certificates = security.mode == Mode::TlsCert ? &*security.certificates : nullptr,
+       .host = security.host});
   h->channel = std::move(connection.channel);
   h->join_key = connection.join_key;
 }
@@ -187,13 +179,11 @@ Handshaken connector_handshake(Socket socket, Role role, const Security& securit
   const std::string peer = socket.peer();
   Handshaken h;
   const Preface request = my_preface(role, security);
-  h.connector_preface = encode_preface(request);
-  socket.send_all(h.connector_preface, More::No);
+  h.prefaces.connector = encode_preface(request);
+  socket.send_all(h.prefaces.connector, More::No);
 
-  recv_exact(socket, h.listener_preface);
-  const Preface answer = decode_preface(h.listener_preface);
-  if (answer.code == PrefaceCode::Busy)
-    throw BusyError(ExitStatus::Network, peer + ": another transfer has it");
+  recv_exact(socket, h.prefaces.listener);
+  const Preface answer = decode_preface(h.prefaces.listener);
   if (answer.code != PrefaceCode::Accepted)
     throw refusal(answer.code, peer, request.mode, answer.mode, role, request.no_auth);
   const bool one_suite = answer.suites != 0 && (answer.suites & (answer.suites - 1)) == 0 &&
@@ -216,7 +206,7 @@ std::optional<Handshaken> listener_handshake(Socket socket, Role role, const Cho
   Handshaken h;
   size_t have = 0;
   try {
-    have = socket.recv_some(std::span(h.connector_preface).first(kMagicBytes));
+    have = socket.recv_some(std::span(h.prefaces.connector).first(kMagicBytes));
   } catch (const Error& e) {
     if (e.status() != ExitStatus::Network && e.status() != ExitStatus::Timeout) throw;
     return std::nullopt;
@@ -224,11 +214,11 @@ std::optional<Handshaken> listener_handshake(Socket socket, Role role, const Cho
   if (have == 0) return std::nullopt;
   // Judged by its first bytes: a peer of another protocol may be waiting for us to speak.
   static constexpr std::byte kFirst{0x89};
-  if (h.connector_preface[0] == kFirst)
-    recv_exact(socket, std::span(h.connector_preface).subspan(have));
+  if (h.prefaces.connector[0] == kFirst)
+    recv_exact(socket, std::span(h.prefaces.connector).subspan(have));
   Preface request;
   try {
-    request = decode_preface(h.connector_preface);
+    request = decode_preface(h.prefaces.connector);
   } catch (const Error&) {
     // A close with unread input would be a reset; whoever this is shall see an end.
     socket.shutdown_send();
@@ -243,8 +233,8 @@ std::optional<Handshaken> listener_handshake(Socket socket, Role role, const Cho
   answer.join = request.join;
   answer.code = wanted ? judge(request, answer) : PrefaceCode::Busy;
   answer.suites = choose_suite(request.suites, answer.suites);
-  h.listener_preface = encode_preface(answer);
-  socket.send_all(h.listener_preface, More::No);
+  h.prefaces.listener = encode_preface(answer);
+  socket.send_all(h.prefaces.listener, More::No);
   if (answer.code != PrefaceCode::Accepted) {
     socket.shutdown_send();
     socket.drain(kFarewell);

@@ -11,6 +11,7 @@
 #include "common/net/channel.h"
 #include "common/net/key.h"
 #include "common/net/tls.h"
+#include "common/session/notices.h"
 #include "common/wire/preface.h"
 
 namespace zx {
@@ -34,9 +35,17 @@ struct Security {
   bool join = false;  // for a further connection of a session
 };
 
+/// This end of a session.
+struct Side {
+  Role role{};
+  Security security;
+  std::chrono::seconds timeout{60};  // --timeout
+  Notices& notices;                  // outlives the session
+};
+
 struct Handshaken {
   std::unique_ptr<Channel> channel;
-  PrefaceBytes connector_preface{}, listener_preface{};
+  Prefaces prefaces;
   uint8_t suite = 0;            // the one in use, as a preface bit; 0 in Mode::Plain
   bool joins = false;           // it wants to join a session
   std::optional<Key> join_key;  // for further connections of the session; not in Mode::Plain
@@ -46,17 +55,11 @@ struct Handshaken {
 constexpr std::chrono::seconds kHandshakeLimit{10};
 
 /// Throws Error{Auth} (no, wrong or unused key), Error{Refused} (one side is plain, the other not),
-/// BusyError, Error{Protocol} (not our protocol, no common version, same role),
-/// Error{Network|Timeout}. The peer has been told, by the answer or an alert. Ends at give_up at
-/// the latest. The socket's deadline stays set.
+/// Error{Protocol} (not our protocol, no common version, same role), Error{Network|Timeout} (also
+/// when the peer has another session). The peer has been told, by the answer or an alert. Ends at
+/// give_up at the latest. The socket's deadline stays set.
 Handshaken connector_handshake(Socket socket, Role role, const Security& security,
                                Clock::time_point give_up = Clock::time_point::max());
-
-/// The peer has said that it has another session; Error{Network} else.
-class BusyError : public Error {
- public:
-  using Error::Error;
-};
 
 /// What a listener insists on from who wants to join a session (true), or to begin one; nothing
 /// when it wants no such connection now: it says that it is busy.

@@ -4,10 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <condition_variable>
-#include <exception>
-#include <mutex>
-#include <thread>
+#include <future>
 
 #include "common/base/error.h"
 #include "common/base/quote.h"
@@ -96,15 +93,7 @@ void Link::send_heartbeat() {
 
 void Link::queue_heartbeat() {
   told_taken_ = taken_;
-  queue(FrameType::Heartbeat, 0, 0, encode_heartbeat(taken_));
-}
-
-void Link::heartbeat_if_due() {
-  if (Clock::now() - spoken_ >= heartbeat_) send_heartbeat();
-}
-
-void Link::count_messages() {
-  replay_.emplace();
+  queue(FrameType::Heartbeat, 0, 0, encode(Heartbeat{taken_}));
 }
 
 void Link::replace_channel(std::unique_ptr<Channel> channel, uint64_t peer_has_taken) {
@@ -143,7 +132,7 @@ std::optional<Frame> Link::read_one() {
 }
 
 std::optional<Frame> Link::receive_one() {
-  check_stop();  // a peer that never lets us wait must not keep us from a signal
+  check_stop();            // a peer that never lets us wait must not keep us from a signal
   payload_comes_ = false;  // whoever reads on has taken it
   FrameHeaderBytes raw{};
   const size_t first = channel_->recv_some(raw);
@@ -169,11 +158,11 @@ std::optional<Frame> Link::receive_one() {
   heard_ = Clock::now();
   const ByteView body = unseal(payload);
   if (frame.header.type == FrameType::ErrorReport) {
-    const ErrorMessage error = decode_error(body);
+    const ErrorMessage error = decode<ErrorMessage>(body);
     throw Error(error.status, "peer: " + quote_peer_text(error.text), Origin::Peer);
   }
   if (frame.header.type == FrameType::Heartbeat) {
-    const uint64_t taken = decode_heartbeat(body);
+    const uint64_t taken = decode<Heartbeat>(body).taken;
     if (replay_) replay_->forget(taken);
     return std::nullopt;
   }
@@ -202,36 +191,20 @@ void Link::wait(std::chrono::milliseconds limit, int other, int another) {
 }
 
 void Link::with_heartbeats(const std::function<void()>& work) {
-  std::mutex mutex;
-  std::condition_variable done_changed;
-  bool done = false;
-  std::exception_ptr error;
   std::atomic<bool> unwanted{false};
-  std::jthread worker([&] {
+  auto done = std::async(std::launch::async, [&] {  // its end is waited for, also by an exception
     const CancelScope scope(unwanted);
-    try {
-      work();
-    } catch (...) {
-      error = std::current_exception();
-    }
-    const std::lock_guard lock(mutex);
-    done = true;
-    done_changed.notify_one();
+    work();
   });
-  std::unique_lock lock(mutex);
-  while (!done_changed.wait_for(lock, heartbeat_, [&] { return done; })) {
-    lock.unlock();
+  while (done.wait_for(heartbeat_) != std::future_status::ready) {
     try {
       send_heartbeat();
     } catch (...) {
       unwanted = true;
       throw;
     }
-    lock.lock();
   }
-  lock.unlock();
-  worker.join();
-  if (error) std::rethrow_exception(error);
+  done.get();
 }
 
 void Link::send_error(ExitStatus status, const std::string& text) noexcept {
@@ -252,14 +225,18 @@ void Link::send_error(ExitStatus status, const std::string& text) noexcept {
 void Link::look_for_peer_error() {
   if (payload_comes_) return;  // content is not to be taken for frames
   channel_->socket().set_deadline(Clock::now() + kLastWords);
-  // What was counted will not come again; what answers blocks is worth nothing without them. More
-  // than fits into the buffers of a connection comes from a peer that has not lost it.
-  for (uint64_t bytes = 0; bytes < kMaxUncountedBytes && channel_->readable_now();) {
-    auto frame = receive_one();
-    if (payload_comes_) return;  // nothing more can be understood
-    if (!frame) continue;
-    bytes += frame->body.size() + kFrameHeaderBytes;
-    if (is_counted(frame->header.type)) early_.push_back(std::move(*frame));
+  try {
+    // What was counted will not come again; what answers blocks is worth nothing without them. More
+    // than fits into the buffers of a connection comes from a peer that has not lost it.
+    for (uint64_t bytes = 0; bytes < kMaxUncountedBytes && channel_->readable_now();) {
+      auto frame = receive_one();
+      if (payload_comes_) return;  // nothing more can be understood
+      if (!frame) continue;
+      bytes += frame->body.size() + kFrameHeaderBytes;
+      if (is_counted(frame->header.type)) early_.push_back(std::move(*frame));
+    }
+  } catch (const Error& last_word) {
+    if (last_word.origin() == Origin::Peer) throw;
   }
 }
 

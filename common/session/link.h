@@ -51,7 +51,9 @@ class Link {
   /// A sign of life, with the count of what was taken.
   void send_heartbeat();
   /// The same when nothing was sent for the interval: to be called while a block comes slowly.
-  void heartbeat_if_due();
+  void heartbeat_if_due() {
+    if (Clock::now() - spoken_ >= heartbeat_) send_heartbeat();
+  }
 
   /// The next frame that is not a HEARTBEAT. Blocking. Throws Error{Protocol} for a malformed one,
   /// Error{class of the peer's ERROR, Origin::Peer}, Error{Network|Timeout}.
@@ -68,18 +70,22 @@ class Link {
   /// sync for a dead connection. Rethrows what work() throws. When the connection is lost, work()
   /// that calls check_stop() ends by it, and what does not is waited for.
   void with_heartbeats(const std::function<void()>& work);
+  /// The same when it takes long; else just work().
+  void with_heartbeats_if(bool is_long, const std::function<void()>& work) {
+    is_long ? with_heartbeats(work) : work();
+  }
 
   /// Tells the peer why this side gives up, as far as that is still possible, and waits a moment
   /// for the peer to have read it. Never throws.
   void send_error(ExitStatus status, const std::string& text) noexcept;
-  /// After a failed send: throws the peer's ERROR instead when one has arrived, else returns. A
-  /// peer that says why and closes is otherwise only seen as a reset.
+  /// After a failure: throws the peer's ERROR instead when one has arrived, else returns. A peer
+  /// that says why and closes is otherwise only seen as a reset.
   void look_for_peer_error();
 
   // The first connection of a session, whose messages survive it.
 
   /// From here on the counted messages (wire/frame.h) are counted, both ways, and kept.
-  void count_messages();
+  void count_messages() { replay_.emplace(); }
   /// Between two HEARTBEATs of a side that has nothing to say.
   void set_heartbeat(std::chrono::milliseconds interval) { heartbeat_ = interval; }
   /// Counted messages that were sent, and that the peer has not said it has taken.

@@ -8,7 +8,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <vector>
 
 #include "common/session/connections.h"
 #include "common/session/handshake.h"
@@ -18,32 +17,11 @@
 
 namespace zx {
 
-/// How to reach the peer. Exactly one of connect_to and listen_on is set.
-struct Rendezvous {
-  std::optional<HostPort> connect_to, listen_on;
-  Family family = Family::Any;
-  std::optional<std::chrono::seconds> wait;  // connecting: keep trying; listening: give up after
-  std::chrono::seconds timeout{60};          // --timeout
-};
-
-/// The agreed terms. Made by agree(), the same on both sides but for overwrite_here and _peer.
-struct Negotiated {
-  uint32_t block_bytes = 0;
-  Durability durability = Durability::Batch;
-  bool file_digest = false;
-  bool preserve = false;  // asked for by either side: keep times
-  bool mkdir = false;     // by either side: make a destination directory that is missing
-  bool no_target_directory = false;
-  bool path_is_directory = false;
-  bool to_pipe = false;  // the receiver hands the content on: nothing of it can be durable
-  bool several = false;  // more than one entry may come
-  Overwrite overwrite_here = Overwrite::Unset, overwrite_peer = Overwrite::Unset;
-  uint16_t streams = 0;     // the smaller wish for connections; 0: no wish
-  uint64_t rate_limit = 0;  // bytes/s from the sender, all connections together; 0: none
-  std::chrono::milliseconds silence{};  // who says nothing for so long is lost
-  std::vector<std::string> path;        // where, below the listener's root
-  std::optional<Named> named;           // of a session that was started by ssh
-  std::string peer_build;               // unquoted
+/// The agreed terms, the same on both sides but for `overwrite` (this side's wish) and
+/// overwrite_peer.
+struct Negotiated : Terms {
+  Overwrite overwrite_peer = Overwrite::Unset;
+  std::optional<Named> named = {};  // of a session that was started by ssh
 };
 
 /// Pure: what follows from both sides' terms. A wish may tighten the other side's, never loosen it.
@@ -61,16 +39,22 @@ struct FirstConnection {
   bool connector = false;                    // this side made the connection
   // Readable when the peer cannot come any more: the end of what ssh has brought. Not owned.
   int lifeline = -1;
+  // Of a session that this side has started by ssh: "direct", "back" or "ssh", and why not a better
+  // way.
+  const char* via = "";
+  std::string why = {};
   std::optional<Named> named = {};  // of a session that was started by ssh, at both ends
 };
-FirstConnection first_as_listener(std::unique_ptr<Arrivals> arrivals, Handshaken h, Role role,
-                                  const Security& security, std::chrono::seconds timeout);
-FirstConnection first_as_connector(Handshaken h, Role role, const Security& security,
-                                   std::chrono::seconds timeout);
+FirstConnection first_as_listener(std::unique_ptr<Arrivals> arrivals, Handshaken h,
+                                  const Side& side);
+FirstConnection first_as_connector(Handshaken h, const Side& side);
 
-/// Connects or listens, and authenticates. Blocking. Throws as the handshakes do.
-FirstConnection meet(const Rendezvous& rendezvous, Role role, const Security& security,
-                     Notices& notices);
+/// Connects and authenticates; tries again for `wait`. Blocking. Throws as the handshake does.
+FirstConnection connect_first(const HostPort& address, Family family, std::chrono::seconds wait,
+                              const Side& side);
+/// Listens for one who proves himself, for `wait` if given. Blocking. Throws Error{Timeout}.
+FirstConnection listen_first(const HostPort& address, Family family,
+                             std::optional<std::chrono::seconds> wait, const Side& side);
 
 /// A connection that is gone, or as good as gone: to be made again. Not what the peer says of it.
 bool is_lost_connection(const Error& error);
@@ -79,18 +63,11 @@ class Session;
 
 /// A session over a first connection, and if need be over the one that the peer makes anew because
 /// it was lost before both had agreed. Blocking. Throws as Session::exchange_terms() does.
-std::unique_ptr<Session> open_session(FirstConnection first, Role role, const Security& security,
-                                      std::chrono::seconds timeout, const Terms& terms,
-                                      Notices& notices);
+std::unique_ptr<Session> open_session(FirstConnection first, const Side& side, const Terms& terms);
 
 class Session {
  public:
-  /// role: this side's. `notices` must outlive it.
-  Session(FirstConnection first, Role role, const Security& security, std::chrono::seconds timeout,
-          Notices& notices);
-  ~Session();
-  Session(const Session&) = delete;
-  Session& operator=(const Session&) = delete;
+  Session(FirstConnection first, const Side& side);
 
   Link& link() { return *link_; }
   /// For further connections beside the first. Throws Error{Protocol} where there cannot be any.
@@ -112,8 +89,9 @@ class Session {
   /// connection, or that of the last attempt.
   void recover(const Error& lost);
   /// The same without a word, up to give_up: true when it was made again.
-  bool try_again(Clock::time_point give_up);
-  /// The same, by this side, between two frames, when the key of the connection is worn.
+  bool recover_quietly(Clock::time_point give_up);
+  /// When the key of the connection is worn: another connection, made by this side between two
+  /// frames.
   void renew();
   /// True when the key of the present connection has protected as much as it should: before the
   /// next block comes renew(). Never with ChaCha20-Poly1305 and in plain mode.
@@ -136,19 +114,23 @@ class Session {
   void guard(const std::function<void()>& part);
 
  private:
-  void replace(Clock::time_point give_up, const Error* lost);
+  void propose(Terms mine);
+  std::optional<Handshaken> answer(Terms mine);
+  void agree_on(const Terms& mine, const Terms& peers);
+  void abandon_channel();
+  void reconnect(Clock::time_point give_up, const Error* lost);
   void take_into_use();
 
-  Role role_;
-  bool connector_;
-  std::chrono::seconds timeout_;
+  const Role role_;
+  const bool connector_;
+  const std::chrono::seconds timeout_;
   Notices& notices_;
   std::shared_ptr<void> keep_;  // before the link: it goes last
   const int lifeline_;
   std::unique_ptr<Link> link_;
   std::unique_ptr<Connections> connections_;
   Negotiated agreed_;
-  PrefaceBytes connector_preface_{}, listener_preface_{};
+  Prefaces prefaces_;
   uint64_t key_limit_bytes_ = UINT64_MAX;
   uint64_t reconnects_ = 0;
   Clock::time_point recovered_{};

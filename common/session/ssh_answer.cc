@@ -21,7 +21,7 @@ using std::chrono::seconds;
 constexpr seconds kRequestLimit{30};
 // Longer than the asking side needs for all its ways.
 constexpr seconds kWayLimit{60};
-constexpr seconds kConnectLimit{3}, kProofLimit{5};
+constexpr seconds kConnectLimit{3};
 
 // Byte by byte: what follows the line may be the session.
 std::string read_line(Clock::time_point deadline) {
@@ -83,9 +83,9 @@ Security security_of(const StartRequest& request) {
 
 class Answer {
  public:
-  Answer(Role role, Notices& notices) : role_(role), notices_(notices) {}
+  explicit Answer(Side& side) : side_(side) {}
 
-  StartedRemote run() {
+  FirstConnection run() {
     try {
       return negotiate();
     } catch (const Error& e) {
@@ -105,7 +105,7 @@ class Answer {
     }
   }
 
-  StartedRemote negotiate() {
+  FirstConnection negotiate() {
     const auto deadline = Clock::now() + kRequestLimit;
     for (bool last = false; !last;) {
       std::string line = read_line(deadline);
@@ -113,11 +113,11 @@ class Answer {
       wipe(line);
     }
     const StartRequest& request = reader_.request();
-    if (request.role == role_)
+    if (request.role == side_.role)
       throw Error(ExitStatus::Protocol, std::string("start by ssh: both sides are a ") +
-                                            role_name(role_) + " (see --remote-program)");
-    out_.security = security_of(request);
-    out_.idle = request.idle;
+                                            role_name(side_.role) + " (see --remote-program)");
+    side_.security = security_of(request);
+    side_.timeout = request.idle;
     const char* connection = std::getenv("SSH_CONNECTION");
     client_ = ssh_connection_address(connection, /*server=*/false);
     StartReply ready{.kind = StartReply::Kind::Ready,
@@ -126,45 +126,33 @@ class Answer {
       write_reply(ready, request.nonce);
       return through();
     }
-    arrivals_ =
-        std::make_unique<Arrivals>(Listener::on_port_of(request.ports, request.family), role_,
-                                   out_.security, silence_limit(out_.idle), notices_);
-    ready.port = arrivals_->port();
+    auto arrivals =
+        std::make_unique<Arrivals>(Listener::on_port_of(request.ports, request.family), side_);
+    ready.port = arrivals->port();
     write_reply(ready, request.nonce);
+    const auto end = Clock::now() + kWayLimit;
+    if (auto h = arrivals->peer(end, STDIN_FILENO))
+      return finish(first_as_listener(std::move(arrivals), std::move(*h), side_));
+    if (Clock::now() >= end)
+      throw Error(ExitStatus::Timeout,
+                  "start by ssh: nobody connected to port " + std::to_string(ready.port));
+    arrivals.reset();
     for (;;) {
-      if (auto started = await_connection()) return std::move(*started);
       const StartCommand command = decode_command(read_line(Clock::now() + kRequestLimit));
-      arrivals_.reset();
-      if (command.kind == StartCommand::Kind::Through) {
+      if (!command) {
         write_reply({.kind = StartReply::Kind::Through}, request.nonce);
         return through();
       }
-      if (auto started = connect_back(command.port)) return std::move(*started);
+      if (auto first = connect_back(*command)) return std::move(*first);
     }
   }
 
-  // Nothing when there is a command to read.
-  std::optional<StartedRemote> await_connection() {
-    const auto end = Clock::now() + kWayLimit;
-    if (!arrivals_) return std::nullopt;
-    if (auto h = arrivals_->peer(end, STDIN_FILENO))
-      return finish(
-          first_as_listener(std::move(arrivals_), std::move(*h), role_, out_.security, out_.idle));
-    if (Clock::now() >= end)
-      throw Error(ExitStatus::Timeout,
-                  "start by ssh: nobody connected to port " + std::to_string(arrivals_->port()));
-    return std::nullopt;
-  }
-
-  std::optional<StartedRemote> connect_back(uint16_t port) {
+  std::optional<FirstConnection> connect_back(uint16_t port) {
     std::string failure = "the address of the other side is not known";
     if (!client_.empty()) {
       try {
-        Socket socket = connect_to({client_, port}, reader_.request().family, seconds(0), out_.idle,
-                                   Clock::now() + kConnectLimit);
-        Handshaken h = connector_handshake(std::move(socket), role_, out_.security,
-                                           Clock::now() + kProofLimit);
-        return finish(first_as_connector(std::move(h), role_, out_.security, out_.idle));
+        return finish(connect_once({client_, port}, reader_.request().family,
+                                   Clock::now() + kConnectLimit, side_));
       } catch (const Error& e) {
         if (is_fault_here(e)) throw;
         failure = with_address({client_, port}, e);
@@ -175,41 +163,35 @@ class Answer {
   }
 
   // The asking side speaks first, when it has read the reply.
-  StartedRemote through() {
-    Socket socket = channel_socket(out_.idle, &keep_);
-    out_.security.mode = Mode::Plain;
-    out_.security.suites = 0;
+  FirstConnection through() {
+    FirstConnection out;
+    Socket socket = channel_socket(side_.timeout, &out.keep);
+    side_.security.mode = Mode::Plain;
+    side_.security.suites = 0;
     auto h = listener_handshake(
-        std::move(socket), role_, [this](bool) { return std::optional(out_.security); },
+        std::move(socket), side_.role, [this](bool) { return std::optional(side_.security); },
         Clock::now() + kWayLimit);
     if (!h) throw Error(ExitStatus::Network, "start by ssh: the other side has gone");
-    FirstConnection met;
-    met.first = std::move(*h);
-    met.keep = std::move(keep_);
-    out_.through_ssh = true;
-    return finish(std::move(met));
+    out.first = std::move(*h);
+    out.named = reader_.request().named;
+    return out;
   }
 
-  StartedRemote finish(FirstConnection met) {
-    if (!out_.through_ssh) met.lifeline = STDIN_FILENO;
-    met.named = reader_.request().named;
-    out_.first = std::move(met);
-    return std::move(out_);
+  FirstConnection finish(FirstConnection first) {
+    first.lifeline = STDIN_FILENO;
+    first.named = reader_.request().named;
+    return first;
   }
 
-  const Role role_;
-  Notices& notices_;
+  Side& side_;
   RequestReader reader_;
-  StartedRemote out_{};
   std::string client_;
-  std::unique_ptr<Arrivals> arrivals_;
-  std::shared_ptr<void> keep_;
 };
 
 }  // namespace
 
-StartedRemote answer_start(Role role, Notices& notices) {
-  return Answer(role, notices).run();
+FirstConnection answer_start(Side& side) {
+  return Answer(side).run();
 }
 
 }  // namespace zx

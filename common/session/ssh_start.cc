@@ -6,7 +6,7 @@
 
 #include "common/base/error.h"
 #include "common/base/quote.h"
-#include "common/net/ssh_host.h"
+#include "common/base/stop.h"
 
 namespace zx {
 namespace {
@@ -20,7 +20,7 @@ constexpr seconds kProofLimit{5};
 // The other end connects within kWayLimit and proves itself within kProofLimit.
 constexpr seconds kBackLimit{10};
 // Beside a start of ssh that has come to its end: the host's name and its addresses.
-constexpr std::chrono::milliseconds kNameLimit{2000};
+constexpr std::chrono::milliseconds kNameLimit{2000}, kLook{50};
 // After its last word: until ssh has told its exit status.
 constexpr std::chrono::milliseconds kEndLimit{5000};
 // Addresses of a host that are tried.
@@ -29,6 +29,16 @@ constexpr size_t kMaxAddresses = 4;
 // Nothing that could be the request, come back from a shell that repeats what it reads.
 bool may_be_shown(std::string_view line) {
   return line.find("zk1_") == std::string_view::npos;
+}
+
+// None when they are not known in time.
+std::vector<std::string> known_soon(std::future<std::vector<std::string>>& addresses) {
+  const auto end = Clock::now() + kNameLimit;
+  while (addresses.wait_for(kLook) != std::future_status::ready) {
+    check_stop();
+    if (Clock::now() >= end) return {};
+  }
+  return addresses.get();
 }
 
 // What must end after the session's connections: first ssh's input, then ssh.
@@ -42,61 +52,59 @@ struct SshRun {
 class Start {
  public:
   Start(const SshEndpoint& endpoint, const SshStart& start, const Named& named, Family family,
-        seconds idle, Role role, const Security& security, Notices& notices)
+        const Side& side)
       : endpoint_(endpoint),
         start_(start),
-        family_(family),
-        idle_(idle),
-        role_(role),
-        security_(security),
-        notices_(notices),
-        counterpart_(role == Role::Sender ? "zrecv" : "zsend"),
+        side_(side),
+        counterpart_(side.role == Role::Sender ? "zrecv" : "zsend"),
         host_(quote(ssh_destination(endpoint))),
-        request_{.nonce = make_nonce(), .named = named},
+        request_{.nonce = make_nonce(),
+                 .key = side.security.key,
+                 .role = side.role,
+                 .plain = side.security.mode == Mode::Plain,
+                 .ktls = side.security.ktls,
+                 .family = family,
+                 .ports = start.ports,
+                 .idle = side.timeout,
+                 .listen = start.via != Via::Ssh,
+                 .named = named},
         scanner_(request_.nonce, [this](std::string_view line) {
-          if (may_be_shown(line)) notices_.detail(host_ + " prints: " + quote_peer_text(line));
+          if (may_be_shown(line)) side_.notices.detail(host_ + " prints: " + quote_peer_text(line));
         }) {}
 
-  SshMet run() {
-    const bool through_only = start_.via == Via::Ssh;
-    begin(!through_only);
-    std::optional<SshHostFinder> finder;
-    if (!through_only) finder.emplace(start_.ssh, endpoint_, family_);
-    const StartReply ready = await(StartReply::Kind::Ready, 2 * idle_);
-    if (through_only) return {through(), "ssh", "--via=ssh"};
+  FirstConnection run() {
+    begin();
+    if (!request_.listen) {
+      (void)await(StartReply::Kind::Ready, 2 * side_.timeout);
+      obstacles_ = "--via=ssh";
+      return through();
+    }
+    auto host_addresses = find_ssh_host(start_.ssh, endpoint_, request_.family);
+    const StartReply ready = await(StartReply::Kind::Ready, 2 * side_.timeout);
     if (ready.port == 0) throw Error(ExitStatus::Protocol, host_ + ": ready without a port");
 
-    if (auto met = connect(ready, finder->addresses(kNameLimit)))
-      return {std::move(*met), "direct", ""};
-    if (auto met = let_connect()) return {std::move(*met), "back", obstacles_};
+    if (auto first = connect(ready, known_soon(host_addresses))) return std::move(*first);
+    if (auto first = let_connect()) return std::move(*first);
     if (start_.via == Via::Direct)
       throw Error(ExitStatus::Network,
                   host_ + ": no connection for the data, and --via=direct: " + obstacles_);
-    notices_.detail("data goes through ssh: " + obstacles_);
-    command({StartCommand::Kind::Through, 0});
-    (void)await(StartReply::Kind::Through, idle_);
-    return {through(), "ssh", obstacles_};
+    side_.notices.detail("data goes through ssh: " + obstacles_);
+    command(std::nullopt);
+    (void)await(StartReply::Kind::Through, side_.timeout);
+    return through();
   }
 
  private:
-  void begin(bool listen) {
+  void begin() {
     const std::string program =
         start_.remote_program.empty() ? counterpart_ : shell_word(start_.remote_program);
     run_ = std::make_shared<SshRun>(
         ssh_arguments(start_.ssh, endpoint_, program + " --remote"),
-        [&notices = notices_](const auto& line) {
+        [&notices = side_.notices](const auto& line) {
           if (may_be_shown(line))
             notices.note("ssh: " + line);  // as long as ssh runs, not only here
         });
-    run_->control.emplace(run_->process.take_socket(), host_ + " (through ssh)", idle_);
-    request_.key = security_.key;
-    request_.role = role_;
-    request_.plain = security_.mode == Mode::Plain;
-    request_.ktls = security_.ktls;
-    request_.family = family_;
-    request_.ports = start_.ports;
-    request_.idle = idle_;
-    request_.listen = listen;
+    run_->control.emplace(run_->process.take_socket(), host_ + " (through ssh)", side_.timeout);
     std::string text = encode_request(request_);
     try {
       run_->control->send_all(as_bytes(text), More::No);
@@ -120,7 +128,7 @@ class Start {
     }
   }
 
-  void command(const StartCommand& what) {
+  void command(StartCommand what) {
     try {
       run_->control->send_all(as_bytes(encode_command(what)), More::No);
     } catch (const Error& e) {
@@ -183,7 +191,7 @@ class Start {
   std::vector<std::string> candidates(const StartReply& ready,
                                       const std::vector<std::string>& of_name) const {
     const bool v6 = ready.server.find(':') != std::string::npos;
-    const bool usable = !ready.server.empty() && family_ != (v6 ? Family::V4 : Family::V6);
+    const bool usable = !ready.server.empty() && request_.family != (v6 ? Family::V4 : Family::V6);
     // Where ssh came in is where its host name leads to: there is nothing else to try.
     if (usable && std::find(of_name.begin(), of_name.end(), ready.server) != of_name.end())
       return {ready.server};
@@ -203,11 +211,9 @@ class Start {
       const auto share = std::max(end - Clock::now(), Clock::duration(0)) /
                          static_cast<Clock::rep>(hosts.size() - i);
       try {
-        Socket socket =
-            connect_to({hosts[i], ready.port}, family_, seconds(0), idle_, Clock::now() + share);
-        Handshaken h =
-            connector_handshake(std::move(socket), role_, security_, Clock::now() + kProofLimit);
-        return finish(first_as_connector(std::move(h), role_, security_, idle_));
+        auto first =
+            connect_once({hosts[i], ready.port}, request_.family, Clock::now() + share, side_);
+        return finish(std::move(first), "direct", "");
       } catch (const Error& e) {
         if (is_fault_here(e)) throw;
         add_obstacle(with_address({hosts[i], ready.port}, e));
@@ -219,21 +225,20 @@ class Start {
   std::optional<FirstConnection> let_connect() {
     std::optional<Listener> listener;
     try {
-      listener = Listener::on_port_of(start_.ports, family_);
+      listener = Listener::on_port_of(start_.ports, request_.family);
     } catch (const Error& e) {
       add_obstacle(std::string("connecting back: ") + e.what());
       return std::nullopt;
     }
-    notices_.detail("the data port is blocked (" + obstacles_ + "); " + host_ +
-                    " connects back to port " + std::to_string(listener->port()));
-    command({StartCommand::Kind::Back, listener->port()});
-    auto arrivals = std::make_unique<Arrivals>(std::move(*listener), role_, security_,
-                                               silence_limit(idle_), notices_);
+    side_.notices.detail("the data port is blocked (" + obstacles_ + "); " + host_ +
+                         " connects back to port " + std::to_string(listener->port()));
+    command(listener->port());
+    auto arrivals = std::make_unique<Arrivals>(std::move(*listener), side_);
     const auto end = Clock::now() + kBackLimit;
     while (Clock::now() < end) {
       if (auto h = arrivals->peer(end, run_->control->fd()))
-        return finish(
-            first_as_listener(std::move(arrivals), std::move(*h), role_, security_, idle_));
+        return finish(first_as_listener(std::move(arrivals), std::move(*h), side_), "back",
+                      obstacles_);
       if (!run_->control->readable_now()) continue;
       receive();
       const auto reply = next_reply();
@@ -250,18 +255,20 @@ class Start {
   FirstConnection through() {
     Security inside;
     inside.mode = Mode::Plain;
-    inside.key = security_.key;
-    FirstConnection met;
-    met.first = connector_handshake(std::move(*run_->control), role_, inside);
+    inside.key = side_.security.key;
+    FirstConnection out;
+    out.first = connector_handshake(std::move(*run_->control), side_.role, inside);
     run_->control.reset();
-    met.connector = true;
-    return finish(std::move(met));
+    out.connector = true;
+    return finish(std::move(out), "ssh", obstacles_);
   }
 
-  FirstConnection finish(FirstConnection met) {
-    met.keep = run_;
-    met.named = request_.named;
-    return met;
+  FirstConnection finish(FirstConnection first, const char* via, const std::string& why) {
+    first.keep = run_;
+    first.named = request_.named;
+    first.via = via;
+    first.why = why;
+    return first;
   }
 
   void add_obstacle(const std::string& text) {
@@ -270,11 +277,7 @@ class Start {
 
   const SshEndpoint& endpoint_;
   const SshStart& start_;
-  const Family family_;
-  const seconds idle_;
-  const Role role_;
-  const Security& security_;
-  Notices& notices_;
+  const Side& side_;
   const std::string counterpart_, host_;
   StartRequest request_;
   ReplyScanner scanner_;
@@ -289,10 +292,17 @@ std::string with_address(const HostPort& address, const Error& error) {
   return what.starts_with(where) ? what : where + what;
 }
 
-SshMet start_by_ssh(const SshEndpoint& endpoint, const SshStart& start, const Named& named,
-                    Family family, seconds idle, Role role, const Security& security,
-                    Notices& notices) {
-  return Start(endpoint, start, named, family, idle, role, security, notices).run();
+FirstConnection connect_once(const HostPort& address, Family family, Clock::time_point end,
+                             const Side& side) {
+  Socket socket = connect_to(address, family, seconds(0), side.timeout, end);
+  return first_as_connector(
+      connector_handshake(std::move(socket), side.role, side.security, Clock::now() + kProofLimit),
+      side);
+}
+
+FirstConnection start_by_ssh(const SshEndpoint& endpoint, const SshStart& start, const Named& named,
+                             Family family, const Side& side) {
+  return Start(endpoint, start, named, family, side).run();
 }
 
 }  // namespace zx

@@ -5,8 +5,6 @@
 // whoever answers on a port has to prove that he has it, so a wrong host only costs time.
 #pragma once
 
-#include <functional>
-#include <memory>
 #include <string>
 
 #include "common/base/error.h"
@@ -28,31 +26,23 @@ struct SshStart {
   PortRange ports;
 };
 
-struct SshMet {
-  FirstConnection first;
-  const char* via = "";  // "direct", "back" or "ssh"
-  std::string why;       // why not a better way; "" for direct
-};
+/// Connects by `end` and authenticates. Blocking. Throws as connect_to() and the handshake do.
+FirstConnection connect_once(const HostPort& address, Family family, Clock::time_point end,
+                             const Side& side);
 
 /// Why an address was of no use, with the address once: not every error about a connection has it.
 std::string with_address(const HostPort& address, const Error& error);
 
-/// Starts the other program and meets it. `security` has a new key. Blocking, up to twice `idle`
-/// for ssh's and the program's start (passwords are typed meanwhile) and some seconds a way. Throws
-/// Error{Network}: ssh failed, the program is not there, no way was left; Error{Protocol}: another
-/// version, no answer; Error{Timeout}; what the other program reports.
-SshMet start_by_ssh(const SshEndpoint& endpoint, const SshStart& start, const Named& named,
-                    Family family, std::chrono::seconds idle, Role role, const Security& security,
-                    Notices& notices);
+/// Starts the other program and meets it. side.security has a new key. Blocking, up to twice the
+/// time-out for ssh's and the program's start (passwords are typed meanwhile) and some seconds a
+/// way. Throws Error{Network}: ssh failed, the program is not there, no way was left;
+/// Error{Protocol}: another version, no answer; Error{Timeout}; what the other program reports.
+FirstConnection start_by_ssh(const SshEndpoint& endpoint, const SshStart& start, const Named& named,
+                             Family family, const Side& side);
 
-struct StartedRemote {
-  FirstConnection first;
-  Security security;
-  std::chrono::seconds idle;
-  bool through_ssh = false;
-};
 /// The other end: --remote, with the dialogue on standard input and output, which it takes over.
-/// role: this side's. What fails before the session is reported there. Blocking. Throws Error, too.
-StartedRemote answer_start(Role role, Notices& notices);
+/// Security and time-out of `side` come from there. What fails before the session is reported
+/// there. Blocking. Throws Error, too.
+FirstConnection answer_start(Side& side);
 
 }  // namespace zx

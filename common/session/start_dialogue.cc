@@ -44,35 +44,40 @@ std::vector<std::string_view> words(std::string_view line, size_t count) {
 }
 
 template <typename T, size_t N>
-T word(const std::array<std::pair<std::string_view, T>, N>& table, std::string_view value) {
+using Words = std::array<std::pair<std::string_view, T>, N>;
+
+template <typename T, size_t N>
+std::optional<T> find(const Words<T, N>& table, std::string_view value) {
   for (const auto& [name, meaning] : table)
     if (name == value) return meaning;
-  bad("an unknown word in the request");
+  return std::nullopt;
 }
 
 template <typename T, size_t N>
-std::string name_of(const std::array<std::pair<std::string_view, T>, N>& table, T value) {
+T word(const Words<T, N>& table, std::string_view value) {
+  const auto meaning = find(table, value);
+  if (!meaning) bad("an unknown word in the request");
+  return *meaning;
+}
+
+template <typename T, size_t N>
+std::string name_of(const Words<T, N>& table, T value) {
   for (const auto& [name, meaning] : table)
     if (meaning == value) return std::string(name);
   return "";
 }
 
-constexpr std::array<std::pair<std::string_view, Role>, 2> kRoles{
-    {{"sender", Role::Sender}, {"receiver", Role::Receiver}}};
-constexpr std::array<std::pair<std::string_view, Ktls>, 3> kKtls{
-    {{"auto", Ktls::Auto}, {"on", Ktls::On}, {"off", Ktls::Off}}};
-constexpr std::array<std::pair<std::string_view, Family>, 3> kFamilies{
-    {{"any", Family::Any}, {"4", Family::V4}, {"6", Family::V6}}};
-constexpr std::array<std::pair<std::string_view, bool>, 2> kYesNo{{{"yes", true}, {"no", false}}};
+constexpr Words<Role, 2> kRoles{{{"sender", Role::Sender}, {"receiver", Role::Receiver}}};
+constexpr Words<Ktls, 3> kKtls{{{"auto", Ktls::Auto}, {"on", Ktls::On}, {"off", Ktls::Off}}};
+constexpr Words<Family, 3> kFamilies{{{"any", Family::Any}, {"4", Family::V4}, {"6", Family::V6}}};
+constexpr Words<bool, 2> kYesNo{{{"yes", true}, {"no", false}}};
 // Plain always with the challenge: the key is there already.
-constexpr std::array<std::pair<std::string_view, bool>, 2> kModes{
-    {{"tls", false}, {"plain", true}}};
+constexpr Words<bool, 2> kModes{{{"tls", false}, {"plain", true}}};
 constexpr std::string_view kOperand = "operand ", kName = "name ";
-constexpr std::array<std::pair<std::string_view, StartReply::Kind>, 4> kReplies{
-    {{"zxfer-ready", StartReply::Kind::Ready},
-     {"zxfer-error", StartReply::Kind::Error},
-     {"zxfer-failed", StartReply::Kind::Failed},
-     {"zxfer-through", StartReply::Kind::Through}}};
+constexpr Words<StartReply::Kind, 4> kReplies{{{"zxfer-ready", StartReply::Kind::Ready},
+                                               {"zxfer-error", StartReply::Kind::Error},
+                                               {"zxfer-failed", StartReply::Kind::Failed},
+                                               {"zxfer-through", StartReply::Kind::Through}}};
 
 bool is_address(std::string_view text) {
   const std::string address(text.substr(0, text.find('%')));
@@ -170,10 +175,6 @@ void take_path(std::string_view value, size_t* bytes, std::vector<std::string>* 
   out->push_back(std::move(*path));
 }
 
-std::string one_line(const std::string& text) {
-  return escape(text, kMaxTextBytes);
-}
-
 }  // namespace
 
 std::string make_nonce() {
@@ -243,10 +244,11 @@ std::string encode_reply(const StartReply& reply, const std::string& nonce) {
       out += " " + std::to_string(reply.port) + " " + (reply.server.empty() ? "-" : reply.server);
       break;
     case StartReply::Kind::Error:
-      out += " " + std::to_string(static_cast<int>(reply.status)) + " " + one_line(reply.text);
+      out += " " + std::to_string(static_cast<int>(reply.status)) + " " +
+             escape(reply.text, kMaxTextBytes);
       break;
     case StartReply::Kind::Failed:
-      out += " " + one_line(reply.text);
+      out += " " + escape(reply.text, kMaxTextBytes);
       break;
     case StartReply::Kind::Through:
       break;
@@ -272,38 +274,32 @@ std::optional<StartReply> ReplyScanner::next() {
   }
 }
 
+// Nothing for what is not exactly a reply.
 std::optional<StartReply> ReplyScanner::parse(std::string_view line) const {
   const auto w = words(line, 4);
   if (w.size() < 3 || w[2] != nonce_) return std::nullopt;
-  StartReply out;
-  const auto* const kind = std::find_if(kReplies.begin(), kReplies.end(),
-                                        [&](const auto& k) { return k.first == w[0]; });
-  if (kind == kReplies.end()) return std::nullopt;
-  out.kind = kind->second;
-  if (w[1] != std::to_string(kStartVersion)) {
-    if (!number<unsigned>(w[1])) return std::nullopt;
+  const auto kind = find(kReplies, w[0]);
+  if (!kind || !number<unsigned>(w[1])) return std::nullopt;
+  if (w[1] != std::to_string(kStartVersion))
     throw Error(ExitStatus::Protocol, "the program there speaks version " + std::string(w[1]) +
                                           " of the start by ssh, this one version " +
                                           std::to_string(kStartVersion));
-  }
   const std::string_view rest = w.size() == 4 ? w[3] : "";
   const auto fields = words(rest, 2);
+  StartReply out{.kind = *kind};
   switch (out.kind) {
     case StartReply::Kind::Ready: {
       const auto port = number<uint16_t>(fields[0]);
-      if (!port || fields.size() != 2) return std::nullopt;
+      const bool unknown = fields.back() == "-";
+      if (!port || fields.size() != 2 || !(unknown || is_address(fields[1]))) return std::nullopt;
       out.port = *port;
-      if (fields[1] == "-") return out;
-      if (!is_address(fields[1])) return std::nullopt;
-      out.server = fields[1];
+      if (!unknown) out.server = fields[1];
       return out;
     }
     case StartReply::Kind::Error: {
       const auto status = number<uint32_t>(fields[0]);
-      if (!status || fields.size() != 2) return std::nullopt;
-      const auto known = status_from_number(*status);
-      if (known == ExitStatus::Ok) return std::nullopt;
-      out.status = known.value_or(ExitStatus::Protocol);
+      if (!status || *status == 0 || fields.size() != 2) return std::nullopt;
+      out.status = status_from_number(*status).value_or(ExitStatus::Protocol);
       out.text = fields[1];
       return out;
     }
@@ -311,23 +307,21 @@ std::optional<StartReply> ReplyScanner::parse(std::string_view line) const {
       out.text = rest;
       return out;
     case StartReply::Kind::Through:
-      if (w.size() != 3) return std::nullopt;
-      return out;
+      break;
   }
-  return std::nullopt;
+  return w.size() == 3 ? std::optional(out) : std::nullopt;
 }
 
-std::string encode_command(const StartCommand& command) {
-  if (command.kind == StartCommand::Kind::Through) return "through\n";
-  return "back " + std::to_string(command.port) + "\n";
+std::string encode_command(StartCommand port) {
+  return port ? "back " + std::to_string(*port) + "\n" : "through\n";
 }
 
 StartCommand decode_command(std::string_view line) {
-  if (line == "through") return {StartCommand::Kind::Through, 0};
+  if (line == "through") return std::nullopt;
   const auto w = words(line, 2);
-  const uint16_t port = w.size() == 2 ? number<uint16_t>(w[1]).value_or(0) : uint16_t{0};
-  if (w[0] != "back" || port == 0) bad("an unknown command");
-  return {StartCommand::Kind::Back, port};
+  const auto port = number<uint16_t>(w.back());
+  if (w[0] != "back" || port.value_or(0) == 0) bad("an unknown command");
+  return port;
 }
 
 std::string ssh_connection_address(const char* ssh_connection, bool server) {

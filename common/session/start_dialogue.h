@@ -4,12 +4,10 @@
 // program that ssh has started; replies come back, perhaps among output of the remote shell.
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <functional>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -109,13 +107,10 @@ class ReplyScanner {
   size_t noise_bytes_ = 0;
 };
 
-/// What the asking side wants next; without one it connects to the listener.
-struct StartCommand {
-  enum class Kind { Back, Through };
-  Kind kind{};
-  uint16_t port = 0;  // Back: connect to this one
-};
-std::string encode_command(const StartCommand& command);
+/// What the asking side wants next: to be connected to on this port, or (nothing) to go through
+/// ssh. Without a command it connects to the listener.
+using StartCommand = std::optional<uint16_t>;
+std::string encode_command(StartCommand port);
 /// One line without its end. Throws Error{Protocol}.
 StartCommand decode_command(std::string_view line);
 

@@ -240,6 +240,9 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
   if (six) o->ssh.ssh.arguments.emplace_back("-6");
   if (o->started_by_ssh && (argc != 2 || isatty(STDIN_FILENO) == 1))
     throw Error(ExitStatus::Usage, "--remote is what ssh starts, with nothing else");
+  o->console.silent = o->started_by_ssh;
+  if (o->new_key && (o->listen || !o->operands.empty() || app.count("--exec") > 0))
+    throw Error(ExitStatus::Usage, "--new-key only makes a key; it goes with nothing else");
   return true;
 }
 
@@ -250,7 +253,7 @@ std::string make_key_file(const std::string& path) {
 
 Terms make_terms(const CommonOptions& options, const char* program) {
   Terms terms;
-  terms.max_block_bytes = options.block_bytes;
+  terms.block_bytes = options.block_bytes;
   terms.streams = options.streams;
   terms.durability = options.durability;
   terms.overwrite = options.overwrite;

@@ -18,6 +18,7 @@
 #include "common/base/unique_fd.h"
 #include "common/net/channel.h"
 #include "common/net/tcp_info.h"
+#include "common/session/further_connections.h"
 #include "common/session/ledger.h"
 #include "common/session/limit.h"
 #include "common/session/notices.h"
@@ -38,12 +39,15 @@ struct ConsoleOptions {
 
 /// How a transfer went, as both ends tell it.
 struct RunReport {
+  /// What the kernel has counted, on all connections. Null: there were no others.
+  void count(const Link& first, const FurtherConnections* others);
+
   Role role{};  // of this side
   PathReport mine, peers;
   SideFigures sender, receiver;
-  TcpFigures tcp;            // of all connections
-  uint64_t frame_bytes = 0;  // what counts where no TCP connection is ours
   bool durable = false;
+  TcpFigures tcp = {};
+  uint64_t frame_bytes = 0;        // what counts where no TCP connection is ours
   unsigned further = 0, lost = 0;  // connections beside the first: opened, lost
 };
 

@@ -2,6 +2,7 @@
 #include "common/ui/meeting.h"
 
 #include "common/base/defer.h"
+#include "common/base/quote.h"
 
 namespace zx {
 namespace {
@@ -17,51 +18,53 @@ Security basic_security(const CommonOptions& options) {
   return security;
 }
 
-std::unique_ptr<Session> meet_by_ssh(const CommonOptions& options, const Remote& remote, Role role,
-                                     const Terms& terms, Console& console) {
-  std::string from_environment = take_key_from_environment();  // ssh would inherit it
-  wipe(from_environment);
-  Security security = basic_security(options);
-  security.key = Key::generate();
-  SshMet started = start_by_ssh(*remote.ssh, options.ssh, remote.named, options.family,
-                                options.timeout, role, security, console);
-  console.summary().set_via(started.via, started.why);
-  return open_session(std::move(started.first), role, security, options.timeout, terms, console);
-}
-
-std::unique_ptr<Session> answer(Role role, const Terms& terms, Console& console) {
-  StartedRemote started = answer_start(role, console);
-  return open_session(std::move(started.first), role, started.security, started.idle, terms,
-                      console);
-}
-
 std::unique_ptr<Session> meet_directly(const CommonOptions& options,
-                                       const std::optional<DirectEndpoint>& remote, Role role,
-                                       const Terms& terms, const PasteCommandFn& paste_command,
-                                       Console& console) {
+                                       const std::optional<DirectEndpoint>& remote, Side& side,
+                                       const Terms& terms, Console& console) {
   std::string one_time_key;
   const Defer wiper([&] { wipe(one_time_key); });
-  const char* program = role == Role::Sender ? "zsend" : "zrecv";
-  const Security security = make_security(options, remote, program, &one_time_key);
-  if (options.listen) console.invite({options.listen->host, one_time_key, paste_command});
-  Rendezvous rendezvous;
-  if (remote) rendezvous.connect_to = remote->address;
-  rendezvous.listen_on = options.listen;
-  rendezvous.family = options.family;
-  rendezvous.wait = options.wait;
-  rendezvous.timeout = options.timeout;
+  const char* program = side.role == Role::Sender ? "zsend" : "zrecv";
+  side.security = make_security(options, remote, program, &one_time_key);
+  if (options.listen) {
+    // The command to paste on the other machine.
+    const auto command = [&](uint16_t port) {
+      const std::string here =
+          shell_word("zs://" + to_text({host_to_paste(*options.listen), port}));
+      return side.role == Role::Sender ? "zrecv " + here + " ." : "zsend FILE " + here;
+    };
+    console.invite({options.listen->host, one_time_key, command});
+    return open_session(listen_first(*options.listen, options.family, options.wait, side), side,
+                        terms);
+  }
   const auto give_up = Clock::now() + options.timeout;
+  const auto wait = options.wait.value_or(std::chrono::seconds(0));
   for (;;) {
-    FirstConnection first = meet(rendezvous, role, security, console);
-    const bool connector = first.connector;
+    FirstConnection first = connect_first(remote->address, options.family, wait, side);
     try {
-      return open_session(std::move(first), role, security, options.timeout, terms, console);
+      return open_session(std::move(first), side, terms);
     } catch (const Error& error) {
       // Who is lost before both sides have agreed begins anew; a listener has waited for that.
-      if (!connector || !is_lost_connection(error) || Clock::now() >= give_up) throw;
+      if (!is_lost_connection(error) || Clock::now() >= give_up) throw;
       console.detail(std::string(error.what()) + "; lost before both sides had agreed");
     }
   }
+}
+
+std::unique_ptr<Session> meet_by_ssh(const CommonOptions& options, const Remote& remote, Side& side,
+                                     const Terms& terms, Console& console) {
+  std::string from_environment = take_key_from_environment();  // ssh would inherit it
+  wipe(from_environment);
+  side.security = basic_security(options);
+  side.security.key = Key::generate();
+  FirstConnection first =
+      start_by_ssh(*remote.ssh, options.ssh, remote.named, options.family, side);
+  console.summary().set_via(first.via, first.why);
+  return open_session(std::move(first), side, terms);
+}
+
+std::unique_ptr<Session> answer(Side& side, const Terms& terms) {
+  FirstConnection first = answer_start(side);
+  return open_session(std::move(first), side, terms);
 }
 
 }  // namespace
@@ -100,13 +103,12 @@ Security make_security(const CommonOptions& options, const std::optional<DirectE
 }
 
 std::unique_ptr<Session> meet_peer(const CommonOptions& options, const Remote& remote, Role role,
-                                   const Terms& terms, const PasteCommandFn& paste_command,
-                                   Console& console) {
-  auto session = options.started_by_ssh ? answer(role, terms, console)
-                 : remote.ssh
-                     ? meet_by_ssh(options, remote, role, terms, console)
-                     : meet_directly(options, remote.direct, role, terms, paste_command, console);
-  console.connected(session->link().channel(), session->agreed().peer_build);
+                                   const Terms& terms, Console& console) {
+  Side side{role, {}, options.timeout, console};
+  auto session = options.started_by_ssh ? answer(side, terms)
+                 : remote.ssh           ? meet_by_ssh(options, remote, side, terms, console)
+                              : meet_directly(options, remote.direct, side, terms, console);
+  console.connected(session->link().channel(), session->agreed().build);
   return session;
 }
 

@@ -2,16 +2,11 @@
 // How both programs meet their peer, as the options say.
 #pragma once
 
-#include <functional>
-
 #include "common/session/session.h"
 #include "common/ui/common_options.h"
 #include "common/ui/console.h"
 
 namespace zx {
-
-/// The command to paste on the other machine for a listener on this port.
-using PasteCommandFn = std::function<std::string(uint16_t port)>;
 
 /// Where the peer is: at most one of them. None: this side listens, or --remote was given.
 struct Remote {
@@ -32,7 +27,6 @@ Security make_security(const CommonOptions& options, const std::optional<DirectE
 /// memory is wiped when it returns; what stays is the key for further connections of this session.
 /// Blocking. Throws as make_security(), open_session(), start_by_ssh() and answer_start() do.
 std::unique_ptr<Session> meet_peer(const CommonOptions& options, const Remote& remote, Role role,
-                                   const Terms& terms, const PasteCommandFn& paste_command,
-                                   Console& console);
+                                   const Terms& terms, Console& console);
 
 }  // namespace zx

@@ -51,6 +51,15 @@ std::string tcp_line(const TcpFigures& t, bool sends) {
 
 }  // namespace
 
+void RunReport::count(const Link& first, const FurtherConnections* others) {
+  tcp = first.tcp_figures();
+  frame_bytes = role == Role::Sender ? first.sent_bytes() : first.received_bytes();
+  if (others == nullptr) return;
+  further = others->opened();
+  lost = others->lost();
+  tcp.add(others->tcp_figures());
+}
+
 void Summary::add(const RunReport& report) {
   at_sender = report.role == Role::Sender;
   const PathReport& sender = at_sender ? report.mine : report.peers;

@@ -2,31 +2,47 @@
 #include "common/wire/codec.h"
 
 #include "common/base/error.h"
+#include "common/wire/limits.h"
 
 namespace zx {
+namespace {
 
-Encoder& Encoder::integer(uint64_t value, int bytes) {
-  for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8)
-    bytes_.push_back(static_cast<std::byte>(value >> shift));
-  return *this;
+uint16_t checked_length(size_t size, const char* what) {
+  if (size > UINT16_MAX) throw Error(ExitStatus::Internal, what);
+  return static_cast<uint16_t>(size);
 }
 
-Encoder& Encoder::raw(ByteView bytes) {
+}  // namespace
+
+void Encoder::integer(uint64_t value, size_t bytes) {
+  while (bytes-- > 0) bytes_.push_back(static_cast<std::byte>(value >> (8 * bytes)));
+}
+
+void Encoder::raw(ByteView bytes) {
   bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
-  return *this;
 }
 
-Encoder& Encoder::text(std::string_view value) {
-  if (value.size() > UINT16_MAX) throw Error(ExitStatus::Internal, "encoded text over 65535 bytes");
-  return u16(static_cast<uint16_t>(value.size())).raw(as_bytes(value));
+void Encoder::flags(std::initializer_list<const bool*> bits) {
+  unsigned value = 0, bit = 1;
+  for (const bool* set : bits) {
+    if (*set) value |= bit;
+    bit <<= 1;
+  }
+  integer(value, 1);
 }
 
-Encoder& Encoder::name_list(const std::vector<std::string>& values) {
-  if (values.size() > UINT16_MAX)
-    throw Error(ExitStatus::Internal, "encoded list over 65535 items");
-  u16(static_cast<uint16_t>(values.size()));
-  for (const std::string& value : values) text(value);
-  return *this;
+void Encoder::text(std::string_view field, std::string_view value, size_t) {
+  number(field, checked_length(value.size(), "encoded text over 65535 bytes"));
+  raw(as_bytes(value));
+}
+
+void Encoder::free_text(std::string_view field, std::string_view value) {
+  text(field, value.substr(0, kMaxTextBytes));
+}
+
+void Encoder::names(std::string_view field, const std::vector<std::string>& values) {
+  number(field, checked_length(values.size(), "encoded list over 65535 items"));
+  for (const std::string& value : values) text(field, value);
 }
 
 void Decoder::fail(std::string_view field, std::string_view what) const {
@@ -47,35 +63,48 @@ uint64_t Decoder::integer(size_t bytes, std::string_view field) {
   return value;
 }
 
-uint64_t Decoder::u64_max(uint64_t limit, std::string_view field) {
-  const uint64_t value = u64(field);
-  if (value > limit) fail(field, "over the limit of " + std::to_string(limit));
-  return value;
+void Decoder::status(std::string_view field, ExitStatus& value) {
+  const auto known = status_from_number(static_cast<uint32_t>(integer(1, field)));
+  if (!known) fail(field, "unknown");
+  value = *known;
 }
 
-std::string Decoder::text(size_t max_bytes, std::string_view field) {
-  const size_t n = u16(field);
+void Decoder::flags(std::initializer_list<bool*> bits) {
+  uint64_t rest = integer(1, "flags");
+  for (bool* bit : bits) {
+    *bit = (rest & 1) != 0;
+    rest >>= 1;
+  }
+  if (rest != 0) fail("flags", "unknown bit");
+}
+
+void Decoder::text(std::string_view field, std::string& value, size_t max_bytes) {
+  const size_t n = integer(2, field);
   if (n > max_bytes) fail(field, "over " + std::to_string(max_bytes) + " bytes");
   const ByteView in = take(n, field);
-  return {reinterpret_cast<const char*>(in.data()), in.size()};
+  value.assign(reinterpret_cast<const char*>(in.data()), in.size());
 }
 
-std::vector<std::string> Decoder::name_list(size_t max_count, size_t max_each, size_t max_total,
-                                            std::string_view field) {
-  const auto refuse = [&](const std::string& why) {
-    throw Error(ExitStatus::Refused, "unsafe name: " + std::string(field) + ": " + why);
+void Decoder::free_text(std::string_view field, std::string& value) {
+  text(field, value, kMaxTextBytes);
+}
+
+void Decoder::names(std::string_view field, std::vector<std::string>& values) {
+  const auto require_safe = [&](size_t n, size_t limit, const char* before, const char* what) {
+    if (n > limit)
+      throw Error(ExitStatus::Refused, "unsafe name: " + std::string(field) + ": " + before +
+                                           std::to_string(limit) + what);
   };
-  const size_t count = u16(field);
-  if (count > max_count) refuse("over " + std::to_string(max_count) + " components");
-  std::vector<std::string> out;
+  const size_t count = integer(2, field);
+  require_safe(count, kMaxPathComponents, "over ", " components");
+  values.resize(count);
   size_t total = 0;
-  for (size_t i = 0; i < count; ++i) {
-    out.push_back(text(UINT16_MAX, field));
-    total += out.back().size();
-    if (out.back().size() > max_each) refuse("longer than " + std::to_string(max_each) + " bytes");
-    if (total > max_total) refuse("over " + std::to_string(max_total) + " bytes");
+  for (std::string& value : values) {
+    text(field, value, UINT16_MAX);
+    total += value.size();
+    require_safe(value.size(), kMaxNameBytes, "longer than ", " bytes");
+    require_safe(total, kMaxPathBytes, "over ", " bytes");
   }
-  return out;
 }
 
 void Decoder::finish() const {

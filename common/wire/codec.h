@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: MIT
-// Bounded encoding and decoding of integers, byte strings and lists, big-endian. Knows no message.
-// Decoding never reads past its span: it throws Error{Protocol} that names the field instead.
+// Bounded encoding and decoding, big-endian. A message lists its fields once, for both directions,
+// in void fields(auto& codec). Decoding never reads past its span and checks what the list says: it
+// throws Error{Protocol} that names the message and the field. Encoding checks nothing but that
+// lengths fit.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
+
+#include "common/base/exit_status.h"
 
 namespace zx {
 
@@ -21,24 +28,37 @@ inline ByteView as_bytes(std::string_view text) {
   return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
 }
 
-/// Appends to a byte vector it owns.
+/// Appends to a byte vector it owns. Each call has the meaning of the Decoder's of that name.
 class Encoder {
  public:
-  Encoder& u8(uint8_t value) { return integer(value, 1); }
-  Encoder& u16(uint16_t value) { return integer(value, 2); }
-  Encoder& u32(uint32_t value) { return integer(value, 4); }
-  Encoder& u64(uint64_t value) { return integer(value, 8); }
-  Encoder& raw(ByteView bytes);
-  /// u16 length, bytes.
-  Encoder& text(std::string_view value);
-  /// u16 count, then each as text().
-  Encoder& name_list(const std::vector<std::string>& values);
+  template <typename T>
+  void number(std::string_view, T value, std::type_identity_t<T> = {}) {
+    integer(static_cast<uint64_t>(value), sizeof value);
+  }
+  template <typename Enum>
+  void choice(std::string_view field, Enum value, Enum, Enum) {
+    number(field, value);
+  }
+  void status(std::string_view, ExitStatus value) { integer(static_cast<uint64_t>(value), 1); }
+  void flags(std::initializer_list<const bool*> bits);
+  void bytes(std::string_view, ByteView value) { raw(value); }
+  void text(std::string_view, std::string_view value, size_t = 0);
+  /// Ours is cut to the limit.
+  void free_text(std::string_view field, std::string_view value);
+  void names(std::string_view field, const std::vector<std::string>& values);
+  template <typename T>
+  void list(std::string_view field, std::vector<T>& values, size_t) {
+    number(field, static_cast<uint16_t>(values.size()));
+    for (T& value : values) value.fields(*this);
+  }
+  void require(bool, std::string_view, std::string_view) {}
 
-  const Bytes& bytes() const { return bytes_; }
+  void raw(ByteView bytes);
+  const Bytes& so_far() const { return bytes_; }
   Bytes take() { return std::move(bytes_); }
 
  private:
-  Encoder& integer(uint64_t value, int bytes);
+  void integer(uint64_t value, size_t bytes);
   Bytes bytes_;
 };
 
@@ -47,22 +67,51 @@ class Decoder {
  public:
   Decoder(ByteView bytes, std::string_view message) : rest_(bytes), message_(message) {}
 
-  uint8_t u8(std::string_view field) { return static_cast<uint8_t>(integer(1, field)); }
-  uint16_t u16(std::string_view field) { return static_cast<uint16_t>(integer(2, field)); }
-  uint32_t u32(std::string_view field) { return static_cast<uint32_t>(integer(4, field)); }
-  uint64_t u64(std::string_view field) { return integer(8, field); }
-  uint64_t u64_max(uint64_t limit, std::string_view field);
-  std::string text(size_t max_bytes, std::string_view field);
-  template <size_t N>
-  std::array<std::byte, N> array(std::string_view field) {
-    std::array<std::byte, N> out{};
-    const ByteView in = take(N, field);
-    std::copy(in.begin(), in.end(), out.begin());
-    return out;
+  /// An integer or an enum whose other values are known too, in as many bytes as its type has.
+  template <typename T>
+  void number(std::string_view field, T& value) {
+    value = static_cast<T>(integer(sizeof value, field));
   }
-  /// A list of name components. Limits that it breaks are an Error{Refused}: an unsafe name.
-  std::vector<std::string> name_list(size_t max_count, size_t max_each, size_t max_total,
-                                     std::string_view field);
+  template <typename T>
+  void number(std::string_view field, T& value, std::type_identity_t<T> limit) {
+    number(field, value);
+    if (value > limit) fail(field, "over the limit of " + std::to_string(limit));
+  }
+  /// An enum from first to last.
+  template <typename Enum>
+  void choice(std::string_view field, Enum& value, Enum first, Enum last) {
+    number(field, value);
+    require(first <= value && value <= last, field, "unknown");
+  }
+  /// One byte.
+  void status(std::string_view field, ExitStatus& value);
+  /// One byte; the first one is bit 0. The others must be 0.
+  void flags(std::initializer_list<bool*> bits);
+  template <size_t N>
+  void bytes(std::string_view field, std::array<std::byte, N>& value) {
+    const ByteView in = take(N, field);
+    std::copy(in.begin(), in.end(), value.begin());
+  }
+  /// u16 length, bytes.
+  void text(std::string_view field, std::string& value, size_t max_bytes);
+  /// For people: kMaxTextBytes at most.
+  void free_text(std::string_view field, std::string& value);
+  /// The components of a path: u16 count, then each as text(). Limits that it breaks are an
+  /// Error{Refused}: an unsafe name.
+  void names(std::string_view field, std::vector<std::string>& values);
+  /// Other lists of fields: u16 count, from 1 to `most`, then each.
+  template <typename T>
+  void list(std::string_view field, std::vector<T>& values, size_t most) {
+    uint16_t count = 0;
+    number(field, count);
+    require(count > 0 && count <= most, field, "none or too many");
+    values.resize(count);
+    for (T& value : values) value.fields(*this);
+  }
+  void require(bool good, std::string_view field, std::string_view what) const {
+    if (!good) fail(field, what);
+  }
+
   /// Call last: bytes left over are a protocol error.
   void finish() const;
   [[noreturn]] void fail(std::string_view field, std::string_view what) const;
@@ -74,5 +123,21 @@ class Decoder {
   ByteView rest_;
   std::string_view message_;
 };
+
+template <typename Message>
+Bytes encode(Message message) {
+  Encoder e;
+  message.fields(e);
+  return e.take();
+}
+
+template <typename Message>
+Message decode(ByteView bytes) {
+  Decoder d(bytes, Message::kName);
+  Message message{};
+  message.fields(d);
+  d.finish();
+  return message;
+}
 
 }  // namespace zx

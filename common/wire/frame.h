@@ -1,12 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The frame header: 32 bytes before every payload. No sockets here (session/link.h sends them).
-//
-//   0  2  type; bit 15: a reader that does not know the type must end the session, else skip it
-//   2  2  flags, per type
-//   4  4  payload length
-//   8  8  entry id, 0 where none is meant
-//  16  8  offset in the entry, 0 where none is meant
-//  24  8  check: XXH3-64 of bytes 0..23
+// The frame header: 32 bytes before every payload: the fields of FrameHeader and, in the last 8,
+// the XXH3-64 of the others. No sockets here (session/link.h sends them).
 #pragma once
 
 #include <array>
@@ -42,6 +36,7 @@ enum class FrameType : uint16_t {
   Heartbeat = 0x0031,
 };
 
+/// Of a type: a reader that does not know it must end the session, else skip it.
 constexpr uint16_t kMustUnderstand = 0x8000;
 
 /// DATA: these bytes were asked for again and come from a private buffer.
@@ -59,15 +54,24 @@ constexpr uint16_t attempt_of(uint16_t flags) {
 
 struct FrameHeader {
   FrameType type{};
-  uint16_t flags = 0;
-  uint32_t length = 0;
-  uint64_t entry = 0;
-  uint64_t offset = 0;
+  uint16_t flags = 0;   // per type
+  uint32_t length = 0;  // of the payload
+  uint64_t entry = 0;   // its id; 0 where none is meant
+  uint64_t offset = 0;  // in the entry; 0 where none is meant
+
+  // But for the check.
+  void fields(auto& c) {
+    c.number("type", type);
+    c.number("flags", flags);
+    c.number("length", length);
+    c.number("entry", entry);
+    c.number("offset", offset);
+  }
 };
 
 using FrameHeaderBytes = std::array<std::byte, kFrameHeaderBytes>;
 
-FrameHeaderBytes encode_header(const FrameHeader& header);
+FrameHeaderBytes encode_header(FrameHeader header);
 
 /// Throws Error{Protocol} when the check is wrong or the length is over the limit of the type. The
 /// type may be unknown: is_known() tells.

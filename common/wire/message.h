@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The messages: one struct, one encode and one decode each. Formats, in the order of the fields,
-// are in zsend-protocol(7); golden bytes of each in tests/unit/golden_test.cc. Decoders throw
-// Error{Protocol} that names the field, Error{Refused} for a list of names over its limits. A
-// payload on the wire is the encoded message followed by its XXH3-64 (seal/unseal); DATA has none,
-// its DIGEST is the check.
+// The messages. Each lists its fields in the order of zsend-protocol(7), for encode() and decode()
+// (wire/codec.h); golden bytes of each are in tests/unit/golden_test.cc. A payload on the wire is
+// the encoded message followed by its XXH3-64 (seal/unseal); DATA has none, its DIGEST is the
+// check.
 #pragma once
 
 #include <string>
@@ -33,11 +32,11 @@ using SessionId = std::array<std::byte, 16>;
 
 /// HELLO (connector) and WELCOME (listener): what each side is and wants.
 struct Terms {
-  PrefaceBytes connector_preface{}, listener_preface{};  // as this side wrote or read them
-  uint64_t required_features = 0;                        // an unknown bit ends the session
-  uint64_t optional_features = 0;                        // unknown bits are ignored
-  SessionId session{};  // chosen by the connector, repeated by the listener
-  uint32_t max_block_bytes = kDefaultBlockBytes;
+  Prefaces prefaces;                          // as this side wrote or read them
+  uint64_t required_features = 0;             // an unknown bit ends the session
+  uint64_t optional_features = 0;             // unknown bits are ignored
+  SessionId session{};                        // chosen by the connector, repeated by the listener
+  uint32_t block_bytes = kDefaultBlockBytes;  // at most
   Durability durability = Durability::Unset;
   Overwrite overwrite = Overwrite::Unset;
   bool file_digest = false;          // wants XXH3-128 flat over each file in END
@@ -54,15 +53,48 @@ struct Terms {
   uint16_t streams = 0;           // connections at most, 1 to kMaxStreams; 0: no wish
   std::vector<std::string> path;  // from the connector: where, below the listener's root
   std::string build;              // program and version, for messages
+
+  static constexpr std::string_view kName = "HELLO";
+  void fields(auto& c) {
+    prefaces.fields(c);
+    c.number("required features", required_features);
+    c.number("optional features", optional_features);
+    c.bytes("session id", session);
+    c.number("block limit", block_bytes);
+    c.require(block_bytes >= kMinBlockBytes && block_bytes <= kMaxBlockBytes, "block limit",
+              "not from 1 to 16 MiB");
+    c.choice("durability", durability, Durability::Unset, Durability::File);
+    c.choice("overwrite", overwrite, Overwrite::Unset, Overwrite::Skip);
+    c.flags({&file_digest, &no_target_directory, &preserve, &path_is_directory, &to_pipe, &several,
+             &mkdir});
+    c.number("rate limit", rate_limit);
+    c.require(rate_limit == 0 || rate_limit >= kMinRateLimit, "rate limit", "below 1 KiB/s");
+    c.number("silence", silence_ms);
+    c.require(silence_ms >= kMinSilenceMs && silence_ms <= kMaxSilenceMs, "silence",
+              "not from 250 ms to 15 s");
+    c.number("streams", streams);
+    c.require(streams <= kMaxStreams, "streams", "over 16");
+    c.names("path", path);
+    c.text("build", build, kMaxBuildBytes);
+  }
 };
 
 /// JOIN, both ways: this connection belongs to that session.
 struct Join {
-  PrefaceBytes connector_preface{}, listener_preface{};  // as this side wrote or read them
+  Prefaces prefaces;  // as this side wrote or read them
   SessionId session{};
   uint16_t stream = 0;      // which connection of the session it is or replaces; 0: the first
   uint32_t generation = 0;  // how many attempts there were before: it only goes up
   uint64_t taken = 0;       // counted messages that this side has taken; 0 but for stream 0
+
+  static constexpr std::string_view kName = "JOIN";
+  void fields(auto& c) {
+    prefaces.fields(c);
+    c.bytes("session id", session);
+    c.number("stream", stream);
+    c.number("generation", generation);
+    c.number("messages taken", taken);
+  }
 };
 
 constexpr uint8_t kEntryRegularFile = 1;
@@ -77,12 +109,34 @@ struct EntryInfo {
   uint32_t mode = 0;        // permission bits only, 07777
   bool sparse = false;      // HOLEs will come: do not preallocate
   bool open_ended = false;  // out of a pipe: the size is not known, 0 or what somebody expects
+
+  static constexpr std::string_view kName = "ENTRY";
+  void fields(auto& c) {
+    uint8_t kind = kEntryRegularFile;
+    c.number("kind", kind);
+    c.require(kind == kEntryRegularFile, "kind", "unknown");
+    c.flags({&sparse, &open_ended});
+    c.require(!sparse || !open_ended, "flags", "holes in an entry of unknown length");
+    c.names("name", name);
+    c.number("size", size, kMaxFileBytes);
+    c.number("mtime", mtime_sec);
+    c.number("mtime nanoseconds", mtime_nsec);
+    c.require(mtime_nsec <= 999'999'999, "mtime nanoseconds", "over 999999999");
+    c.number("mode", mode);
+    c.require(mode <= 07777, "mode", "more than permission bits");
+  }
 };
 
 struct BlockDigest {
   uint32_t length = 0;  // may be less than DATA's length: the rest of that was padding
   Digest digest{};
   bool operator==(const BlockDigest&) const = default;
+
+  static constexpr std::string_view kName = "DIGEST";
+  void fields(auto& c) {
+    c.number("length", length);
+    c.bytes("digest", digest);
+  }
 };
 
 struct EntryEnd {
@@ -92,6 +146,15 @@ struct EntryEnd {
   bool has_file_digest = false;
   Digest file_digest{};
   std::string reason;  // text for failure
+
+  static constexpr std::string_view kName = "END";
+  void fields(auto& c) {
+    c.flags({&changed, &has_file_digest});
+    c.status("status", failure);
+    c.bytes("block sum", block_sum);
+    c.bytes("file digest", file_digest);
+    c.free_text("reason", reason);
+  }
 };
 
 /// Which data path ran at one end.
@@ -100,6 +163,13 @@ struct PathReport {
   std::string tls;      // "ktls", "user", "none"
   std::string why;      // why not a better engine; empty when it was the best
   std::string tls_why;  // why the record layer is not in the kernel
+
+  void fields(auto& c) {
+    c.text("engine", engine, kMaxEngineBytes);
+    c.text("tls", tls, kMaxEngineBytes);
+    c.free_text("why", why);
+    c.free_text("tls why", tls_why);
+  }
 };
 
 /// How one end spent its time: from both ends follows what held the transfer up (session/limit.h).
@@ -112,12 +182,29 @@ struct SideFigures {
   uint64_t busy_us = 0;     // sender, of moving_us: something was on its way
   uint32_t looks = 0;       // at the queue of its socket
   uint32_t backlogs = 0;    // at so many of them too much was in it
+
+  void fields(auto& c) {
+    c.number("moving time", moving_us);
+    c.number("waiting time", waiting_us);
+    c.number("syncing time", syncing_us);
+    c.number("CPU time", cpu_us);
+    c.number("busy time", busy_us);
+    c.number("looks", looks);
+    c.number("backlogs", backlogs);
+  }
 };
 
 struct Fin {
   uint64_t entries = 0;  // the id of the last one
   PathReport path;
   SideFigures figures;
+
+  static constexpr std::string_view kName = "FIN";
+  void fields(auto& c) {
+    c.number("entries", entries);
+    path.fields(c);
+    figures.fields(c);
+  }
 };
 
 struct Verdict {
@@ -128,56 +215,105 @@ struct Verdict {
   uint64_t retransmitted_blocks = 0;
   PathReport path;
   SideFigures figures;
+
+  static constexpr std::string_view kName = "VERDICT";
+  void fields(auto& c) {
+    c.status("status", status);
+    c.flags({&durable});
+    c.number("entries", entries);
+    c.number("bytes", bytes);
+    c.bytes("root", root);
+    c.number("retransmitted blocks", retransmitted_blocks);
+    path.fields(c);
+    figures.fields(c);
+  }
 };
 
-/// RESULTS: what became of entries, for good. One for each run of ids with the same.
+/// What became of entries, for good: a run of ids with the same.
 struct Result {
   uint64_t first = 0;
   uint32_t count = 0;
   ExitStatus status{};   // Ok: committed, durable as agreed
   bool skipped = false;  // with Ok: --overwrite left the existing file alone
   std::string reason;    // of a failure
-};
 
-struct ErrorMessage {
-  ExitStatus status{};  // never Ok
-  std::string text;
+  void fields(auto& c) {
+    c.number("first entry", first);
+    c.number("entries", count);
+    c.require(first > 0 && count > 0 && first + count > first, "entries", "no range");
+    c.status("status", status);
+    c.flags({&skipped});
+    c.free_text("reason", reason);
+  }
 };
 
 /// So many fit into one message, whatever their reasons.
 constexpr size_t kMaxResults = kMaxMessageBytes / (kMaxTextBytes + 32);
 
-Bytes encode(const Terms&);
-Bytes encode(const Join&);
-Bytes encode(const EntryInfo&);
-Bytes encode(const BlockDigest&);
-Bytes encode(const EntryEnd&);
-Bytes encode(const Fin&);
-Bytes encode(const Verdict&);
-/// Not more than kMaxResults.
-Bytes encode_results(std::span<const Result>);
-/// taken: counted messages; 0 on a further connection.
-Bytes encode_heartbeat(uint64_t taken);
-Bytes encode(const ErrorMessage&);
-Bytes encode_hole(uint64_t length);
-Bytes encode_retry(uint32_t length);
-Bytes encode_bye(ExitStatus status);
-Bytes encode_streams(uint16_t count);
+/// RESULTS.
+struct Results {
+  std::vector<Result> runs;
 
-Terms decode_terms(ByteView);
-Join decode_join(ByteView);
-EntryInfo decode_entry(ByteView);
-BlockDigest decode_block_digest(ByteView);
-EntryEnd decode_entry_end(ByteView);
-Fin decode_fin(ByteView);
-Verdict decode_verdict(ByteView);
-std::vector<Result> decode_results(ByteView);
-uint64_t decode_heartbeat(ByteView);
-ErrorMessage decode_error(ByteView);
-uint64_t decode_hole(ByteView);
-uint32_t decode_retry(ByteView);
-ExitStatus decode_bye(ByteView);
-uint16_t decode_streams(ByteView);
+  static constexpr std::string_view kName = "RESULTS";
+  void fields(auto& c) { c.list("count", runs, kMaxResults); }
+};
+
+/// ERROR.
+struct ErrorMessage {
+  ExitStatus status{};  // never Ok
+  std::string text;
+
+  static constexpr std::string_view kName = "ERROR";
+  void fields(auto& c) {
+    c.status("status", status);
+    c.require(status != ExitStatus::Ok, "status", "an error that is none");
+    c.free_text("text", text);
+  }
+};
+
+struct Hole {
+  uint64_t length = 0;
+
+  static constexpr std::string_view kName = "HOLE";
+  void fields(auto& c) { c.number("length", length, kMaxFileBytes); }
+};
+
+/// This block again: so many bytes.
+struct Retry {
+  uint32_t length = 0;
+
+  static constexpr std::string_view kName = "RETRY";
+  void fields(auto& c) {
+    c.number("length", length);
+    c.require(length > 0 && length <= kMaxBlockBytes, "length", "not a block's");
+  }
+};
+
+/// The sender has heard the verdict, and says the same.
+struct Bye {
+  ExitStatus status{};
+
+  static constexpr std::string_view kName = "BYE";
+  void fields(auto& c) { c.status("status", status); }
+};
+
+/// Connections that will carry blocks; the answer has the same.
+struct Streams {
+  uint16_t count = 0;
+
+  static constexpr std::string_view kName = "STREAMS";
+  void fields(auto& c) {
+    c.number("count", count);
+    c.require(count >= 2 && count <= kMaxStreams, "count", "not from 2 to 16");
+  }
+};
+
+struct Heartbeat {
+  uint64_t taken = 0;  // counted messages; 0 on a further connection
+
+  static constexpr std::string_view kName = "HEARTBEAT";
+  void fields(auto& c) { c.number("messages taken", taken); }
+};
 
 constexpr size_t kSealBytes = 8;
 /// body plus the XXH3-64 of it.

@@ -1,17 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The preface: 24 bytes in clear, both ways, before anything else. It settles version, mode and
-// role, carries no secret, and is repeated inside the session so that a changed one is found.
-//
-//   0  8  magic 89 5a 58 46 52 0d 0a 1a ("\x89ZXFR\r\n\x1a")
-//   8  1  lowest version    9  1  highest version (in an answer both are the one chosen)
-//  10  1  mode: 1 tls-psk, 2 tls-cert, 3 plain
-//  11  1  role of the writer: 1 sender, 2 receiver
-//  12  1  flags: bit 0 no-auth (plain only); bit 1 join, a further connection of a session; the
-//         others 0
-//  13  1  cipher suites, a bit each (PrefaceSuite); in an answer exactly the one chosen; 0 in plain
-//  14  1  answer code (PrefaceCode); 0 in a request
-//  15  1  0
-//  16  8  random
+// The preface: 24 bytes in clear, both ways, before anything else: a magic of 8 bytes and the
+// fields of Preface. It settles version, mode and role, carries no secret, and is repeated inside
+// the session so that a changed one is found.
 #pragma once
 
 #include <array>
@@ -44,20 +34,47 @@ enum class PrefaceCode : uint8_t {
 };
 
 struct Preface {
-  uint8_t lowest_version = kProtocolVersion;
+  uint8_t lowest_version = kProtocolVersion;  // in an answer both are the one chosen
   uint8_t highest_version = kProtocolVersion;
   Mode mode = Mode::TlsPsk;
-  Role role = Role::Sender;
-  bool no_auth = false;
-  bool join = false;
-  uint8_t suites = 0;
-  PrefaceCode code = PrefaceCode::Accepted;
+  Role role = Role::Sender;                  // of the writer
+  bool no_auth = false;                      // plain only
+  bool join = false;                         // a further connection of a session
+  uint8_t suites = 0;                        // in an answer exactly the one chosen; 0 in plain
+  PrefaceCode code = PrefaceCode::Accepted;  // 0 in a request
   std::array<std::byte, 8> random{};
+
+  // What follows the magic.
+  void fields(auto& c) {
+    uint8_t reserved = 0;
+    c.number("lowest version", lowest_version);
+    c.number("highest version", highest_version);
+    c.require(lowest_version > 0 && lowest_version <= highest_version, "version", "empty range");
+    c.choice("mode", mode, Mode::TlsPsk, Mode::Plain);
+    c.choice("role", role, Role::Sender, Role::Receiver);
+    c.flags({&no_auth, &join});
+    c.number("suites", suites);
+    c.choice("code", code, PrefaceCode::Accepted, PrefaceCode::Busy);
+    c.number("reserved", reserved);
+    c.require(reserved == 0, "reserved", "not zero");
+    c.bytes("random", random);
+  }
 };
 
 using PrefaceBytes = std::array<std::byte, kPrefaceBytes>;
 
-PrefaceBytes encode_preface(const Preface& preface);
+/// Both prefaces of a connection.
+struct Prefaces {
+  PrefaceBytes connector{}, listener{};
+  bool operator==(const Prefaces&) const = default;
+
+  void fields(auto& c) {
+    c.bytes("connector's preface", connector);
+    c.bytes("listener's preface", listener);
+  }
+};
+
+PrefaceBytes encode_preface(Preface preface);
 /// Throws Error{Protocol} for a wrong magic, an unknown mode, role or code, or a set reserved bit.
 Preface decode_preface(std::span<const std::byte, kPrefaceBytes> bytes);
 

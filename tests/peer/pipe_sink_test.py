@@ -149,7 +149,7 @@ def a_lost_connection_is_not_seen_by_the_command():
         first = s.connect(run.port, s.SENDER).again(first)
         first.send(block(1, s.attempt(1)), block(2))
         acknowledged(first, 1, 2)
-        assert arrived(run) in (PIECES[0], CONTENT[:2 * s.MIB], CONTENT)
+        assert CONTENT.startswith(arrived(run))  # of how much the command has taken, nobody knows
         conclude(first)
         run.expect(0, files={"f": CONTENT, "end": b""})
         assert run.summary()["reconnects"] == 1

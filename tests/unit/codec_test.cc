@@ -5,97 +5,190 @@
 
 #include "common/base/error.h"
 #include "common/base/quote.h"
-#include "common/integrity/digest.h"
+#include "common/wire/limits.h"
 #include "tests/unit/outcome.h"
 
 namespace zx {
 namespace {
 
-TEST_CASE("Encoder: integers are big-endian") {
+// What write(encoder) appends.
+template <typename Write>
+Bytes encoded(Write write) {
   Encoder e;
-  e.u8(0x01).u16(0x0203).u32(0x04050607).u64(0x08090a0b0c0d0e0f);
-  CHECK(to_hex(e.bytes()) == "0102030405060708090a0b0c0d0e0f");
+  write(e);
+  return e.take();
+}
+
+Bytes list_of(const std::vector<std::string>& names) {
+  return encoded([&](Encoder& e) { e.names("x", names); });
+}
+
+// What becomes of reading a T by read(decoder, out).
+template <typename T, typename Read>
+std::string reading(ByteView bytes, Read read) {
+  return outcome([&] {
+    Decoder d(bytes, "TEST");
+    T out{};
+    read(d, out);
+  });
+}
+
+template <typename T>
+std::string reading_number(ByteView bytes) {
+  return reading<T>(bytes, [](Decoder& d, T& out) { d.number("x", out); });
+}
+
+std::string reading_text(ByteView bytes, size_t max_bytes) {
+  return reading<std::string>(bytes,
+                              [&](Decoder& d, std::string& out) { d.text("x", out, max_bytes); });
+}
+
+std::string reading_names(ByteView bytes) {
+  return reading<std::vector<std::string>>(bytes, [](Decoder& d, auto& out) { d.names("x", out); });
+}
+
+// One field of each kind.
+struct Everything {
+  uint8_t a = 0xff;
+  uint16_t b = 0xfffe;
+  uint32_t c = 0xfffffffd;
+  uint64_t d = 0xfffffffffffffffc;
+  int64_t e = -2;
+  bool first = false, second = true, third = true;
+  std::string text = "name";
+  std::vector<std::string> names = {"a", "", "bc"};
+  std::array<std::byte, 4> bytes{std::byte{'1'}, std::byte{'2'}, std::byte{'3'}, std::byte{'4'}};
+  ExitStatus status = ExitStatus::Partial;
+
+  static constexpr std::string_view kName = "TEST";
+  void fields(auto& codec) {
+    codec.number("a", a);
+    codec.number("b", b);
+    codec.number("c", c);
+    codec.number("d", d);
+    codec.number("e", e);
+    codec.flags({&first, &second, &third});
+    codec.text("text", text, 4);
+    codec.names("names", names);
+    codec.bytes("bytes", bytes);
+    codec.status("status", status);
+  }
+};
+
+TEST_CASE("Encoder: integers are big-endian, flags begin with bit 0") {
+  CHECK(to_hex(encode(Everything{})) ==
+        "ff"
+        "fffe"
+        "fffffffd"
+        "fffffffffffffffc"
+        "fffffffffffffffe"
+        "06"
+        "00046e616d65"
+        "0003000161000000026263"
+        "31323334"
+        "17");
 }
 
 TEST_CASE("Encoder: text and lists carry their lengths") {
-  CHECK(to_hex(Encoder().text("").bytes()) == "0000");
-  CHECK(to_hex(Encoder().text("ab").bytes()) == "00026162");
-  CHECK(to_hex(Encoder().name_list({}).bytes()) == "0000");
-  CHECK(to_hex(Encoder().name_list({"a", "", "bc"}).bytes()) == "0003000161000000026263");
+  CHECK(to_hex(encoded([](Encoder& e) { e.text("x", ""); })) == "0000");
+  CHECK(to_hex(encoded([](Encoder& e) { e.text("x", "ab"); })) == "00026162");
+  CHECK(to_hex(list_of({})) == "0000");
+  CHECK(to_hex(list_of({"a", "", "bc"})) == "0003000161000000026263");
 }
 
 TEST_CASE("Encoder: a text or list whose length does not fit is an error of ours") {
-  CHECK(outcome([] { Encoder().text(std::string(65535, 'x')); }) == "no error");
-  CHECK(outcome([] { Encoder().text(std::string(65536, 'x')); }) == "internal");
-  CHECK(outcome([] { Encoder().name_list(std::vector<std::string>(65535)); }) == "no error");
-  CHECK(outcome([] { Encoder().name_list(std::vector<std::string>(65536)); }) == "internal");
+  CHECK(outcome([] { Encoder().text("x", std::string(65535, 'x')); }) == "no error");
+  CHECK(outcome([] { Encoder().text("x", std::string(65536, 'x')); }) == "internal");
+  CHECK(outcome([] { list_of(std::vector<std::string>(65535)); }) == "no error");
+  CHECK(outcome([] { list_of(std::vector<std::string>(65536)); }) == "internal");
 }
 
 TEST_CASE("Decoder: reads back what the encoder wrote") {
-  const Bytes bytes = Encoder()
-                          .u8(0xff)
-                          .u16(0xfffe)
-                          .u32(0xfffffffd)
-                          .u64(0xfffffffffffffffc)
-                          .text("name")
-                          .name_list({"a", "", "bc"})
-                          .raw(as_bytes("1234"))
-                          .take();
-  Decoder d(bytes, "TEST");
-  CHECK(d.u8("a") == 0xff);
-  CHECK(d.u16("b") == 0xfffe);
-  CHECK(d.u32("c") == 0xfffffffd);
-  CHECK(d.u64("d") == 0xfffffffffffffffc);
-  CHECK(d.text(4, "e") == "name");
-  CHECK(d.name_list(3, 2, 3, "f") == std::vector<std::string>{"a", "", "bc"});
-  CHECK(to_hex(d.array<4>("g")) == "31323334");
-  CHECK(outcome([&] { d.finish(); }) == "no error");
+  Everything other;
+  other.a = 1;
+  other.b = 2;
+  other.c = 3;
+  other.d = 4;
+  other.e = INT64_MIN;
+  other.first = true;
+  other.second = other.third = false;
+  other.text = "";
+  other.names = {};
+  other.bytes = {};
+  other.status = ExitStatus::Ok;
+  for (const Everything& m : {Everything{}, other}) {
+    const auto n = decode<Everything>(encode(m));
+    CHECK(n.a == m.a);
+    CHECK(n.b == m.b);
+    CHECK(n.c == m.c);
+    CHECK(n.d == m.d);
+    CHECK(n.e == m.e);
+    CHECK(n.first == m.first);
+    CHECK(n.second == m.second);
+    CHECK(n.third == m.third);
+    CHECK(n.text == m.text);
+    CHECK(n.names == m.names);
+    CHECK(n.bytes == m.bytes);
+    CHECK(n.status == m.status);
+  }
 }
 
 TEST_CASE("Decoder: an integer that is cut short is a protocol error") {
   const Bytes bytes(7);
-  CHECK(outcome([&] { Decoder({}, "TEST").u8("x"); }) == "protocol");
-  CHECK(outcome([&] { Decoder(ByteView(bytes).first(1), "TEST").u16("x"); }) == "protocol");
-  CHECK(outcome([&] { Decoder(ByteView(bytes).first(3), "TEST").u32("x"); }) == "protocol");
-  CHECK(outcome([&] { Decoder(ByteView(bytes).first(7), "TEST").u64("x"); }) == "protocol");
-  CHECK(outcome([&] { Decoder(ByteView(bytes).first(7), "TEST").array<8>("x"); }) == "protocol");
+  CHECK(reading_number<uint8_t>({}) == "protocol");
+  CHECK(reading_number<uint16_t>(ByteView(bytes).first(1)) == "protocol");
+  CHECK(reading_number<uint32_t>(ByteView(bytes).first(3)) == "protocol");
+  CHECK(reading_number<uint64_t>(ByteView(bytes).first(7)) == "protocol");
+  CHECK(reading<std::array<std::byte, 8>>(ByteView(bytes).first(7), [](Decoder& d, auto& out) {
+          d.bytes("x", out);
+        }) == "protocol");
 }
 
 TEST_CASE("Decoder: a text longer than the message is a protocol error") {
-  const Bytes promised_three = Encoder().u16(3).raw(as_bytes("ab")).take();
-  CHECK(outcome([&] { Decoder(promised_three, "TEST").text(9, "x"); }) == "protocol");
-  const Bytes huge = Encoder().u16(0xffff).take();
-  CHECK(outcome([&] { Decoder(huge, "TEST").text(0xffff, "x"); }) == "protocol");
-  CHECK(outcome([&] { Decoder(huge, "TEST").name_list(0xffff, 9, 9, "x"); }) == "protocol");
+  const Bytes promised_three = encoded([](Encoder& e) {
+    e.number("x", uint16_t{3});
+    e.raw(as_bytes("ab"));
+  });
+  CHECK(reading_text(promised_three, 9) == "protocol");
+  CHECK(reading_text(Bytes(2, std::byte{0xff}), 0xffff) == "protocol");
+  CHECK(reading_names(Bytes{std::byte{3}, std::byte{0xff}}) == "protocol");
 }
 
 TEST_CASE("Decoder: limits hold at their value and not one past it") {
-  const Bytes number = Encoder().u64(100).take();
-  CHECK(outcome([&] { Decoder(number, "TEST").u64_max(100, "x"); }) == "no error");
-  CHECK(outcome([&] { Decoder(number, "TEST").u64_max(99, "x"); }) == "protocol");
+  const Bytes number = encoded([](Encoder& e) { e.number("x", uint64_t{100}); });
+  const auto up_to = [&](uint64_t limit) {
+    return reading<uint64_t>(number, [&](Decoder& d, auto& out) { d.number("x", out, limit); });
+  };
+  CHECK(up_to(100) == "no error");
+  CHECK(up_to(99) == "protocol");
 
-  const Bytes text = Encoder().text("12345").take();
-  CHECK(outcome([&] { Decoder(text, "TEST").text(5, "x"); }) == "no error");
-  CHECK(outcome([&] { Decoder(text, "TEST").text(4, "x"); }) == "protocol");
+  const Bytes text = encoded([](Encoder& e) { e.text("x", "12345"); });
+  CHECK(reading_text(text, 5) == "no error");
+  CHECK(reading_text(text, 4) == "protocol");
 
-  const Bytes list = Encoder().name_list({"12", "345"}).take();
-  CHECK(outcome([&] { Decoder(list, "TEST").name_list(2, 3, 5, "x"); }) == "no error");
-  CHECK(outcome([&] { Decoder(list, "TEST").name_list(1, 3, 5, "x"); }) == "refused");
-  CHECK(outcome([&] { Decoder(list, "TEST").name_list(2, 2, 5, "x"); }) == "refused");
-  CHECK(outcome([&] { Decoder(list, "TEST").name_list(2, 3, 4, "x"); }) == "refused");
+  CHECK(reading_names(list_of(std::vector<std::string>(kMaxPathComponents, "x"))) == "no error");
+  CHECK(reading_names(list_of(std::vector<std::string>(kMaxPathComponents + 1, "x"))) == "refused");
+  CHECK(reading_names(list_of({std::string(kMaxNameBytes, 'x')})) == "no error");
+  CHECK(reading_names(list_of({std::string(kMaxNameBytes + 1, 'x')})) == "refused");
+  std::vector<std::string> longest(kMaxPathBytes / 128, std::string(128, 'x'));
+  CHECK(reading_names(list_of(longest)) == "no error");
+  longest[0] += 'x';
+  CHECK(reading_names(list_of(longest)) == "refused");
 }
 
 TEST_CASE("Decoder: bytes left over are a protocol error") {
   const Bytes bytes(2);
   Decoder d(bytes, "TEST");
-  d.u8("x");
+  uint8_t out = 0;
+  d.number("x", out);
   CHECK(outcome([&] { d.finish(); }) == "protocol");
-  d.u8("x");
+  d.number("x", out);
   CHECK(outcome([&] { d.finish(); }) == "no error");
 }
 
 TEST_CASE("Decoder: the error names message and field") {
-  CHECK_THROWS_WITH(Decoder({}, "ENTRY").u32("mode"),
+  uint32_t out = 0;
+  CHECK_THROWS_WITH(Decoder({}, "ENTRY").number("mode", out),
                     Catch::Contains("ENTRY") && Catch::Contains("mode"));
 }
 

@@ -256,7 +256,7 @@ enum class Existing { Replace, Skip, Refuse };
 Existing decide_existing(Overwrite here, Overwrite peer, const struct stat& existing,
                          const EntryInfo& info, bool even_seconds = false) {
   Negotiated agreed;
-  agreed.overwrite_here = here;
+  agreed.overwrite = here;
   agreed.overwrite_peer = peer;
   std::string why;
   const std::string error =

@@ -121,11 +121,11 @@ TEST_CASE("golden: frame header") {
 TEST_CASE("golden: HELLO") {
   const Bytes bytes = golden("hello");
   Terms m;
-  m.connector_preface = encode_preface(request());
-  m.listener_preface = encode_preface(answer());
+  m.prefaces.connector = encode_preface(request());
+  m.prefaces.listener = encode_preface(answer());
   m.optional_features = uint64_t{1} << 40;
   m.session = counting<16>(0xa0);
-  m.max_block_bytes = 4 << 20;
+  m.block_bytes = 4 << 20;
   m.durability = Durability::File;
   m.overwrite = Overwrite::Older;
   m.file_digest = m.preserve = m.several = true;
@@ -135,13 +135,13 @@ TEST_CASE("golden: HELLO") {
   m.path = {"dir", "name"};
   m.build = "zsend 0.1.0";
   CHECK(to_hex(encode(m)) == to_hex(bytes));
-  const Terms n = decode_terms(bytes);
-  CHECK(to_hex(n.connector_preface) == to_hex(golden("preface_request")));
-  CHECK(to_hex(n.listener_preface) == to_hex(golden("preface_answer")));
+  const Terms n = decode<Terms>(bytes);
+  CHECK(to_hex(n.prefaces.connector) == to_hex(golden("preface_request")));
+  CHECK(to_hex(n.prefaces.listener) == to_hex(golden("preface_answer")));
   CHECK(n.required_features == 0);
   CHECK(n.optional_features == m.optional_features);
   CHECK(to_hex(n.session) == "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf");
-  CHECK(n.max_block_bytes == 4194304);
+  CHECK(n.block_bytes == 4194304);
   CHECK(n.durability == Durability::File);
   CHECK(n.overwrite == Overwrite::Older);
   CHECK(n.file_digest);
@@ -161,12 +161,12 @@ TEST_CASE("golden: WELCOME") {
   const Bytes bytes = golden("welcome");
   Terms m;
   m.session = counting<16>(0xa0);
-  m.max_block_bytes = 8 << 20;
+  m.block_bytes = 8 << 20;
   m.overwrite = Overwrite::Never;
   m.no_target_directory = m.path_is_directory = m.to_pipe = true;
   m.build = "zrecv 0.1.0";
   CHECK(to_hex(encode(m)) == to_hex(bytes));
-  const Terms n = decode_terms(bytes);
+  const Terms n = decode<Terms>(bytes);
   CHECK(n.durability == Durability::Unset);
   CHECK(n.overwrite == Overwrite::Never);
   CHECK(n.rate_limit == 0);
@@ -191,7 +191,7 @@ TEST_CASE("golden: ENTRY") {
   m.mode = 0640;
   m.sparse = true;
   CHECK(to_hex(encode(m)) == to_hex(bytes));
-  const EntryInfo n = decode_entry(bytes);
+  const EntryInfo n = decode<EntryInfo>(bytes);
   CHECK(n.name == m.name);
   CHECK(n.size == m.size);
   CHECK(n.mtime_sec == -1);
@@ -209,7 +209,7 @@ TEST_CASE("golden: ENTRY of unknown length") {
   m.mode = 0644;
   m.open_ended = true;
   CHECK(to_hex(encode(m)) == to_hex(bytes));
-  const EntryInfo n = decode_entry(bytes);
+  const EntryInfo n = decode<EntryInfo>(bytes);
   CHECK(n.open_ended);
   CHECK_FALSE(n.sparse);
   CHECK(n.size == 4096);
@@ -218,7 +218,7 @@ TEST_CASE("golden: ENTRY of unknown length") {
 TEST_CASE("golden: DIGEST") {
   const Bytes bytes = golden("digest");
   CHECK(to_hex(encode(BlockDigest{8388608, counting<16>(0x10)})) == to_hex(bytes));
-  const BlockDigest n = decode_block_digest(bytes);
+  const BlockDigest n = decode<BlockDigest>(bytes);
   CHECK(n.length == 8388608);
   CHECK(to_hex(n.digest) == "101112131415161718191a1b1c1d1e1f");
 }
@@ -228,7 +228,7 @@ TEST_CASE("golden: END") {
   const EntryEnd m{true, ExitStatus::FileIo, counting<16>(0x20),
                    true, counting<16>(0x30), "read error"};
   CHECK(to_hex(encode(m)) == to_hex(bytes));
-  const EntryEnd n = decode_entry_end(bytes);
+  const EntryEnd n = decode<EntryEnd>(bytes);
   CHECK(n.changed);
   CHECK(n.failure == ExitStatus::FileIo);
   CHECK(to_hex(n.block_sum) == to_hex(counting<16>(0x20)));
@@ -244,9 +244,9 @@ TEST_CASE("golden: JOIN") {
   const Join m{encode_preface(connector), encode_preface(answer()), counting<16>(0xa0), 3, 258,
                (uint64_t{1} << 32) + 2};
   CHECK(to_hex(encode(m)) == to_hex(bytes));
-  const Join n = decode_join(bytes);
-  CHECK(to_hex(n.connector_preface) == to_hex(m.connector_preface));
-  CHECK(to_hex(n.listener_preface) == to_hex(m.listener_preface));
+  const Join n = decode<Join>(bytes);
+  CHECK(to_hex(n.prefaces.connector) == to_hex(m.prefaces.connector));
+  CHECK(to_hex(n.prefaces.listener) == to_hex(m.prefaces.listener));
   CHECK(to_hex(n.session) == to_hex(m.session));
   CHECK(n.stream == 3);
   CHECK(n.generation == 258);
@@ -259,7 +259,7 @@ TEST_CASE("golden: FIN") {
               {"sendfile", "none", "asked for", "--ktls=off"},
               {3'000'000, 5000, 0, 700'000, 2'900'000, 12, 11}};
   CHECK(to_hex(encode(m)) == to_hex(bytes));
-  const Fin n = decode_fin(bytes);
+  const Fin n = decode<Fin>(bytes);
   CHECK(n.entries == 2);
   CHECK(n.path.engine == "sendfile");
   CHECK(n.path.tls == "none");
@@ -285,7 +285,7 @@ TEST_CASE("golden: VERDICT") {
                   {"splice", "user", "", "no module"},
                   {3'100'000, 0, 80'000, 900'000, 0, 11, 1}};
   CHECK(to_hex(encode(m)) == to_hex(bytes));
-  const Verdict n = decode_verdict(bytes);
+  const Verdict n = decode<Verdict>(bytes);
   CHECK(n.status == ExitStatus::Partial);
   CHECK(n.durable);
   CHECK(n.entries == 2);
@@ -302,11 +302,11 @@ TEST_CASE("golden: VERDICT") {
 
 TEST_CASE("golden: RESULTS") {
   const Bytes bytes = golden("results");
-  const Result m[] = {{1, 100'000, ExitStatus::Ok, false, ""},
-                      {100'001, 1, ExitStatus::Ok, true, "exists"},
-                      {uint64_t{1} << 32, 2, ExitStatus::NoSpace, false, "disk full"}};
-  CHECK(to_hex(encode_results(m)) == to_hex(bytes));
-  const std::vector<Result> n = decode_results(bytes);
+  const std::vector<Result> m = {{1, 100'000, ExitStatus::Ok, false, ""},
+                                 {100'001, 1, ExitStatus::Ok, true, "exists"},
+                                 {uint64_t{1} << 32, 2, ExitStatus::NoSpace, false, "disk full"}};
+  CHECK(to_hex(encode(Results{m})) == to_hex(bytes));
+  const std::vector<Result> n = decode<Results>(bytes).runs;
   REQUIRE(n.size() == std::size(m));
   for (size_t i = 0; i < n.size(); ++i) {
     INFO(i);
@@ -320,15 +320,15 @@ TEST_CASE("golden: RESULTS") {
 
 TEST_CASE("golden: HEARTBEAT") {
   const Bytes bytes = golden("heartbeat");
-  CHECK(to_hex(encode_heartbeat((uint64_t{1} << 32) + 2)) == to_hex(bytes));
-  CHECK(decode_heartbeat(bytes) == (uint64_t{1} << 32) + 2);
+  CHECK(to_hex(encode(Heartbeat{(uint64_t{1} << 32) + 2})) == to_hex(bytes));
+  CHECK(decode<Heartbeat>(bytes).taken == (uint64_t{1} << 32) + 2);
 }
 
 TEST_CASE("golden: ERROR and its seal") {
   const Bytes bytes = golden("error");
   const ErrorMessage m{ExitStatus::NoSpace, "disk full"};
   CHECK(to_hex(encode(m)) == to_hex(bytes));
-  const ErrorMessage n = decode_error(bytes);
+  const ErrorMessage n = decode<ErrorMessage>(bytes);
   CHECK(n.status == ExitStatus::NoSpace);
   CHECK(n.text == "disk full");
 
@@ -338,14 +338,14 @@ TEST_CASE("golden: ERROR and its seal") {
 }
 
 TEST_CASE("golden: HOLE and RETRY and BYE and STREAMS") {
-  CHECK(to_hex(encode_hole(4294967296)) == to_hex(golden("hole")));
-  CHECK(decode_hole(golden("hole")) == 4294967296);
-  CHECK(to_hex(encode_retry(1048576)) == to_hex(golden("retry")));
-  CHECK(decode_retry(golden("retry")) == 1048576);
-  CHECK(to_hex(encode_bye(ExitStatus::SourceChanged)) == to_hex(golden("bye")));
-  CHECK(decode_bye(golden("bye")) == ExitStatus::SourceChanged);
-  CHECK(to_hex(encode_streams(3)) == to_hex(golden("streams")));
-  CHECK(decode_streams(golden("streams")) == 3);
+  CHECK(to_hex(encode(Hole{4294967296})) == to_hex(golden("hole")));
+  CHECK(decode<Hole>(golden("hole")).length == 4294967296);
+  CHECK(to_hex(encode(Retry{1048576})) == to_hex(golden("retry")));
+  CHECK(decode<Retry>(golden("retry")).length == 1048576);
+  CHECK(to_hex(encode(Bye{ExitStatus::SourceChanged})) == to_hex(golden("bye")));
+  CHECK(decode<Bye>(golden("bye")).status == ExitStatus::SourceChanged);
+  CHECK(to_hex(encode(Streams{3})) == to_hex(golden("streams")));
+  CHECK(decode<Streams>(golden("streams")).count == 3);
 }
 
 TEST_CASE("golden: no file that no test reads") {

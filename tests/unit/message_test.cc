@@ -22,12 +22,12 @@ std::array<std::byte, N> counting(int first) {
 
 Terms some_terms() {
   Terms m;
-  m.connector_preface = counting<kPrefaceBytes>(1);
-  m.listener_preface = counting<kPrefaceBytes>(101);
+  m.prefaces.connector = counting<kPrefaceBytes>(1);
+  m.prefaces.listener = counting<kPrefaceBytes>(101);
   m.required_features = 0x1122334455667788;
   m.optional_features = 0x99aabbccddeeff00;
   m.session = counting<16>(201);
-  m.max_block_bytes = 0x345678;
+  m.block_bytes = 0x345678;
   m.durability = Durability::File;
   m.overwrite = Overwrite::Never;
   m.file_digest = m.no_target_directory = m.preserve = m.path_is_directory = true;
@@ -86,22 +86,22 @@ struct Case {
 
 std::vector<Case> all_messages() {
   return {
-      {"HELLO", encode(some_terms()), [](ByteView b) { decode_terms(b); }},
-      {"JOIN", encode(some_join()), [](ByteView b) { decode_join(b); }},
-      {"ENTRY", encode(some_entry()), [](ByteView b) { decode_entry(b); }},
+      {"HELLO", encode(some_terms()), [](ByteView b) { decode<Terms>(b); }},
+      {"JOIN", encode(some_join()), [](ByteView b) { decode<Join>(b); }},
+      {"ENTRY", encode(some_entry()), [](ByteView b) { decode<EntryInfo>(b); }},
       {"DIGEST", encode(BlockDigest{77, counting<16>(3)}),
-       [](ByteView b) { decode_block_digest(b); }},
-      {"END", encode(some_end()), [](ByteView b) { decode_entry_end(b); }},
-      {"FIN", encode(some_fin()), [](ByteView b) { decode_fin(b); }},
-      {"VERDICT", encode(some_verdict()), [](ByteView b) { decode_verdict(b); }},
-      {"RESULTS", encode_results(some_results()), [](ByteView b) { decode_results(b); }},
-      {"HEARTBEAT", encode_heartbeat(77), [](ByteView b) { decode_heartbeat(b); }},
+       [](ByteView b) { decode<BlockDigest>(b); }},
+      {"END", encode(some_end()), [](ByteView b) { decode<EntryEnd>(b); }},
+      {"FIN", encode(some_fin()), [](ByteView b) { decode<Fin>(b); }},
+      {"VERDICT", encode(some_verdict()), [](ByteView b) { decode<Verdict>(b); }},
+      {"RESULTS", encode(Results{some_results()}), [](ByteView b) { decode<Results>(b); }},
+      {"HEARTBEAT", encode(Heartbeat{77}), [](ByteView b) { decode<Heartbeat>(b); }},
       {"ERROR", encode(ErrorMessage{ExitStatus::NoSpace, "disk full"}),
-       [](ByteView b) { decode_error(b); }},
-      {"HOLE", encode_hole(kMaxFileBytes), [](ByteView b) { decode_hole(b); }},
-      {"RETRY", encode_retry(kMaxBlockBytes), [](ByteView b) { decode_retry(b); }},
-      {"BYE", encode_bye(ExitStatus::SourceChanged), [](ByteView b) { decode_bye(b); }},
-      {"STREAMS", encode_streams(5), [](ByteView b) { decode_streams(b); }},
+       [](ByteView b) { decode<ErrorMessage>(b); }},
+      {"HOLE", encode(Hole{kMaxFileBytes}), [](ByteView b) { decode<Hole>(b); }},
+      {"RETRY", encode(Retry{kMaxBlockBytes}), [](ByteView b) { decode<Retry>(b); }},
+      {"BYE", encode(Bye{ExitStatus::SourceChanged}), [](ByteView b) { decode<Bye>(b); }},
+      {"STREAMS", encode(Streams{5}), [](ByteView b) { decode<Streams>(b); }},
   };
 }
 
@@ -150,13 +150,13 @@ TEST_CASE(
 
 TEST_CASE("HELLO: every field survives a round trip") {
   const Terms m = some_terms();
-  const Terms n = decode_terms(encode(m));
-  CHECK(to_hex(n.connector_preface) == to_hex(m.connector_preface));
-  CHECK(to_hex(n.listener_preface) == to_hex(m.listener_preface));
+  const Terms n = decode<Terms>(encode(m));
+  CHECK(to_hex(n.prefaces.connector) == to_hex(m.prefaces.connector));
+  CHECK(to_hex(n.prefaces.listener) == to_hex(m.prefaces.listener));
   CHECK(n.required_features == m.required_features);
   CHECK(n.optional_features == m.optional_features);
   CHECK(to_hex(n.session) == to_hex(m.session));
-  CHECK(n.max_block_bytes == m.max_block_bytes);
+  CHECK(n.block_bytes == m.block_bytes);
   CHECK(n.durability == m.durability);
   CHECK(n.overwrite == m.overwrite);
   CHECK(n.rate_limit == m.rate_limit);
@@ -175,7 +175,7 @@ TEST_CASE("HELLO: each of its flags is a bit of its own") {
     m.path_is_directory = (i & 8) != 0;
     m.to_pipe = (i & 16) != 0;
     m.several = (i & 32) != 0;
-    const Terms n = decode_terms(encode(m));
+    const Terms n = decode<Terms>(encode(m));
     INFO(i);
     CHECK(n.file_digest == m.file_digest);
     CHECK(n.no_target_directory == m.no_target_directory);
@@ -190,12 +190,12 @@ TEST_CASE("HELLO: a rate limit is none or from 1 KiB/s") {
   for (const uint64_t rate : {uint64_t{0}, kMinRateLimit, UINT64_MAX}) {
     Terms m;
     m.rate_limit = rate;
-    CHECK(decode_terms(encode(m)).rate_limit == rate);
+    CHECK(decode<Terms>(encode(m)).rate_limit == rate);
   }
   for (const uint64_t rate : {uint64_t{1}, kMinRateLimit - 1}) {
     Terms m;
     m.rate_limit = rate;
-    CHECK(outcome([&] { decode_terms(encode(m)); }) == "protocol");
+    CHECK(outcome([&] { decode<Terms>(encode(m)); }) == "protocol");
   }
 }
 
@@ -207,26 +207,26 @@ TEST_CASE("HELLO: every durability and overwrite rule survives and no other numb
     Bytes changed = bytes;
     changed[kDurabilityAt] = static_cast<std::byte>(value);
     if (value <= 3)
-      CHECK(static_cast<int>(decode_terms(changed).durability) == value);
+      CHECK(static_cast<int>(decode<Terms>(changed).durability) == value);
     else
-      CHECK(outcome([&] { decode_terms(changed); }) == "protocol");
+      CHECK(outcome([&] { decode<Terms>(changed); }) == "protocol");
     changed = bytes;
     changed[kDurabilityAt + 1] = static_cast<std::byte>(value);
     if (value <= 5)
-      CHECK(static_cast<int>(decode_terms(changed).overwrite) == value);
+      CHECK(static_cast<int>(decode<Terms>(changed).overwrite) == value);
     else
-      CHECK(outcome([&] { decode_terms(changed); }) == "protocol");
+      CHECK(outcome([&] { decode<Terms>(changed); }) == "protocol");
     changed = bytes;
     changed[kDurabilityAt + 2] = static_cast<std::byte>(value);
-    CHECK(outcome([&] { decode_terms(changed); }) == (value <= 127 ? "no error" : "protocol"));
+    CHECK(outcome([&] { decode<Terms>(changed); }) == (value <= 127 ? "no error" : "protocol"));
   }
 }
 
 TEST_CASE("HELLO: the block limit is from 1 to 16 MiB") {
   const auto with = [](uint32_t bytes) {
     Terms m;
-    m.max_block_bytes = bytes;
-    return outcome([&] { decode_terms(encode(m)); });
+    m.block_bytes = bytes;
+    return outcome([&] { decode<Terms>(encode(m)); });
   };
   CHECK(with(0) == "protocol");
   CHECK(with(kMinBlockBytes - 1) == "protocol");
@@ -240,7 +240,7 @@ TEST_CASE("HELLO: the silence is from 250 ms to 15 s") {
   const auto with = [](uint32_t ms) {
     Terms m;
     m.silence_ms = ms;
-    return outcome([&] { decode_terms(encode(m)); });
+    return outcome([&] { decode<Terms>(encode(m)); });
   };
   CHECK(with(0) == "protocol");
   CHECK(with(kMinSilenceMs - 1) == "protocol");
@@ -252,9 +252,9 @@ TEST_CASE("HELLO: the silence is from 250 ms to 15 s") {
 
 TEST_CASE("JOIN: every field survives a round trip") {
   const Join m = some_join();
-  const Join n = decode_join(encode(m));
-  CHECK(to_hex(n.connector_preface) == to_hex(m.connector_preface));
-  CHECK(to_hex(n.listener_preface) == to_hex(m.listener_preface));
+  const Join n = decode<Join>(encode(m));
+  CHECK(to_hex(n.prefaces.connector) == to_hex(m.prefaces.connector));
+  CHECK(to_hex(n.prefaces.listener) == to_hex(m.prefaces.listener));
   CHECK(to_hex(n.session) == to_hex(m.session));
   CHECK(n.stream == m.stream);
   CHECK(n.generation == m.generation);
@@ -263,7 +263,7 @@ TEST_CASE("JOIN: every field survives a round trip") {
 
 TEST_CASE("HEARTBEAT: any count survives a round trip") {
   for (const uint64_t taken : {uint64_t{0}, uint64_t{1}, UINT64_MAX})
-    CHECK(decode_heartbeat(encode_heartbeat(taken)) == taken);
+    CHECK(decode<Heartbeat>(encode(Heartbeat{taken})).taken == taken);
 }
 
 TEST_CASE("HELLO: at most 16 streams, and 0 is no wish") {
@@ -271,15 +271,16 @@ TEST_CASE("HELLO: at most 16 streams, and 0 is no wish") {
     Terms m;
     m.streams = static_cast<uint16_t>(n);
     INFO(n);
-    CHECK(outcome([&] { decode_terms(encode(m)); }) == (n <= 16 ? "no error" : "protocol"));
+    CHECK(outcome([&] { decode<Terms>(encode(m)); }) == (n <= 16 ? "no error" : "protocol"));
   }
 }
 
 TEST_CASE("STREAMS: from 2 to 16") {
   for (int n : {0, 1, 2, 16, 17, 65535}) {
     INFO(n);
-    const Bytes bytes = encode_streams(static_cast<uint16_t>(n));
-    CHECK(outcome([&] { decode_streams(bytes); }) == (n >= 2 && n <= 16 ? "no error" : "protocol"));
+    const Bytes bytes = encode(Streams{static_cast<uint16_t>(n)});
+    CHECK(outcome([&] { decode<Streams>(bytes); }) ==
+          (n >= 2 && n <= 16 ? "no error" : "protocol"));
   }
 }
 
@@ -288,7 +289,7 @@ TEST_CASE("HELLO: path and build are limited") {
     Terms m;
     m.path = std::move(path);
     m.build = std::move(build);
-    return outcome([&] { decode_terms(encode(m)); });
+    return outcome([&] { decode<Terms>(encode(m)); });
   };
   CHECK(with(std::vector<std::string>(kMaxPathComponents, "x"), "") == "no error");
   CHECK(with(std::vector<std::string>(kMaxPathComponents + 1, "x"), "") == "refused");
@@ -304,7 +305,7 @@ TEST_CASE("HELLO: path and build are limited") {
 
 TEST_CASE("ENTRY: every field survives a round trip") {
   const EntryInfo m = some_entry();
-  const EntryInfo n = decode_entry(encode(m));
+  const EntryInfo n = decode<EntryInfo>(encode(m));
   CHECK(n.name == m.name);
   CHECK(n.size == m.size);
   CHECK(n.mtime_sec == m.mtime_sec);
@@ -313,11 +314,11 @@ TEST_CASE("ENTRY: every field survives a round trip") {
   CHECK(n.sparse == m.sparse);
   EntryInfo plain = m;
   plain.sparse = false;
-  CHECK_FALSE(decode_entry(encode(plain)).sparse);
-  CHECK_FALSE(decode_entry(encode(plain)).open_ended);
+  CHECK_FALSE(decode<EntryInfo>(encode(plain)).sparse);
+  CHECK_FALSE(decode<EntryInfo>(encode(plain)).open_ended);
   plain.open_ended = true;
-  CHECK(decode_entry(encode(plain)).open_ended);
-  CHECK_FALSE(decode_entry(encode(plain)).sparse);
+  CHECK(decode<EntryInfo>(encode(plain)).open_ended);
+  CHECK_FALSE(decode<EntryInfo>(encode(plain)).sparse);
 }
 
 TEST_CASE("ENTRY: kind and flags that are unknown are refused") {
@@ -325,10 +326,10 @@ TEST_CASE("ENTRY: kind and flags that are unknown are refused") {
     INFO(value);
     Bytes bytes = encode(some_entry());
     bytes[0] = static_cast<std::byte>(value);
-    CHECK(outcome([&] { decode_entry(bytes); }) == (value == 1 ? "no error" : "protocol"));
+    CHECK(outcome([&] { decode<EntryInfo>(bytes); }) == (value == 1 ? "no error" : "protocol"));
     bytes = encode(some_entry());
     bytes[1] = static_cast<std::byte>(value);
-    CHECK(outcome([&] { decode_entry(bytes); }) == (value <= 2 ? "no error" : "protocol"));
+    CHECK(outcome([&] { decode<EntryInfo>(bytes); }) == (value <= 2 ? "no error" : "protocol"));
   }
 }
 
@@ -336,7 +337,7 @@ TEST_CASE("ENTRY: limits hold at their value and not one past it") {
   const auto with = [](auto&& change) {
     EntryInfo m = some_entry();
     change(m);
-    return outcome([&] { decode_entry(encode(m)); });
+    return outcome([&] { decode<EntryInfo>(encode(m)); });
   };
   CHECK(with([](EntryInfo& m) { m.size = kMaxFileBytes; }) == "no error");
   CHECK(with([](EntryInfo& m) { m.size = kMaxFileBytes + 1; }) == "protocol");
@@ -357,11 +358,11 @@ TEST_CASE("ENTRY: the longest name list fits into a frame") {
   m.name.assign(kMaxPathComponents, std::string(kMaxPathBytes / kMaxPathComponents, 'x'));
   const Bytes payload = seal(encode(m));
   CHECK(payload.size() <= kMaxMessageBytes);
-  CHECK(decode_entry(unseal(payload)).name == m.name);
+  CHECK(decode<EntryInfo>(unseal(payload)).name == m.name);
 }
 
 TEST_CASE("DIGEST: every field survives a round trip") {
-  const BlockDigest n = decode_block_digest(encode(BlockDigest{0x01020304, counting<16>(3)}));
+  const BlockDigest n = decode<BlockDigest>(encode(BlockDigest{0x01020304, counting<16>(3)}));
   CHECK(n.length == 0x01020304);
   CHECK(to_hex(n.digest) == to_hex(counting<16>(3)));
 }
@@ -372,7 +373,7 @@ TEST_CASE("END: every field survives a round trip") {
       EntryEnd m = some_end();
       m.changed = changed;
       m.has_file_digest = digest;
-      const EntryEnd n = decode_entry_end(encode(m));
+      const EntryEnd n = decode<EntryEnd>(encode(m));
       CHECK(n.changed == changed);
       CHECK(n.has_file_digest == digest);
       CHECK(n.failure == m.failure);
@@ -384,7 +385,7 @@ TEST_CASE("END: every field survives a round trip") {
 
 TEST_CASE("FIN: every field survives a round trip") {
   const Fin m = some_fin();
-  const Fin n = decode_fin(encode(m));
+  const Fin n = decode<Fin>(encode(m));
   CHECK(n.entries == m.entries);
   CHECK(n.path.engine == m.path.engine);
   CHECK(n.path.tls == m.path.tls);
@@ -396,7 +397,7 @@ TEST_CASE("VERDICT: every field survives a round trip") {
   for (bool durable : {false, true}) {
     Verdict m = some_verdict();
     m.durable = durable;
-    const Verdict n = decode_verdict(encode(m));
+    const Verdict n = decode<Verdict>(encode(m));
     CHECK(n.status == m.status);
     CHECK(n.durable == durable);
     CHECK(n.entries == m.entries);
@@ -413,7 +414,7 @@ TEST_CASE("FIN and VERDICT: any number of entries is taken, and the path report 
   const auto fin = [](auto&& change) {
     Fin m = some_fin();
     change(m);
-    return outcome([&] { decode_fin(encode(m)); });
+    return outcome([&] { decode<Fin>(encode(m)); });
   };
   CHECK(fin([](Fin& m) { m.entries = UINT64_MAX; }) == "no error");
   CHECK(fin([](Fin& m) { m.path.engine.assign(kMaxEngineBytes, 'e'); }) == "no error");
@@ -422,7 +423,7 @@ TEST_CASE("FIN and VERDICT: any number of entries is taken, and the path report 
   const auto verdict = [](auto&& change) {
     Verdict m = some_verdict();
     change(m);
-    return outcome([&] { decode_verdict(encode(m)); });
+    return outcome([&] { decode<Verdict>(encode(m)); });
   };
   CHECK(verdict([](Verdict& m) { m.entries = UINT64_MAX; }) == "no error");
   CHECK(verdict([](Verdict& m) { m.path.engine.assign(kMaxEngineBytes + 1, 'e'); }) == "protocol");
@@ -430,7 +431,7 @@ TEST_CASE("FIN and VERDICT: any number of entries is taken, and the path report 
 
 TEST_CASE("RESULTS and ERROR: every field survives a round trip") {
   const std::vector<Result> m = some_results();
-  const std::vector<Result> n = decode_results(encode_results(m));
+  const std::vector<Result> n = decode<Results>(encode(Results{m})).runs;
   REQUIRE(n.size() == m.size());
   for (size_t i = 0; i < m.size(); ++i) {
     INFO(i);
@@ -440,15 +441,16 @@ TEST_CASE("RESULTS and ERROR: every field survives a round trip") {
     CHECK(n[i].skipped == m[i].skipped);
     CHECK(n[i].reason == m[i].reason);
   }
-  const ErrorMessage e = decode_error(encode(ErrorMessage{ExitStatus::NoSpace, "disk full"}));
+  const ErrorMessage e =
+      decode<ErrorMessage>(encode(ErrorMessage{ExitStatus::NoSpace, "disk full"}));
   CHECK(e.status == ExitStatus::NoSpace);
   CHECK(e.text == "disk full");
 }
 
 TEST_CASE("RESULTS: a run has a first entry, at least one, and ends below 2^64") {
   const auto with = [](uint64_t first, uint32_t count) {
-    const Result one[] = {{first, count, ExitStatus::Ok, false, ""}};
-    return outcome([&] { decode_results(encode_results(one)); });
+    const Result one{first, count, ExitStatus::Ok, false, ""};
+    return outcome([&] { decode<Results>(encode(Results{{one}})); });
   };
   CHECK(with(1, 1) == "no error");
   CHECK(with(1, UINT32_MAX) == "no error");
@@ -461,14 +463,14 @@ TEST_CASE("RESULTS: a run has a first entry, at least one, and ends below 2^64")
 
 TEST_CASE("RESULTS: from 1 to kMaxResults runs, and so many fit with the longest reasons") {
   std::vector<Result> runs;
-  CHECK(outcome([&] { decode_results(encode_results(runs)); }) == "protocol");
+  CHECK(outcome([&] { decode<Results>(encode(Results{runs})); }) == "protocol");
   for (uint64_t id = 1; id <= kMaxResults; ++id)
     runs.push_back({id, 1, ExitStatus::FileIo, false, std::string(kMaxTextBytes, 'r')});
-  const Bytes payload = seal(encode_results(runs));
+  const Bytes payload = seal(encode(Results{runs}));
   CHECK(payload.size() <= kMaxMessageBytes);
-  CHECK(decode_results(unseal(payload)).size() == kMaxResults);
+  CHECK(decode<Results>(unseal(payload)).runs.size() == kMaxResults);
   runs.push_back({kMaxResults + 1, 1, ExitStatus::Ok, false, ""});
-  CHECK(outcome([&] { decode_results(encode_results(runs)); }) == "protocol");
+  CHECK(outcome([&] { decode<Results>(encode(Results{runs})); }) == "protocol");
 }
 
 TEST_CASE("flags: an unknown bit is a protocol error in every message that has flags") {
@@ -479,9 +481,9 @@ TEST_CASE("flags: an unknown bit is a protocol error in every message that has f
     int last;
     std::function<void(ByteView)> decode;
   } const cases[] = {
-      {"END", encode(some_end()), 0, 3, [](ByteView b) { decode_entry_end(b); }},
-      {"VERDICT", encode(some_verdict()), 1, 1, [](ByteView b) { decode_verdict(b); }},
-      {"RESULTS", encode_results(some_results()), 15, 1, [](ByteView b) { decode_results(b); }},
+      {"END", encode(some_end()), 0, 3, [](ByteView b) { decode<EntryEnd>(b); }},
+      {"VERDICT", encode(some_verdict()), 1, 1, [](ByteView b) { decode<Verdict>(b); }},
+      {"RESULTS", encode(Results{some_results()}), 15, 1, [](ByteView b) { decode<Results>(b); }},
   };
   for (const auto& c : cases)
     for (int value = 0; value < 256; ++value) {
@@ -499,12 +501,12 @@ TEST_CASE("status: a number that the table does not have is a protocol error in 
     size_t at;
     std::function<void(ByteView)> decode;
   } const cases[] = {
-      {"END", encode(some_end()), 1, [](ByteView b) { decode_entry_end(b); }},
-      {"VERDICT", encode(some_verdict()), 0, [](ByteView b) { decode_verdict(b); }},
-      {"RESULTS", encode_results(some_results()), 14, [](ByteView b) { decode_results(b); }},
+      {"END", encode(some_end()), 1, [](ByteView b) { decode<EntryEnd>(b); }},
+      {"VERDICT", encode(some_verdict()), 0, [](ByteView b) { decode<Verdict>(b); }},
+      {"RESULTS", encode(Results{some_results()}), 14, [](ByteView b) { decode<Results>(b); }},
       {"ERROR", encode(ErrorMessage{ExitStatus::Network, ""}), 0,
-       [](ByteView b) { decode_error(b); }},
-      {"BYE", encode_bye(ExitStatus::Ok), 0, [](ByteView b) { decode_bye(b); }},
+       [](ByteView b) { decode<ErrorMessage>(b); }},
+      {"BYE", encode(Bye{ExitStatus::Ok}), 0, [](ByteView b) { decode<Bye>(b); }},
   };
   for (const auto& c : cases)
     for (int value = 0; value < 256; ++value) {
@@ -519,34 +521,42 @@ TEST_CASE("status: a number that the table does not have is a protocol error in 
 
 TEST_CASE("text: ours is cut to the limit and a longer one of the peer is a protocol error") {
   const std::string at_limit(kMaxTextBytes, 't'), too_long(kMaxTextBytes + 1, 't');
-  CHECK(decode_error(encode(ErrorMessage{ExitStatus::Network, too_long})).text == at_limit);
-  const Result failed[] = {{1, 1, ExitStatus::FileIo, false, too_long}};
-  CHECK(decode_results(encode_results(failed)).front().reason == at_limit);
+  CHECK(decode<ErrorMessage>(encode(ErrorMessage{ExitStatus::Network, too_long})).text == at_limit);
+  const Result failed{1, 1, ExitStatus::FileIo, false, too_long};
+  CHECK(decode<Results>(encode(Results{{failed}})).runs.front().reason == at_limit);
   EntryEnd end = some_end();
   end.reason = too_long;
-  CHECK(decode_entry_end(encode(end)).reason == at_limit);
+  CHECK(decode<EntryEnd>(encode(end)).reason == at_limit);
   Fin fin = some_fin();
   fin.path.why = too_long;
-  CHECK(decode_fin(encode(fin)).path.why == at_limit);
+  CHECK(decode<Fin>(encode(fin)).path.why == at_limit);
 
-  const Bytes status_and_text = Encoder().u8(5).text(too_long).take();
-  CHECK(outcome([&] { decode_error(status_and_text); }) == "protocol");
-  const Bytes results = Encoder().u16(1).u64(1).u32(1).u8(5).u8(0).text(too_long).take();
-  CHECK(outcome([&] { decode_results(results); }) == "protocol");
+  Encoder status_and_text;
+  status_and_text.status("status", ExitStatus::Network);
+  status_and_text.text("text", too_long);
+  CHECK(outcome([&] { decode<ErrorMessage>(status_and_text.so_far()); }) == "protocol");
+  Encoder results;
+  results.number("count", uint16_t{1});
+  results.number("first entry", uint64_t{1});
+  results.number("entries", uint32_t{1});
+  results.status("status", ExitStatus::Network);
+  results.number("flags", uint8_t{0});
+  results.text("reason", too_long);
+  CHECK(outcome([&] { decode<Results>(results.so_far()); }) == "protocol");
 }
 
 TEST_CASE("HOLE and RETRY: lengths are limited") {
-  CHECK(decode_hole(encode_hole(kMaxFileBytes)) == kMaxFileBytes);
-  CHECK(outcome([] { decode_hole(encode_hole(kMaxFileBytes + 1)); }) == "protocol");
-  CHECK(decode_retry(encode_retry(1)) == 1);
-  CHECK(decode_retry(encode_retry(kMaxBlockBytes)) == kMaxBlockBytes);
-  CHECK(outcome([] { decode_retry(encode_retry(0)); }) == "protocol");
-  CHECK(outcome([] { decode_retry(encode_retry(kMaxBlockBytes + 1)); }) == "protocol");
+  CHECK(decode<Hole>(encode(Hole{kMaxFileBytes})).length == kMaxFileBytes);
+  CHECK(outcome([] { decode<Hole>(encode(Hole{kMaxFileBytes + 1})); }) == "protocol");
+  CHECK(decode<Retry>(encode(Retry{1})).length == 1);
+  CHECK(decode<Retry>(encode(Retry{kMaxBlockBytes})).length == kMaxBlockBytes);
+  CHECK(outcome([] { decode<Retry>(encode(Retry{0})); }) == "protocol");
+  CHECK(outcome([] { decode<Retry>(encode(Retry{kMaxBlockBytes + 1})); }) == "protocol");
 }
 
 TEST_CASE("BYE: the status survives a round trip") {
-  CHECK(decode_bye(encode_bye(ExitStatus::Ok)) == ExitStatus::Ok);
-  CHECK(decode_bye(encode_bye(ExitStatus::SourceChanged)) == ExitStatus::SourceChanged);
+  CHECK(decode<Bye>(encode(Bye{ExitStatus::Ok})).status == ExitStatus::Ok);
+  CHECK(decode<Bye>(encode(Bye{ExitStatus::SourceChanged})).status == ExitStatus::SourceChanged);
 }
 
 TEST_CASE("seal: the body comes back and any flipped bit is found") {

@@ -556,7 +556,7 @@ TEST_CASE("the option --streams: from 1 to 16, or auto") {
 
 TEST_CASE("make_terms: this side's wishes") {
   const Terms none = make_terms(both({})[0], "zsend");
-  CHECK(none.max_block_bytes == kDefaultBlockBytes);
+  CHECK(none.block_bytes == kDefaultBlockBytes);
   CHECK(none.durability == Durability::Unset);
   CHECK(none.overwrite == Overwrite::Unset);
   CHECK(none.rate_limit == 0);
@@ -567,7 +567,7 @@ TEST_CASE("make_terms: this side's wishes") {
   const Terms all = make_terms(both({"--block-size=2M", "--durability=none", "--overwrite=older",
                                      "--digest", "-p", "-T"})[0],
                                "zrecv");
-  CHECK(all.max_block_bytes == 2 << 20);
+  CHECK(all.block_bytes == 2 << 20);
   CHECK(all.durability == Durability::None);
   CHECK(all.overwrite == Overwrite::Older);
   CHECK(all.file_digest);

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+#include "zsend/outgoing_entry.h"
+
+#include <algorithm>
+
+#include "common/base/error.h"
+#include "common/base/quote.h"
+
+namespace zx {
+
+void OutgoingEntry::fail(ExitStatus why, const std::string& text) {
+  if (failed()) return;
+  status = why;
+  reason = text;
+}
+
+void OutgoingEntry::fail_to_read(int error) {
+  if (error != 0) fail(ExitStatus::FileIo, quote(name) + ": read: " + errno_text(error));
+}
+
+void OutgoingEntry::take(const Delivered& d) {
+  retransmitted_blocks += static_cast<uint64_t>(d.block.resent);
+  if (!reading) return;  // a small one, whose content cannot have changed
+  const uint64_t offset = d.block.offset;
+  reading->unacknowledged.erase(offset);
+  if (d.kept.length > 0) {
+    sum.add(block_part(offset, d.kept.length, d.kept.digest));
+    reading->content_end = std::max(reading->content_end, offset + d.kept.length);
+  }
+  // The flat digest was of other bytes; it cannot be mended without reading all of them again.
+  if (d.changed) reading->flat.reset();
+  fail_to_read(d.block.read_error);
+  if (d.kept.length < d.block.length) reading->note_cut(offset + d.kept.length);
+  if (reading->pipe != nullptr)
+    reading->pipe->release_to(reading->unacknowledged.empty() ? bytes
+                                                              : *reading->unacknowledged.begin());
+}
+
+EntryEnd OutgoingEntry::end() const {
+  EntryEnd out{changed, status, sum.value(), digest && !failed(), {}, reason};
+  if (out.has_file_digest) out.file_digest = *digest;
+  return out;
+}
+
+void OutgoingEntry::finish_reading() {
+  // A source that became shorter ends where the first short block does. What was found behind that
+  // in another block was there at another time: nothing whole can be made of these.
+  if (reading->cut_at) {
+    bytes = *reading->cut_at;
+    if (reading->content_end > bytes)
+      fail(ExitStatus::FileIo, quote(name) + ": was cut while it was sent");
+  } else if (reading->flat) {
+    digest = reading->flat->value();
+  }
+  // What comes out of a pipe is what there was.
+  if (reading->pipe == nullptr)
+    changed = reading->file->changed() || bytes != reading->file->size();
+}
+
+void OutgoingEntry::conclude(const Result& result) {
+  if (result.status == ExitStatus::Ok && !result.skipped && (!end_sent || failed()))
+    throw Error(ExitStatus::Protocol, "peer calls an entry committed that was not sent whole");
+  if (!failed()) {  // our own failure comes back as the receiver's: our words for it stay
+    status = result.status;
+    if (!result.reason.empty())
+      reason = (result.skipped ? "" : "peer: ") + quote_peer_text(result.reason);
+  }
+  skipped = result.skipped;
+  changed = changed && !skipped;
+  block_sum = sum.value();
+  if (!reading || reading->pipe == nullptr) return;
+  reading->pipe->stop();
+  reading->pipe->release_to(reading->pipe->end());
+}
+
+}  // namespace zx
