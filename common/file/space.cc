@@ -65,7 +65,9 @@ void set_metadata(int fd, const mode_t* mode, const timespec* mtime, const std::
 void sync_to_disk(int fd, const std::string& what, Caveats& caveats, bool whole) {
   // fsync, not fdatasync: mode and times were just set and belong to what is promised. Not repeated
   // on any error, EINTR included.
-  if ((whole ? syncfs(fd) : fsync(fd)) != 0) caveat_or_throw(Caveat::Sync, what, errno, caveats);
+  if ((whole ? syncfs(fd) : fsync(fd)) == 0) return;
+  // EBADF: a directory that may be written to but not read is open with O_PATH.
+  caveat_or_throw(Caveat::Sync, what, errno == EBADF ? EACCES : errno, caveats);
 }
 
 std::optional<uint64_t> block_device_bytes(int fd) {

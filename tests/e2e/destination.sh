@@ -63,8 +63,8 @@ if [ "$(id -u)" = 0 ] && truncate -s 20M "$t/img" && mkfs.ext4 -q -I 128 -F "$t/
 fi
 # Several sources need a directory.
 start_recv -q --plain --no-auth "$t/d/one"
-status_of "$ZSEND" -q --plain --no-auth "$t/f" "$t/g" "zs://127.0.0.1:$port"; expect_status 9 "two into one"; expect_in "$t/recv.err" "one': several sources need a directory as destination (--mkdir makes one)"
-wait_for "$recv"; expect_status 9 "two into one, zrecv"; [ ! -e "$t/d/one" ] || fail "a file appeared"
+status_of "$ZSEND" -q --plain --no-auth "$t/f" "$t/g" "zs://127.0.0.1:$port"; expect_status 9 "two into one"
+wait_for "$recv"; expect_status 9 "two into one, zrecv"; expect_in "$t/recv.err" "one': several sources need a directory as destination (--mkdir makes one)"; [ ! -e "$t/d/one" ] || fail "a file appeared"
 # --mkdir: DST and what the peer names are directories, made where they are missing; no link is followed below DST.
 for dst in one one/; do
   start_recv -q --plain --no-auth --mkdir "$t/made/$dst"

@@ -17,6 +17,7 @@ push --streams=3 --block-size=1M "$t/f" box:streams; expect_status 0 --streams; 
 mkdir "$t/box/dir"; push -T "$t/f" box:dir; expect_status 6 "-T and a directory"; expect_in "$t/send.err" dir
 push --overwrite=never "$t/f" box:new; expect_status 9 --overwrite=never; expect_in "$t/send.err" "exists already"
 push "$t/f" box:none/x; expect_status 6 "no such directory"; expect_in "$t/send.err" none
+push --mkdir "$t/f" box:none/sub; expect_status 0 "--mkdir"; expect_same "$t/f" "$t/box/none/sub/f"; rm -r "$t/box/none"
 push "$t/none" box:x; expect_status 6 "a source that is not there"; expect_in "$t/send.err" "$t/none"
 
 # Names, several sources at a time, and each as a destination.

@@ -87,5 +87,5 @@ chmod 755 "$t/d"; no_listener "a folder of somebody else" "$t/d" "Permission den
 mkdir -m 777 "$t/w"; mkdir -m 755 "$t/w/sub"; dst=$t/w path=/sub/ refused "a folder of somebody else below" "Permission denied"
 # A drop box, which may be written to and not read: a file can be put there.
 mkdir -m 1733 "$t/box"
-start_recv --plain --no-auth --durability=none "$t/box"; "$ZSEND" --plain --no-auth "$t/f" "zs://127.0.0.1:$port"; wait_for "$recv"
+start_recv --plain --no-auth "$t/box"; "$ZSEND" --plain --no-auth "$t/f" "zs://127.0.0.1:$port"; wait_for "$recv"
 expect_status 0 "a drop box"; expect_same "$t/f" "$t/box/f"
