@@ -6,7 +6,6 @@
 namespace zx {
 namespace {
 
-
 void append_hex(std::string& out, char byte) {
   out += "\\x" + to_hex(std::as_bytes(std::span(&byte, 1)));
 }

@@ -98,8 +98,8 @@ std::string names_in(const X509* certificate) {
   std::string out;
   for (int i = 0; i < sk_GENERAL_NAME_num(names); ++i) {
     int type = 0;
-    const auto* value =
-        static_cast<const ASN1_STRING*>(GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type));
+    const auto* value = static_cast<const ASN1_STRING*>(
+        GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type));
     if (type != GEN_DNS && type != GEN_IPADD) continue;
     const auto size = static_cast<size_t>(ASN1_STRING_length(value));
     std::string text(reinterpret_cast<const char*>(ASN1_STRING_get0_data(value)), size);
@@ -116,7 +116,9 @@ std::string names_in(const X509* certificate) {
 
 void require_host(SSL* ssl, const std::string& host) {
   X509_VERIFY_PARAM* param = SSL_get0_param(ssl);
-  X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  // Not the subject's common name either: the name constraints of a CA do not reach it.
+  X509_VERIFY_PARAM_set_hostflags(
+      param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
   // An address is looked for among the addresses of the certificate, never among its names.
   // No certificate has the scope of a link-local one.
   if (X509_VERIFY_PARAM_set1_ip_asc(param, host.substr(0, host.find('%')).c_str()) == 1) return;

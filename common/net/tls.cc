@@ -90,8 +90,8 @@ int select_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const 
 // Keeps for the error message what OpenSSL forgets of a certificate that it does not accept.
 int note_names(int accepted, X509_STORE_CTX* store) {
   const int error = X509_STORE_CTX_get_error(store);
-  auto* ssl = static_cast<SSL*>(
-      X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  auto* ssl =
+      static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
   X509* certificate = X509_STORE_CTX_get0_cert(store);
   if (accepted == 0 && ssl != nullptr && certificate != nullptr &&
       (error == X509_V_ERR_HOSTNAME_MISMATCH || error == X509_V_ERR_IP_ADDRESS_MISMATCH))

@@ -100,7 +100,8 @@ void add_seconds(CLI::App& app, const std::string& name, T* out, int64_t least,
       ->type_name("SEC");
 }
 
-constexpr const char* kNoSize = "not a size, as 4096, 1.5M, 64KiB (powers of 1024) or 10MB (of 1000)";
+constexpr const char* kNoSize =
+    "not a size, as 4096, 1.5M, 64KiB (powers of 1024) or 10MB (of 1000)";
 
 struct Sizes {
   const char* bounds;  // in words
@@ -114,9 +115,9 @@ CLI::Option* add_size(CLI::App& app, const std::string& name, const char* type, 
       .add_option_function<std::string>(
           name,
           [=](const std::string& value) {
-            const auto size = type == std::string_view("RATE") ? parse_rate(value) : parse_size(value);
-            if (!size)
-              throw Error(ExitStatus::Usage, name + " " + escape(value) + ": " + kNoSize);
+            const auto size =
+                type == std::string_view("RATE") ? parse_rate(value) : parse_size(value);
+            if (!size) throw Error(ExitStatus::Usage, name + " " + escape(value) + ": " + kNoSize);
             if (*size < sizes.least || *size > sizes.most || *size % sizes.multiple != 0)
               throw Error(ExitStatus::Usage, name + " " + escape(value) + ": " + sizes.bounds);
             *out = static_cast<T>(*size);
@@ -139,8 +140,8 @@ std::string names_of_this_machine(const CommonOptions& options) {
     const bool wanted = (family == AF_INET && options.family != Family::V6) ||
                         (family == AF_INET6 && options.family != Family::V4);
     const socklen_t size = family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
-    if (!wanted || getnameinfo(i->ifa_addr, size, text.data(), text.size(), nullptr, 0,
-                               NI_NUMERICHOST) != 0)
+    if (!wanted ||
+        getnameinfo(i->ifa_addr, size, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST) != 0)
       continue;
     const std::string_view address = text.data();
     if (address.find('%') == std::string_view::npos) out += " " + std::string(address);
@@ -152,12 +153,16 @@ std::string names_of_this_machine(const CommonOptions& options) {
 void group_options(CLI::App& app) {
   static const std::pair<const char*, std::vector<const char*>> kGroups[] = {
       {"Where", {"--listen", "-4", "-6", "-T", "--exec", "--name", "--size", "--inplace"}},
-      {"Security", {"--key-file", "--new-key", "--plain", "--no-auth", "--tls-cert", "--tls-key", "--tls-ca", "--ktls"}},
+      {"Security",
+       {"--key-file", "--new-key", "--plain", "--no-auth", "--tls-cert", "--tls-key", "--tls-ca",
+        "--ktls"}},
       {"Files", {"-p", "--overwrite", "--durability", "--verify-first"}},
       {"Output", {"-q", "-v", "--summary", "--progress", "--json", "--digest"}},
       {"Help", {"--help", "--version"}},
       {"ssh", {"-P", "-i", "-F", "-J", "-o", "-S", "--remote-program", "--port-range", "--via"}},
-      {"Tuning", {"--wait", "--timeout", "--streams", "--bwlimit", "--block-size", "--engine", "--buffer-size"}}};
+      {"Tuning",
+       {"--wait", "--timeout", "--streams", "--bwlimit", "--block-size", "--engine",
+        "--buffer-size"}}};
   for (const auto& [title, names] : kGroups)
     for (const char* name : names)
       if (CLI::Option* option = app.get_option_no_throw(name)) option->group(title);
@@ -169,8 +174,8 @@ std::string version_text(const std::string& program) {
   const unsigned xxhash = XXH_versionNumber();
   return program + " " ZX_VERSION "\n" + OpenSSL_version(OPENSSL_VERSION) + "\nxxHash " +
          std::to_string(xxhash / 10000) + "." + std::to_string(xxhash / 100 % 100) + "." +
-         std::to_string(xxhash % 100) + "\nkernel TLS: " +
-         (obstacle.empty() ? "yes" : "no (" + obstacle + ")");
+         std::to_string(xxhash % 100) +
+         "\nkernel TLS: " + (obstacle.empty() ? "yes" : "no (" + obstacle + ")");
 }
 
 void check(const CommonOptions& o, bool four, bool six) {
@@ -342,7 +347,8 @@ std::string command_to_paste(const CommonOptions& options, uint16_t port,
   const bool known = !host.empty() && host != "0.0.0.0" && host != "::";
   const std::string url = "zs://" + to_text({known ? host : "HOST", port});
   return program + (options.plain ? " --plain " : " ") + before + shell_word(url) + after +
-         (known ? "" : "\n  (HOST: this machine calls itself " + names_of_this_machine(options) + ")");
+         (known ? ""
+                : "\n  (HOST: this machine calls itself " + names_of_this_machine(options) + ")");
 }
 
 }  // namespace zx

@@ -35,7 +35,7 @@ enum class ProgressMode { Auto, Always, Never };
 
 struct ConsoleOptions {
   bool quiet = false;
-  bool silent = false;  // nothing but internal errors: what there is to say is said to the peer
+  bool silent = false;   // nothing but internal errors: what there is to say is said to the peer
   bool summary = false;  // the line of result in any case
   int verbose = 0;
   ProgressMode progress = ProgressMode::Auto;
@@ -120,14 +120,15 @@ class Console : public Notices {
   /// What became of an entry, when that is final: its line, its JSON event, its digest.
   void entry(const EntryOutcome& outcome);
   /// Once, last: error text if any, summary. `error` is empty on success.
-  /// Returns the exit status: the given one, or FileIo when --digest or --json could not be written.
+  /// Returns the exit status: the given one, or FileIo when --digest or --json could not be
+  /// written.
   ExitStatus finish(ExitStatus status, const std::string& error, const Ledger& ledger);
   /// The same for a run that a signal ends: its status is 128 + signal.
   void finish_interrupted(int signal, const Ledger& ledger);
 
  private:
   void print(const std::string& line);  // to stderr, the bar out of the way; mutex_ held
-  std::string clear_bar();  // by spaces: not every terminal knows escapes
+  std::string clear_bar();              // by spaces: not every terminal knows escapes
   void write_json(const JsonObject& event);
   void show_progress(bool as_line);
   std::string progress_line(uint64_t moved, uint64_t total, size_t columns) const;

@@ -127,8 +127,7 @@ void Console::entry(const EntryOutcome& o) {
     if (shown && !options_.quiet) print(program_ + ": warning: " + text);
   };
   if (o.changed)
-    warn(quote(o.name) + " changed while it was sent; what was sent is committed",
-         changed_.take());
+    warn(quote(o.name) + " changed while it was sent; what was sent is committed", changed_.take());
   for (const CaveatKind& kind : kCaveatKinds) {
     const auto caveat = o.caveats.find(kind.caveat);
     if (caveat == o.caveats.end()) continue;
@@ -200,10 +199,8 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
   const auto exit_number = static_cast<uint64_t>(exit);
   if (!error.empty()) {
     const std::string text = remark_ ? error + remark_() : error;
-    write_json(json_event("error")
-                   .number("exit", exit_number)
-                   .text("status", status)
-                   .text("text", text));
+    write_json(
+        json_event("error").number("exit", exit_number).text("status", status).text("text", text));
     // Nobody else hears of an error that is a bug here.
     if (exit == static_cast<int>(ExitStatus::Internal)) options_.silent = false;
     print(program_ + ": error: " + text);
@@ -231,15 +228,15 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
     json.text("digest", to_hex(*only->digest));
   write_json(json);
 
-  const bool wanted =
-      !options_.quiet && (options_.verbose > 0 || isatty(STDERR_FILENO) == 1);
-  if ((options_.summary || wanted) && totals.entries > 0 && error.empty()) print_summary(totals, time);
+  const bool wanted = !options_.quiet && (options_.verbose > 0 || isatty(STDERR_FILENO) == 1);
+  if ((options_.summary || wanted) && totals.entries > 0 && error.empty())
+    print_summary(totals, time);
 }
 
 void Console::print_summary(const Totals& totals, double time) {
   const auto bytes = static_cast<double>(totals.bytes);
-  print(program_ + ": " + count_files(totals.entries) + ", " + human_bytes(bytes) + " in " + human_duration(time) + " (" +
-        human_bytes(time > 0 ? bytes / time : 0) + "/s), verified, " +
+  print(program_ + ": " + count_files(totals.entries) + ", " + human_bytes(bytes) + " in " +
+        human_duration(time) + " (" + human_bytes(time > 0 ? bytes / time : 0) + "/s), verified, " +
         (summary_.durable ? "on disk" : "not durable") +
         (summary_.place.empty() ? "" : ": " + escape(summary_.place)));
   if (options_.verbose == 0) {

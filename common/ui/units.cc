@@ -42,7 +42,8 @@ std::optional<uint64_t> parse_size(std::string_view text) {
   const auto [number, unit] = split(text);
   if (unit.empty() || unit == "B") return times(number, 1);
   static constexpr std::string_view kUnits = "KMGT";
-  const auto power = kUnits.find(static_cast<char>(std::toupper(static_cast<unsigned char>(unit[0]))));
+  const auto power =
+      kUnits.find(static_cast<char>(std::toupper(static_cast<unsigned char>(unit[0]))));
   const std::string_view rest = unit.substr(1);
   const bool decimal = rest == "B";
   if (power == std::string_view::npos || (!rest.empty() && rest != "iB" && !decimal))

@@ -53,7 +53,7 @@ certificate address_as_name good DNS:127.0.0.1 serverAuth
 certificate address_only good IP:127.0.0.1 serverAuth
 certificate other_name good DNS:example.org serverAuth
 certificate wildcard good DNS:*.org serverAuth
-certificate nobody good "" serverAuth
+certificate localhost good "" serverAuth  # which is its common name, and no more
 certificate client_as_server good DNS:localhost,IP:127.0.0.1 clientAuth
 
 # with NAME [CA]: the options.
@@ -120,7 +120,7 @@ for who in recv send; do
   expect_in "$t/connector.err" "the peer's certificate is for 'example.org', not for 'localhost'"
   expect_in "$t/$who.err" "the peer does not accept this side's certificate"
   refused "$(with wildcard)" "$(with client)" 3 localhost
-  refused "$(with nobody)" "$(with client)" 3 localhost  # the common name alone is no name
+  refused "$(with localhost)" "$(with client)" 3 localhost  # the common name alone is no name
   refused "$(with client_as_server)" "$(with client)" 3
   refused "$(with server)" "$(with server)" 3            # and a server's is not for a client
 

@@ -19,6 +19,13 @@ wait_for "$send"; expect_status 0 zsend; wait_for "$recv"; expect_status 0 zrecv
 wait_for "$send"; expect_status 0 zsend; wait_for "$recv"; expect_status 0 zrecv; expect_same "$t/f" "$t/d/fetched"
 status_of "$ZRECV" -q --wait 1 --listen 127.0.0.1:0 "$t/d" 2>"$t/r.err"; expect_status 10 "a listener with --wait"
 expect_in "$t/r.err" "within 1 s"
+# A name service that does not answer is waited for, as a listener that is not there yet.
+if unshare --net true 2>/dev/null; then
+  begun=$SECONDS
+  status_of unshare --net "$ZSEND" -q --plain --no-auth --wait 3 "$t/f" zs://nosuch.example 2>"$t/s.err"
+  expect_status 5 "no name service"; expect_in "$t/s.err" "look up: Temporary failure"
+  [ $((SECONDS - begun)) -ge 2 ] || fail "does not wait for the name service"
+fi
 # A peer that stops in the middle.
 random_file "$t/f" 100000000
 start_recv -q --plain --no-auth "$t/d"; start_proxy hold 20000000

@@ -60,7 +60,7 @@ done
 truncate -s $bytes "$t/holes"; go 7 "$t/holes" -- --inplace "$small"
 # Times cannot be compared; without --inplace no device is written; a mounted one is in use.
 go 9 "$from" -- --inplace --overwrite=older "$to"; expect_in "$t/recv.err" "compares times"
-status_of "$ZRECV" --listen 127.0.0.1:0 "$to" 2>"$t/e.err"; expect_status 6 "a device without --inplace"; expect_in "$t/e.err" "only --inplace"
+status_of "$ZRECV" --listen 127.0.0.1:0 "$to" 2>"$t/e.err"; expect_status 6 "a device without --inplace"; expect_in "$t/e.err" "only zrecv --inplace"
 mkfs.ext4 -q "$to" 2>/dev/null; mkdir "$t/m"; mount "$to" "$t/m" || fail "no ext4"
 status_of "$ZRECV" --inplace --listen 127.0.0.1:0 "$to" 2>"$t/e.err"; expect_status 6 "a mounted device"; expect_in "$t/e.err" "busy"
 for bad in /dev/null /dev/tty; do
