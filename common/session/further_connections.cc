@@ -93,11 +93,13 @@ bool FurtherConnections::serve_one(uint16_t number, Fate& fate) {
     connections.forget(number);
     const TcpFigures figures = zx::tcp_figures(socket.fd());
     if (!fate.worn) --alive_;
+    // One that the end of the session meets before anything has gone over it was not lost.
+    fate.stood = link.received_bytes() > 0 || link.sent_bytes() > 0;
     const std::lock_guard lock(mutex_);
     tcp_.add(figures);
   });
   check_stop();  // what ended all before that did not find the socket
-  fate.stood = fate.opened = true;
+  fate.opened = true;
   bool served = false;
   try {
     served = serve_(number, link);

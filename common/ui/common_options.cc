@@ -156,7 +156,7 @@ void group_options(CLI::App& app) {
       {"Security",
        {"--key-file", "--new-key", "--plain", "--no-auth", "--tls-cert", "--tls-key", "--tls-ca",
         "--ktls"}},
-      {"Files", {"-p", "--overwrite", "--durability", "--verify-first"}},
+      {"Files", {"-p", "--mkdir", "--overwrite", "--durability", "--verify-first"}},
       {"Output", {"-q", "-v", "--summary", "--progress", "--json", "--digest"}},
       {"Help", {"--help", "--version"}},
       {"ssh", {"-P", "-i", "-F", "-J", "-o", "-S", "--remote-program", "--port-range", "--via"}},

@@ -59,11 +59,11 @@ def entry_name_of_several_components():
 @test
 def many_failures_with_long_reasons():
     """What a peer says of its entries is cut, in the middle, and only the first of many are printed."""
-    count, reason = 3000, b"\x1b" * 900 + b"at last"
+    count, reason = 3000, b"\x1b" * 900
 
     def script(peer):
         for i in range(1, count + 1):
-            peer.send(s.entry(i, b"\x07" * 200 + b"%d" % i, 0), s.end(i, 0, failure=s.FILE_IO, reason=reason))
+            peer.send(s.entry(i, b"\x07" * 200 + b"%d" % i, 0), s.end(i, 0, failure=s.FILE_IO, reason=reason + b"%d at last" % i))
         peer.send(s.fin(count))
         while peer.read().kind != s.VERDICT:
             pass

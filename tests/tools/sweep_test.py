@@ -34,6 +34,7 @@ class Judge(unittest.TestCase):
         self.good(5, -9, state={"f": "old", ".zrecv-1": "left"}, side="recv", error="KILL", said=(ERROR, ""))
         self.good(5, -15, state={}, stopped="recv", said=(ERROR, ERROR))
         self.good(6, 6, state={}, side="send", call="write", error="EIO", said=("", ERROR))
+        self.good(6, 0, said=("zsend: error: --json: the end is missing: No space left on device", ""))
 
     def test_success_that_is_none(self):
         self.bad("ends with 0 and the content is not there", state={"f": "old"})
