@@ -137,21 +137,23 @@ class Console : public Notices {
   bool lost(Output& output, const char* option);
   void finish_with(int exit, std::string_view status, const std::string& error,
                    const Ledger& ledger);
-  // What is the same for many entries is said for the first of them; print_repetitions() has the
-  // others.
-  bool is_first(const std::string& text, const std::string& name);
-  void print_repetitions();
   void write_digest(const EntryOutcome& outcome);
   void print_summary(const Totals& totals, double time);
   double seconds() const;
 
-  // Lines of one kind about entries: the first ones are printed, then their number is enough.
+  // Lines of one kind about entries. What is the same for many is said for the first of them, and
+  // of what differs the first ones are enough: print_rest() tells how many more there were.
   struct Lines {
-    static constexpr uint64_t kMost = 100;
-    uint64_t seen = 0;
-    bool take() { return ++seen <= kMost; }
+    bool is_new(const std::string& text, const std::string& name);
+
+    struct Others {
+      uint64_t count = 0;
+      std::string names;  // some of them
+    };
+    std::map<std::string, Others> said;
+    uint64_t unsaid = 0;
   };
-  void print_rest(const Lines& lines, const std::string& text);
+  void print_rest(const Lines& lines, const std::string& kind);
 
   const std::string program_;
   SignalWatch& signals_;
@@ -161,12 +163,7 @@ class Console : public Notices {
   Summary summary_;
   std::function<std::string()> remark_;
   Invitation invitation_;
-  struct Said {
-    std::string others;  // some names after the first
-    uint64_t count = 0;
-  };
-  std::map<std::string, Said> said_;
-  Lines failed_, skipped_, changed_;
+  Lines errors_, warnings_, skipped_;
 
   std::mutex mutex_;
   std::atomic<uint64_t> moved_{0}, total_{0};

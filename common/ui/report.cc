@@ -116,31 +116,57 @@ void Console::entry(const EntryOutcome& o) {
   if (o.digest) json.text("digest", to_hex(*o.digest));
   write_json(json);
   if (o.status != ExitStatus::Ok) {
-    if (is_first("error: " + o.reason, o.name) && failed_.take())
-      print(program_ + ": error: " + o.reason);
+    if (errors_.is_new(o.reason, o.name)) print(program_ + ": error: " + o.reason);
     return;
   }
-  if (o.skipped && !options_.quiet && skipped_.take())
-    print(program_ + ": " + quote(o.name) + ": skipped: " + o.reason);
-  const auto warn = [&](const std::string& text, bool shown) {
+  if (o.skipped) {
+    const std::string text = quote(o.name) + ": skipped: " + o.reason;
+    if (skipped_.is_new(text, o.name) && !options_.quiet) print(program_ + ": " + text);
+  }
+  const auto warn = [&](const std::string& what, const std::string& text) {
+    if (!warnings_.is_new(what, o.name)) return;  // the entry's own event has it
     write_json(json_event("warning").text("text", text));
-    if (shown && !options_.quiet) print(program_ + ": warning: " + text);
+    if (!options_.quiet) print(program_ + ": warning: " + text);
   };
-  if (o.changed)
-    warn(quote(o.name) + " changed while it was sent; what was sent is committed", changed_.take());
+  if (o.changed) {
+    const std::string text =
+        quote(o.name) + " changed while it was sent; what was sent is committed";
+    warn(text, text);
+  }
   for (const CaveatKind& kind : kCaveatKinds) {
     const auto caveat = o.caveats.find(kind.caveat);
     if (caveat == o.caveats.end()) continue;
-    const std::string text =
+    const std::string what =
         std::string(kind.text) + (caveat->second.empty() ? "" : ": " + caveat->second);
-    if (is_first("warning: " + text, o.name)) warn(quote(o.name) + ": " + text, true);
+    warn(what, quote(o.name) + ": " + what);
   }
   if (o.digest && digests_.wanted()) write_digest(o);
 }
 
-void Console::print_rest(const Lines& lines, const std::string& text) {
-  if (lines.seen > Lines::kMost)
-    print(program_ + ": " + text + ": and " + std::to_string(lines.seen - Lines::kMost) + " more");
+bool Console::Lines::is_new(const std::string& text, const std::string& name) {
+  constexpr size_t kMostTexts = 100, kMostNames = 5;
+  const auto found = said.find(text);
+  if (found == said.end()) {
+    if (said.size() >= kMostTexts) {
+      ++unsaid;
+      return false;
+    }
+    said[text];
+    return true;
+  }
+  Others& others = found->second;
+  if (++others.count <= kMostNames) others.names += (others.count > 1 ? ", " : "") + quote(name);
+  if (others.count == kMostNames + 1) others.names += ", ...";
+  return false;
+}
+
+void Console::print_rest(const Lines& lines, const std::string& kind) {
+  for (const auto& [text, others] : lines.said)
+    if (others.count > 0)
+      print(program_ + ": and " + std::to_string(others.count) + " more (" + others.names +
+            "): " + text);
+  if (lines.unsaid > 0)
+    print(program_ + ": " + kind + ": and " + std::to_string(lines.unsaid) + " more");
 }
 
 // The one message of an output that is not complete.
@@ -149,27 +175,6 @@ bool Console::lost(Output& output, const char* option) {
   if (error == 0) return false;
   print(program_ + ": error: " + option + ": the end is missing: " + errno_text(error));
   return true;
-}
-
-bool Console::is_first(const std::string& text, const std::string& name) {
-  constexpr size_t kMostTexts = 100, kMostNames = 5;
-  const auto found = said_.find(text);
-  if (found == said_.end()) {
-    if (said_.size() < kMostTexts) said_[text];
-    return true;
-  }
-  Said& said = found->second;
-  if (++said.count <= kMostNames) said.others += (said.count > 1 ? ", " : "") + quote(name);
-  if (said.count == kMostNames + 1) said.others += ", ...";
-  return false;
-}
-
-void Console::print_repetitions() {
-  for (const auto& [text, said] : said_) {
-    if (said.count == 0 || (options_.quiet && text.starts_with("warning"))) continue;
-    print(program_ + ": and " + std::to_string(said.count) + " more (" + said.others +
-          "): " + text.substr(text.find(' ') + 1));
-  }
 }
 
 ExitStatus Console::finish(ExitStatus status, const std::string& error, const Ledger& ledger) {
@@ -188,14 +193,15 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
                           const Ledger& ledger) {
   end_progress();
   const std::lock_guard lock(mutex_);
-  print_repetitions();
   for (const std::string& text : take_left_behind()) {
     write_json(json_event("warning").text("text", text));
     print(program_ + ": warning: " + text);
   }
-  print_rest(failed_, "error");
-  print_rest(skipped_, "skipped");
-  print_rest(changed_, "warning: changed while it was sent");
+  print_rest(errors_, "error");
+  if (!options_.quiet) {
+    print_rest(warnings_, "warning");
+    print_rest(skipped_, "skipped");
+  }
   const auto exit_number = static_cast<uint64_t>(exit);
   if (!error.empty()) {
     const std::string text = remark_ ? error + remark_() : error;

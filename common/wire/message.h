@@ -236,8 +236,10 @@ struct Result {
   uint32_t count = 0;
   ExitStatus status{};   // Ok: committed
   bool skipped = false;  // with Ok: --overwrite left the existing file alone
-  std::string reason;    // of a failure
+  std::string reason;    // why it failed or was skipped
   CaveatFlags caveats{};
+
+  bool operator==(const Result&) const = default;
 
   void fields(auto& c) {
     c.number("first entry", first);

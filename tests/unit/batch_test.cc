@@ -13,6 +13,7 @@
 
 #include "common/base/error.h"
 #include "common/file/held_dir.h"
+#include "tests/unit/temp_dir.h"
 
 namespace zx {
 namespace {
@@ -66,18 +67,9 @@ class FakeSink final : public Sink {
   const std::string fails_at_;
 };
 
-class Fixture {
+class Fixture : public TempDir {
  public:
-  Fixture() {
-    std::string name = (fs::temp_directory_path() / "zx_batch_XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-    dir_ = std::make_unique<HeldDir>(HeldDir::open_operator_path(path_));
-  }
-  ~Fixture() { fs::remove_all(path_); }
-  Fixture(const Fixture&) = delete;
-  Fixture& operator=(const Fixture&) = delete;
-
+  Fixture() { dir_ = std::make_unique<HeldDir>(HeldDir::open_operator_path(path_)); }
   Verified entry(uint64_t id, uint64_t bytes, const std::string& fails_at = "") {
     Verified out;
     out.outcome.id = id;
@@ -104,7 +96,6 @@ class Fixture {
   WakeFd event;
 
  private:
-  fs::path path_;
   std::unique_ptr<HeldDir> dir_;
 };
 

@@ -12,6 +12,7 @@
 #include "common/base/error.h"
 #include "common/file/name.h"
 #include "tests/unit/outcome.h"
+#include "tests/unit/temp_dir.h"
 
 namespace zx {
 namespace {
@@ -20,12 +21,9 @@ namespace fs = std::filesystem;
 using Names = std::vector<std::string>;
 
 // A directory of this test with: dir/ dir/sub/ file link_to_file link_to_dir dangling fifo
-class Tree {
+class Tree : public TempDir {
  public:
   Tree() {
-    std::string name = (fs::temp_directory_path() / "zx_destination_XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
     fs::create_directories(path_ / "dir/sub");
     std::ofstream(path_ / "file") << "12345";
     std::ofstream(path_ / "dir/inner") << "123";
@@ -35,14 +33,6 @@ class Tree {
     fs::create_symlink("../../file", path_ / "dir/sub/link_out");
     REQUIRE(mkfifo(at("fifo").c_str(), 0600) == 0);
   }
-  ~Tree() { fs::remove_all(path_); }
-  Tree(const Tree&) = delete;
-  Tree& operator=(const Tree&) = delete;
-
-  std::string at(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  fs::path path_;
 };
 
 EntryInfo entry(const std::string& name) {

@@ -13,6 +13,7 @@
 #include "common/file/direct_file.h"
 #include "common/file/residency.h"
 #include "tests/unit/engine_fixture.h"
+#include "tests/unit/temp_dir.h"
 
 namespace zx {
 namespace {
@@ -20,24 +21,12 @@ namespace {
 namespace fs = std::filesystem;
 
 // A folder that looks like the root of a system, gone with this object.
-class FakeRoot {
+class FakeRoot : public TempDir {
  public:
-  FakeRoot() {
-    std::string name = (fs::temp_directory_path() / "zx_root_XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~FakeRoot() { fs::remove_all(path_); }
-  FakeRoot(const FakeRoot&) = delete;
-  FakeRoot& operator=(const FakeRoot&) = delete;
   void write(const std::string& path, const std::string& text) const {
-    fs::create_directories(fs::path(path_ + path).parent_path());
-    std::ofstream(path_ + path) << text;
+    fs::create_directories(fs::path(at(path.substr(1))).parent_path());
+    std::ofstream(at(path.substr(1))) << text;
   }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
 };
 
 // --- memory

@@ -22,6 +22,7 @@
 #include "common/file/source_file.h"
 #include "common/file/temp_file.h"
 #include "tests/unit/outcome.h"
+#include "tests/unit/temp_dir.h"
 
 namespace zx {
 namespace {
@@ -31,20 +32,9 @@ Caveats caveats;  // of calls that must have none
 namespace fs = std::filesystem;
 using Names = std::vector<std::string>;
 
-// A directory of this test, removed with everything in it.
-class TestDir {
+class TestDir : public TempDir {
  public:
-  explicit TestDir(const fs::path& where = fs::temp_directory_path()) {
-    std::string name = (where / "zx_file_XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~TestDir() { fs::remove_all(path_); }
-  TestDir(const TestDir&) = delete;
-  TestDir& operator=(const TestDir&) = delete;
-
-  std::string path() const { return path_.string(); }
-  std::string at(const std::string& name) const { return (path_ / name).string(); }
+  using TempDir::TempDir;
   HeldDir held() const { return HeldDir::open_operator_path(path()); }
   void write(const std::string& name, const std::string& content) const {
     std::ofstream out(path_ / name, std::ios::binary);
@@ -64,9 +54,6 @@ class TestDir {
     std::sort(out.begin(), out.end());
     return out;
   }
-
- private:
-  fs::path path_;
 };
 
 void fill(const TempFile& file, const std::string& content) {

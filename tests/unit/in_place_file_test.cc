@@ -13,6 +13,7 @@
 
 #include "common/base/error.h"
 #include "common/base/io.h"
+#include "tests/unit/temp_dir.h"
 
 namespace zx {
 namespace {
@@ -22,28 +23,18 @@ Caveats caveats;  // of calls that must have none
 namespace fs = std::filesystem;
 
 // A file of this test with this content.
-class Scratch {
+class Scratch : public TempDir {
  public:
   explicit Scratch(const std::string& content) {
-    std::string name = (fs::temp_directory_path() / "zx_in_place_XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    dir_ = name;
     std::ofstream(path(), std::ios::binary) << content;
   }
-  ~Scratch() { fs::remove_all(dir_); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-
-  std::string path() const { return (dir_ / "file").string(); }
+  std::string path() const { return at("file"); }
   std::string content() const {
     std::ifstream in(path(), std::ios::binary);
     std::stringstream out;
     out << in.rdbuf();
     return out.str();
   }
-
- private:
-  fs::path dir_;
 };
 
 std::string status_of_opening(const std::string& path) {

@@ -10,6 +10,7 @@
 
 #include "common/base/error.h"
 #include "common/base/io.h"
+#include "tests/unit/temp_dir.h"
 #include "zrecv/file_destination.h"
 #include "zrecv/open_entries.h"
 
@@ -18,19 +19,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class Fixture {
+class Fixture : public TempDir {
  public:
   Fixture() {
-    std::string name = (fs::temp_directory_path() / "zx_incoming_XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
     agreed.block_bytes = 1 << 20;
     destination = std::make_unique<FileDestination>(path_.string(), false);
   }
-  ~Fixture() { fs::remove_all(path_); }
-  Fixture(const Fixture&) = delete;
-  Fixture& operator=(const Fixture&) = delete;
-
   OpenEntries::Entry entry(uint64_t id, uint64_t size) {
     EntryInfo info;
     info.name = {"f" + std::to_string(id)};
@@ -48,7 +42,6 @@ class Fixture {
   WakeFd event;
 
  private:
-  fs::path path_;
 };
 
 FrameHeader data(uint64_t id, uint64_t offset, uint32_t length) {

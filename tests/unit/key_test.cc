@@ -14,6 +14,7 @@
 #include "common/base/quote.h"
 #include "common/integrity/digest.h"
 #include "tests/unit/outcome.h"
+#include "tests/unit/temp_dir.h"
 
 extern char** environ;
 
@@ -32,18 +33,8 @@ std::string upper(std::string text) {
 }
 
 // A private directory with a key file of the wanted content and mode.
-class KeyDir {
+class KeyDir : public TempDir {
  public:
-  KeyDir() {
-    std::string name = (fs::temp_directory_path() / "zx_key_XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~KeyDir() { fs::remove_all(path_); }
-  KeyDir(const KeyDir&) = delete;
-  KeyDir& operator=(const KeyDir&) = delete;
-
-  std::string at(const std::string& name) const { return (path_ / name).string(); }
   std::string file(const std::string& content, mode_t mode = 0600) const {
     const std::string path = at("key");
     fs::remove(path);
@@ -51,9 +42,6 @@ class KeyDir {
     REQUIRE(chmod(path.c_str(), mode) == 0);
     return path;
   }
-
- private:
-  fs::path path_;
 };
 
 // --- text

@@ -13,6 +13,7 @@
 
 #include "common/base/io.h"
 #include "common/base/random.h"
+#include "tests/unit/temp_dir.h"
 
 namespace zx {
 namespace {
@@ -21,22 +22,6 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 constexpr uint64_t kMiB = 1 << 20, kWindow = 64 * kMiB;
-
-class Folder {
- public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "zx_pipe_XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~Folder() { fs::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::string at(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  fs::path path_;
-};
 
 EntryInfo entry(uint64_t size) {
   EntryInfo out;
@@ -73,7 +58,7 @@ void until(Condition&& condition) {
 }
 
 TEST_CASE("PipeSink: what is verified comes out, and what is given back stays as it was") {
-  const Folder t;
+  const TempDir t;
   std::string content(7 * kMiB + 5, '\0');
   fill_random(std::as_writable_bytes(std::span(content)));
   PipeOutput output("cat >" + t.at("out"));
@@ -97,7 +82,7 @@ TEST_CASE("PipeSink: what is verified comes out, and what is given back stays as
 }
 
 TEST_CASE("PipeSink: destroyed without publish, the command has seen no end") {
-  const Folder t;
+  const TempDir t;
   PipeOutput output("touch " + t.at("begun") + "; cat >/dev/null; touch " + t.at("end"));
   WakeFd event;
   {
@@ -109,7 +94,7 @@ TEST_CASE("PipeSink: destroyed without publish, the command has seen no end") {
 }
 
 TEST_CASE("PipeSink: with verify_first nothing is begun before publish") {
-  const Folder t;
+  const TempDir t;
   for (const uint64_t size : {uint64_t{0}, uint64_t{5}, 17 * kMiB}) {
     PipeOutput output("cat >" + t.at("out"));
     WakeFd event;

@@ -11,6 +11,7 @@
 #include <filesystem>
 
 #include "engine_fixture.h"
+#include "tests/unit/temp_dir.h"
 
 namespace zx {
 namespace {
@@ -111,8 +112,8 @@ TEST_CASE("Spool: sendfile reads it at the stream's own offsets, also after a re
 }
 
 TEST_CASE("Spool: one on disk has no name and is released as well") {
-  std::string directory = (std::filesystem::temp_directory_path() / "zx_spool_XXXXXX").string();
-  REQUIRE(mkdtemp(directory.data()) != nullptr);
+  const TempDir temp;
+  const std::string directory = temp.path();
   {
     Spool spool = Spool::on_disk(directory);
     const Buffer bytes = pattern(1 << 20);
