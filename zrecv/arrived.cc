@@ -10,7 +10,8 @@ namespace zx {
 namespace {
 
 // What is remembered of lanes that are gone, and of blocks that came again: as much as all lanes
-// can have on their way when all are lost at once. The oldest goes first.
+// can have on their way when all are lost at once. The oldest, or the lowest,
+// goes first.
 constexpr size_t kMaxRemembered = kMaxUnacknowledged * kMaxStreams;
 
 [[noreturn]] void protocol(const std::string& what) {
@@ -35,7 +36,7 @@ Arrived::Claim Arrived::claim(const FrameHeader& h, uint16_t lane) {
   if (order_ == BlockOrder::InTurn && short_end_) protocol("DATA after a shorter block");
   if (order_ == BlockOrder::InTurn && h.offset != next_) protocol("DATA out of order");
   cover(h.offset, end, "DATA");
-  claimed_[lane] = {h.offset, h.length, 0, false};
+  claimed_[lane] = {h.offset, h.length, false};
   return {};
 }
 
@@ -46,7 +47,7 @@ Arrived::Claim Arrived::claim_resent(const FrameHeader& h, uint16_t lane) {
       damage != damaged_.end() && damage->second.length == h.length && damage->second.lane == lane;
   if (!asked && is_stale(h)) return {.kind = Claim::Stale};
   if (!asked) protocol("a block again that was not asked for");
-  claimed_[lane] = {h.offset, h.length, attempt_of(h.flags), true};
+  claimed_[lane] = {h.offset, h.length, true};
   return {};
 }
 
@@ -54,7 +55,6 @@ Arrived::Claim Arrived::claim_resent(const FrameHeader& h, uint16_t lane) {
 Arrived::Claim Arrived::claim_later_attempt(const FrameHeader& h, uint16_t lane) {
   for (const auto& [other, claimed] : claimed_)
     if (claimed.offset == h.offset) return {.kind = Claim::Rival, .rival = other};
-  const uint16_t attempt = attempt_of(h.flags);
   const auto copy = take_known(h);
   if (!copy) {
     const auto damage = damaged_.find(h.offset);
@@ -63,10 +63,11 @@ Arrived::Claim Arrived::claim_later_attempt(const FrameHeader& h, uint16_t lane)
       damaged_.erase(damage);
     }
     cover(h.offset, h.offset + h.length, "DATA");
-    claimed_[lane] = {h.offset, h.length, attempt, false};
+    claimed_[lane] = {h.offset, h.length, false};
   }
-  if (attempts_.size() >= kMaxRemembered) attempts_.erase(attempts_.begin());
-  attempts_[h.offset] = attempt;
+  if (attempts_.size() >= kMaxRemembered && !attempts_.contains(h.offset))
+    attempts_.erase(attempts_.begin());
+  attempts_[h.offset] = attempt_of(h.flags);
   if (!copy) return {};
   remember(lane, *copy);
   return {.kind = Claim::Known, .known = copy->digest};

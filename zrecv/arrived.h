@@ -75,7 +75,6 @@ class Arrived {
   struct Claimed {
     uint64_t offset = 0;
     uint32_t length = 0;
-    uint16_t attempt = 0;
     bool resent = false;
   };
   struct Damage {

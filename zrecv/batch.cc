@@ -3,7 +3,6 @@
 
 #include <map>
 #include <optional>
-#include <set>
 
 #include "common/base/error.h"
 #include "common/base/stop.h"

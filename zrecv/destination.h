@@ -33,7 +33,6 @@ void check_entry_name(const EntryInfo& entry);
 /// rules count and the stricter wins; Unset allows. even_seconds: see keeps_even_seconds(). Throws
 /// Error{Refused}; `shown`: the file, quoted.
 std::string why_left_alone(const Negotiated& agreed, const struct stat& existing,
-                           const EntryInfo& entry, const std::string& shown,
-                           bool even_seconds = false);
+                           const EntryInfo& entry, const std::string& shown, bool even_seconds);
 
 }  // namespace zx

@@ -12,7 +12,6 @@
 
 #include <memory>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "common/base/wake_fd.h"

@@ -188,15 +188,18 @@ void FileDestination::aim(const Negotiated& agreed, bool pull) {
     throw Error(ExitStatus::Refused, "the peer named " + quote(join_path(path)) +
                                          ", but this side receives one file, " +
                                          quote(fixed_name_));
+  const auto child_of = [&](const std::string& name) {
+    return agreed.mkdir ? dir_->make_child(name) : dir_->open_child(name);
+  };
   for (size_t i = 0; i + 1 < path.size(); ++i) {
-    auto child = agreed.mkdir ? dir_->make_child(path[i]) : dir_->open_child(path[i]);
+    auto child = child_of(path[i]);
     if (!child)
       throw Error(ExitStatus::FileIo,
                   dir_->describe(path[i]) + ": no such directory below the root");
     *dir_ = std::move(*child);
   }
   const std::string& last = path.back();
-  auto child = agreed.mkdir ? dir_->make_child(last) : dir_->open_child(last);
+  auto child = child_of(last);
   if (child && agreed.no_target_directory)
     throw Error(ExitStatus::FileIo, dir_->describe(last) + ": is a directory, and -T was given");
   if (child)

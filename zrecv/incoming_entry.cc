@@ -184,7 +184,9 @@ void IncomingEntry::zero(uint64_t offset, uint64_t length) {
   const std::lock_guard lock(mutex_);
   if (pipe_ != nullptr) pipe_->verified(arrived_.prefix());
   if (flat_ && offset == flat_bytes_) {
-    flat_->update_zeros(length);
+    Hasher flat = *flat_;  // a lost connection may end this in the middle: then it comes again
+    flat.update_zeros(length);
+    *flat_ = flat;
     flat_bytes_ += length;
   } else {
     flat_.reset();
@@ -229,10 +231,10 @@ void IncomingEntry::conclude(PageBuffer& buffer) {
   }
   try {
     sink_->finish(size_);
+    if (agreed_.file_digest) settle_file_digest(buffer);
   } catch (const Error& error) {
-    return fail(error.status(), error.what());
+    fail(error.status(), error.what());
   }
-  if (agreed_.file_digest) settle_file_digest(buffer);
 }
 
 void IncomingEntry::settle_file_digest(PageBuffer& buffer) {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "zrecv/lane.h"
 
-#include <algorithm>
-
 #include "common/base/defer.h"
 #include "common/base/error.h"
 
@@ -69,13 +67,14 @@ void IncomingLane::take_wanted(const FrameHeader& h, const OpenEntries::Entry& e
   auto mine = write(h, *entry);
   const BlockDigest theirs = read_digest(h);
   if (theirs.length < h.length && mine)
-    mine = entry->digest_of_range(h.offset, std::min(theirs.length, h.length), buffer_);
+    mine = entry->digest_of_range(h.offset, theirs.length, buffer_);
+  const std::string what = entry->describe();  // another lane may complete it once it is settled
   const auto settled =
       mine ? entry->settle(h, number_, *mine, theirs) : std::optional<Arrived::Settled>{};
   const bool damaged = settled && settled->kind == Arrived::Settled::Again;
   if (!entries_.settled(entry, damaged) || !damaged) return answer(FrameType::Ack, h, {});
-  console_.detail((number_ == 0 ? "" : "connection " + std::to_string(number_) + ": ") +
-                  entry->describe() + ": the block at " + std::to_string(h.offset) +
+  console_.detail((number_ == 0 ? "" : "connection " + std::to_string(number_) + ": ") + what +
+                  ": the block at " + std::to_string(h.offset) +
                   " is not what was sent; asking for it again");
   answer(FrameType::Retry, h, encode(Retry{settled->length}));
 }

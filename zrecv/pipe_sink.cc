@@ -3,8 +3,6 @@
 
 #include <poll.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -143,14 +141,15 @@ void PipeSink::await_room(uint64_t end, const std::function<bool()>& owed,
 
 Digest PipeSink::digest(uint64_t size) {
   await_handed(size);
-  return hasher_ ? hasher_->value() : Digest{};
+  return hasher_->value();
 }
 
-// Or for a failure, which failure() has.
+// Throws what has failed.
 void PipeSink::await_handed(uint64_t size) {
   std::unique_lock lock(mutex_);
   (void)wait_for_change(moved_, lock, Clock::time_point::max(),
                         [&] { return failure_ || handed_ >= size; });
+  if (failure_) throw Error(*failure_);
 }
 
 // --- the commit
@@ -162,7 +161,6 @@ void PipeSink::publish(uint64_t size) {
     thread_ = std::thread([this] { run(); });
   }
   await_handed(size);
-  if (const auto error = failure()) throw Error(*error);
   stop();  // it polls the pipe, and as long as it does the pipe is not closed
   output_.finish();
   published_ = true;

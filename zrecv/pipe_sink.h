@@ -57,7 +57,7 @@ class PipeSink final : public Sink {
     return failure_;
   }
   /// XXH3-128 flat over the `size` bytes, where the session has file digests: waits until all is
-  /// handed on. Looks for a stop signal.
+  /// handed on. Looks for a stop signal. Throws what failure() has.
   Digest digest(uint64_t size);
 
  private:

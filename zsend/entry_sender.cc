@@ -3,8 +3,6 @@
 // send_file.cc, how pipes are in send_pipe.cc.
 #include "zsend/entry_sender.h"
 
-#include <algorithm>
-
 #include "common/base/error.h"
 #include "common/base/quote.h"
 
@@ -26,7 +24,6 @@ EntrySender::EntrySender(Session& session, SourceCursor& cursor, const EngineOpt
       link_(session.link()),
       agreed_(session.agreed()),
       cursor_(cursor),
-      engine_options_(engines),
       engines_(link_.channel(), engines),
       console_(console),
       ledger_(ledger),
@@ -64,7 +61,7 @@ void EntrySender::recover(const Error& lost) {
 void EntrySender::step() {
   if (serve()) return;
   end_complete();
-  if (session_.key_is_worn()) {
+  if (session_.key_is_worn(link_)) {
     if (!lane_.empty()) return wait();
     link_.flush();
     session_.renew();
@@ -117,11 +114,12 @@ void EntrySender::handle(const Frame& frame) {
     case FrameType::Streams:
       if (!further_ || further_->started()) unexpected_frame(frame.header, "without being asked");
       return further_->start([this](uint16_t, Link& link) {
-        return serve_lane(link, session_, engine_options_, console_, queue_, [this](Delivered d) {
-          const std::lock_guard lock(mutex_);
-          delivered_.push_back(std::move(d));
-          further_->wake();
-        });
+        return serve_lane(link, session_, engines_.options(), console_, queue_,
+                          [this](Delivered d) {
+                            const std::lock_guard lock(mutex_);
+                            delivered_.push_back(std::move(d));
+                            further_->wake();
+                          });
       });
     case FrameType::Ack:
     case FrameType::Retry:

@@ -69,7 +69,6 @@ class EntrySender {
   Link& link_;
   const Negotiated& agreed_;
   SourceCursor& cursor_;
-  const EngineOptions engine_options_;
   SendEngines engines_;
   Console& console_;
   Ledger& ledger_;

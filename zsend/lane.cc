@@ -23,6 +23,7 @@ bool Lane::has_room() const {
 }
 
 SentBlock Lane::send(Block block, Hasher* flat) {
+  // As if the peer had said it: this one is not to be made again.
   if (block.attempt > kMaxAttempt)
     throw Error(ExitStatus::Network, "one block was lost with too many connections", Origin::Peer);
   // Before the first byte: if the connection is lost in the middle, the block is given back.
@@ -124,7 +125,7 @@ bool serve_lane(Link& link, Session& session, const EngineOptions& options, Cons
         unexpected_frame(frame->header, "on a further connection");
       if (auto done = lane.take_answer(*frame)) deliver(std::move(*done));
     }
-    const bool worn = link.sent_bytes() >= session.key_limit_bytes();
+    const bool worn = session.key_is_worn(link);
     const bool closed = queue.closed();
     if (lane.empty() && closed) {
       link.send(FrameType::Bye, 0, 0, encode(Bye{ExitStatus::Ok}));

@@ -35,7 +35,7 @@ EntryInfo info_of(const std::string& name, const SourceFile& file) {
 void EntrySender::begin_file(OutgoingEntry& entry, const std::string& name, SourceFile file) {
   const EntryInfo info = info_of(name, file);
   link_.queue(FrameType::Entry, entry.id, 0, encode(info));
-  const bool asked = engine_options_.asked || engine_options_.buffer_bytes != 0;
+  const bool asked = engines_.options().asked || engines_.options().buffer_bytes != 0;
   if (file.size() <= kSmallBytes && !info.sparse && !asked && send_small(entry, file)) return;
 
   auto reading = std::make_unique<Reading>();

@@ -4,7 +4,8 @@
 //                                    run_program() prints it and makes it the exit status;
 //   one entry failed              -> a value in the ledger (session/ledger.h). An Error thrown
 //                                    while one entry is opened or committed becomes its outcome
-//                                    at once (zrecv/entry_receiver, zrecv/batch);
+//                                    at once (zrecv/incoming_entry, zrecv/entry_receiver,
+//                                    zrecv/batch);
 //   expected absence, would-block -> std::optional or a small enum.
 // Nothing in common/ but ui prints.
 #pragma once

@@ -95,6 +95,7 @@ class SendEngines {
   /// From here on over another channel. References from pick() end here.
   void use(Channel& channel);
   PathReport report();
+  const EngineOptions& options() const { return options_; }
 
  private:
   Channel* channel_;

@@ -42,7 +42,7 @@ class InPlaceFile {
   /// a stop. Throws Error{FileIo|NoSpace}.
   void zero(uint64_t offset, uint64_t length);
   /// All was written, `size` bytes: sets the length of a regular file. What a device has behind
-  /// them stays. Throws Error{FileIo|Refused}.
+  /// them stays. Throws Error{FileIo|NoSpace|Refused}.
   void finish(uint64_t size);
   /// Permission bits, when given, and modification time, when given; not of a device: those of its
   /// node are not those of its content. Throws Error{FileIo}.

@@ -20,7 +20,7 @@ enum class KeepLength { No, Yes };
 void reserve_space(int fd, uint64_t size, const std::string& what,
                    KeepLength keep = KeepLength::No);
 
-/// Sets the length, where it is another one. Throws as reserve_space().
+/// Sets the length, where it is another one. Throws Error{FileIo|NoSpace|Refused}.
 void set_length(int fd, uint64_t size, const std::string& what);
 
 /// What was not possible is a caveat, with its errno; any other failure is thrown as

@@ -20,6 +20,10 @@ namespace {
 std::mutex left_behind_mutex;
 std::vector<std::string> left_behind;
 
+std::string new_temp_name() {
+  return std::string(kTempPrefix) + random_hex(8);
+}
+
 }  // namespace
 
 std::vector<std::string> take_left_behind() {
@@ -28,9 +32,7 @@ std::vector<std::string> take_left_behind() {
 }
 
 TempFile::TempFile(const HeldDir& dir, std::string final_name)
-    : dir_(&dir),
-      final_name_(std::move(final_name)),
-      temp_name_(std::string(kTempPrefix) + random_hex(8)) {
+    : dir_(&dir), final_name_(std::move(final_name)), temp_name_(new_temp_name()) {
   fd_ = UniqueFd(openat(dir.fd(), temp_name_.c_str(),
                         O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd_.valid()) throw_file_errno(describe() + ": create temporary file beside it", errno);
@@ -61,7 +63,7 @@ int TempFile::move_to(const std::string& name, Replace replace) {
   const auto error_of = [](int result) { return result == 0 ? 0 : errno; };
   int error = replace == Replace::Yes ? error_of(renameat(dir, from, dir, to))
                                       : error_of(renameat2(dir, from, dir, to, RENAME_NOREPLACE));
-  const bool unknown = error == EINVAL || error == EOPNOTSUPP || error == ENOSYS;
+  const bool unknown = is_unsupported(error);
   if (unknown && replace == Replace::Nothing) {
     struct stat there {};
     const bool exists = fstatat(dir, to, &there, AT_SYMLINK_NOFOLLOW) == 0;
@@ -77,7 +79,7 @@ int TempFile::move_to(const std::string& name, Replace replace) {
 }
 
 void TempFile::check_can_appear() {
-  std::string other = std::string(kTempPrefix) + random_hex(8);
+  std::string other = new_temp_name();
   if (const int error = move_to(other, Replace::No); error != 0)
     throw Error(ExitStatus::FileIo,
                 describe() + ": the file system can neither rename without replacing nor link (" +

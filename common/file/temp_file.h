@@ -25,7 +25,7 @@ enum class Replace { Yes, No, Nothing };
 
 class TempFile {
  public:
-  /// dir must outlive it. Throws Error{FileIo|NoSpace}; `final_name` is only for messages.
+  /// dir must outlive it. Throws Error{FileIo|NoSpace}.
   TempFile(const HeldDir& dir, std::string final_name);
   ~TempFile();
   TempFile(const TempFile&) = delete;

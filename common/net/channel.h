@@ -25,12 +25,6 @@ class Channel {
   virtual size_t recv_some(std::span<std::byte> buffer) = 0;
   /// True when recv_some() would not wait for the peer.
   virtual bool readable_now() = 0;
-  /// Waits for that, and is also true as soon as the descriptor `other`, or `another`, is readable;
-  /// -1 for none.
-  bool wait_readable_or(int other, std::chrono::milliseconds wait, int another = -1) {
-    return readable_now() ||
-           wait_any({{socket_.fd()}, {other}, {another}}, Clock::now() + wait).has_value();
-  }
   /// Declares the end of what this side sends. Errors are ignored: everything that counts was
   /// acknowledged by then, or an error is already on its way.
   virtual void finish_sending() = 0;

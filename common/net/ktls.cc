@@ -23,8 +23,6 @@
 namespace zx {
 namespace {
 
-constexpr int kSolTls = 282;  // SOL_TLS; Debian 12's libc headers do not have it
-
 // --- keys
 
 // HKDF-Expand-Label(secret, label, "", out.size()) of RFC 8446, 7.1.

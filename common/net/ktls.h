@@ -22,6 +22,8 @@
 
 namespace zx {
 
+constexpr int kSolTls = 282;  // SOL_TLS; Debian 12's libc headers do not have it
+
 /// --ktls. Auto: when it can be had and the kernel's AES is not the generic C code.
 enum class Ktls { Auto, On, Off };
 

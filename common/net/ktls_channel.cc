@@ -16,7 +16,6 @@
 namespace zx {
 namespace {
 
-constexpr int kSolTls = 282;  // SOL_TLS; Debian 12's libc headers do not have it
 // ContentType of RFC 8446, B.1, and HandshakeType of B.3.
 constexpr uint8_t kAlert = 21, kHandshake = 22, kApplicationData = 23;
 constexpr std::byte kNewSessionTicket{4}, kKeyUpdate{24};

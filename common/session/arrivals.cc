@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <system_error>
-#include <vector>
 
 #include "common/base/error.h"
 #include "common/base/stop.h"
@@ -146,7 +145,7 @@ void Arrivals::take_joiner(Handshaken h) {
   const Join join = read_join(link, h.prefaces);
   h.channel = link.take_channel();
   h.channel->socket().set_deadline(std::nullopt);  // it may wait for who takes it
-  std::unique_lock lock(mutex_);
+  const std::lock_guard lock(mutex_);
   const auto last = generations_.find(join.stream);
   if (!join_security_ || join.session != session_ || join.stream >= streams_ ||
       (last != generations_.end() && join.generation <= last->second))
@@ -154,9 +153,7 @@ void Arrivals::take_joiner(Handshaken h) {
   generations_[join.stream] = join.generation;
   joiners_.insert_or_assign(join.stream, Joiner{std::move(h), join});
   changed_.notify_all();
-  const auto fence = fence_;
-  lock.unlock();
-  fence(join.stream, join.generation);
+  fence_(join.stream, join.generation);
 }
 
 Join read_join(Link& link, const Prefaces& prefaces) {
@@ -202,6 +199,12 @@ void Arrivals::admit(const Security& security, const SessionId& session,
   fence_ = std::move(fence);
   generations_.clear();
   joiners_.clear();
+}
+
+void Arrivals::refuse_joins() {
+  const std::lock_guard lock(mutex_);
+  join_security_.reset();
+  fence_ = nullptr;
 }
 
 uint32_t Arrivals::generation_of(uint16_t stream) {

@@ -8,13 +8,13 @@
 #include <condition_variable>
 #include <exception>
 #include <functional>
-#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "common/base/wake_fd.h"
 #include "common/session/handshake.h"
@@ -43,9 +43,12 @@ class Arrivals {
     Join join;
   };
   /// Lets in who proves `security` and names this session, and a generation higher than the last
-  /// one of its stream. `fence(stream, generation)` is called for each, on another thread.
+  /// one of its stream. `fence(stream, generation)` is called for each, on another thread, and not
+  /// after refuse_joins().
   void admit(const Security& security, const SessionId& session,
              std::function<void(uint16_t stream, uint32_t generation)> fence);
+  /// Its session is given up: until admit() nobody joins.
+  void refuse_joins();
   /// The highest generation of this stream that has come; 0 when none has.
   uint32_t generation_of(uint16_t stream);
   /// Streams that may join: 0 to count - 1.
@@ -69,7 +72,7 @@ class Arrivals {
   Listener listener_;
   const Side side_;
 
-  std::mutex mutex_;  // for all that follows
+  std::mutex mutex_;  // for all up to last_note_
   std::condition_variable changed_;
   std::optional<Security> join_security_;  // once admit() was called
   bool closed_ = false;                    // no peer is wanted
@@ -81,8 +84,8 @@ class Arrivals {
   std::map<uint16_t, uint32_t> generations_;
   std::map<uint16_t, Joiner> joiners_;
   Clock::time_point last_note_{};
-  std::list<std::unique_ptr<Visitor>> visitors_;
 
+  std::vector<std::unique_ptr<Visitor>> visitors_;  // of thread_
   std::atomic<bool> ending_{false};
   WakeFd wake_;
   std::thread thread_;  // last

@@ -37,8 +37,11 @@ class Connections {
   /// Of a listener whose peer was lost before both had agreed: waits for somebody who begins anew,
   /// or until it joins (nothing). Throws Error{Timeout}.
   std::optional<Handshaken> await_again(Clock::time_point give_up);
-  /// Nothing for a connector.
-  std::unique_ptr<Arrivals> take_arrivals() { return std::move(arrivals_); }
+  /// For another session; nothing for a connector.
+  std::unique_ptr<Arrivals> take_arrivals() {
+    if (arrivals_) arrivals_->refuse_joins();
+    return std::move(arrivals_);
+  }
   /// How many connections there may be, the first one included.
   void allow(uint16_t streams);
 
@@ -75,7 +78,7 @@ class Connections {
     int fd = -1;              // in use, not owned; -1: none
   };
   std::map<uint16_t, Stream> streams_;
-  // Last: its threads call evict().
+  // Last: its threads call fence().
   std::unique_ptr<Arrivals> arrivals_;
 };
 

@@ -87,7 +87,6 @@ bool FurtherConnections::serve_one(uint16_t number, Fate& fate) {
   Link link(std::move(channel));
   link.set_heartbeat(session_.heartbeat());
   Socket& socket = link.channel().socket();
-  session_.prepare(socket);
   if (!std::exchange(fate.worn, false)) ++alive_;
   const Defer at_the_end([&] {
     connections.forget(number);
@@ -99,6 +98,7 @@ bool FurtherConnections::serve_one(uint16_t number, Fate& fate) {
     tcp_.add(figures);
   });
   check_stop();  // what ended all before that did not find the socket
+  session_.prepare(socket);
   fate.opened = true;
   bool served = false;
   try {

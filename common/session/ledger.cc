@@ -9,7 +9,6 @@ void Ledger::add(const EntryOutcome& outcome) {
   if (outcome.status != ExitStatus::Ok) {
     ++failed_;
     worst_ = more_severe(worst_, outcome.status);
-    if (failures_.size() < kMaxFailures) failures_.push_back(outcome);
     return;
   }
   any_changed_ = any_changed_ || outcome.changed;

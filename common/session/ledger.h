@@ -41,8 +41,6 @@ class Ledger {
   /// How many were added.
   uint64_t entries() const { return entries_; }
   uint64_t failed() const { return failed_; }
-  /// The first ones that failed, kMaxFailures at most.
-  const std::vector<EntryOutcome>& failures() const { return failures_; }
   /// The entry, when there was only one.
   const EntryOutcome* only() const { return entries_ == 1 ? &*first_ : nullptr; }
   /// Over all entries that did not fail and were not skipped, in any order.
@@ -53,12 +51,9 @@ class Ledger {
   /// severe. SourceChanged when all were committed and a source changed.
   ExitStatus status() const;
 
-  static constexpr size_t kMaxFailures = 100;
-
  private:
   uint64_t entries_ = 0, failed_ = 0;
   std::optional<EntryOutcome> first_;
-  std::vector<EntryOutcome> failures_;
   ExitStatus worst_ = ExitStatus::Ok;
   bool any_changed_ = false, any_unsynced_ = false;
   Totals totals_;  // but for its root

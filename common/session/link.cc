@@ -183,7 +183,9 @@ void Link::wait(std::chrono::milliseconds limit, int other, int another) {
     if (!early_.empty()) return;
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(give_up - Clock::now());
     const auto slice = std::clamp(left, std::chrono::milliseconds(0), heartbeat_);
-    if (channel_->wait_readable_or(other, slice, another)) return;
+    if (channel_->readable_now() ||
+        wait_any({{socket.fd()}, {other}, {another}}, Clock::now() + slice))
+      return;
     if (Clock::now() - heard_ > socket.idle_timeout()) socket.fail("receive", EAGAIN);
     if (slice == heartbeat_) send_heartbeat();
     if (Clock::now() >= give_up) return;

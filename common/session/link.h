@@ -17,6 +17,9 @@
 
 namespace zx {
 
+/// Between two HEARTBEATs of a side that has nothing to say.
+constexpr std::chrono::milliseconds kHeartbeat{400};
+
 struct Frame {
   FrameHeader header;
   Bytes body;  // unsealed message; empty for DATA, whose payload is still in the channel
@@ -133,7 +136,7 @@ class Link {
   Bytes queued_;
   bool in_payload_ = false, ended_ = false;
   bool payload_comes_ = false;  // of a DATA frame that was read
-  std::chrono::milliseconds heartbeat_{400};
+  std::chrono::milliseconds heartbeat_ = kHeartbeat;
   Clock::time_point heard_ = Clock::now(), spoken_ = Clock::now();
   std::deque<Frame> early_;  // read while an ERROR was looked for
   // Once messages are counted.

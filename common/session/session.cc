@@ -19,7 +19,6 @@ constexpr std::chrono::seconds kSlice{1};
 constexpr int kQuickAttempts = 3;
 // Of a side that has nothing to say; with a short time-out a quarter of the silence that is
 // allowed.
-constexpr std::chrono::milliseconds kHeartbeat{400};
 
 // What of the stream may move at one go although the rate is limited: two segments, of 64 KiB on a
 // loopback interface, and the room for them in the socket, which is given free by halves.
@@ -53,6 +52,13 @@ Terms read_terms(Link& link, FrameType type) {
   const Frame frame = link.read();
   if (frame.header.type != type) unexpected_frame(frame.header, "instead of HELLO or WELCOME");
   return decode<Terms>(frame.body);
+}
+
+// A listener that is busy looks like one that is absent.
+std::string advice_when_absent(Role role, uint16_t port, bool waits) {
+  return std::string(" (is ") + (role == Role::Sender ? "zrecv" : "zsend") + " --listen " +
+         std::to_string(port) + " running there, or busy? does a firewall let it through?" +
+         (waits ? ")" : " --wait SEC keeps trying)");
 }
 
 }  // namespace
@@ -97,13 +103,6 @@ FirstConnection first_as_connector(Handshaken h, const Side& side) {
   return {.first = std::move(h), .connections = std::move(connections), .connector = true};
 }
 
-// A listener that is busy looks like one that is absent.
-std::string advice_when_absent(Role role, uint16_t port, bool waits) {
-  return std::string(" (is ") + (role == Role::Sender ? "zrecv" : "zsend") + " --listen " +
-         std::to_string(port) + " running there, or busy? does a firewall let it through?" +
-         (waits ? ")" : " --wait SEC keeps trying)");
-}
-
 FirstConnection connect_first(const HostPort& address, Family family, std::chrono::seconds wait,
                               const Side& side) {
   const auto give_up = Clock::now() + wait;
@@ -113,7 +112,6 @@ FirstConnection connect_first(const HostPort& address, Family family, std::chron
     Socket socket = connect_to(address, family, std::max(left, std::chrono::seconds(0)),
                                silence_limit(side.timeout), Clock::time_point::max(),
                                advice_when_absent(side.role, address.port, wait.count() > 0));
-    const std::string peer = socket.peer();
     try {
       return first_as_connector(connector_handshake(std::move(socket), side.role, side.security),
                                 side);
@@ -124,7 +122,7 @@ FirstConnection connect_first(const HostPort& address, Family family, std::chron
       if (Clock::now() + kRetryPause >= give_up) {
         if (attempt >= kQuickAttempts || error.status() == ExitStatus::Timeout) throw;
       } else if (!std::exchange(told, true)) {
-        side.notices.note(peer + ": another transfer has it; trying again (" +
+        side.notices.note(std::string(error.what()) + "; trying again (" +
                           std::to_string(left.count()) + " s)");
       }
       pause_for(kRetryPause);

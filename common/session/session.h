@@ -95,7 +95,7 @@ class Session {
   void renew();
   /// True when the key of the present connection has protected as much as it should: before the
   /// next block comes renew(). Never with ChaCha20-Poly1305 and in plain mode.
-  bool key_is_worn() const { return link_->sent_bytes() >= key_limit_bytes_; }
+  bool key_is_worn(const Link& link) const { return link.sent_bytes() >= key_limit_bytes_; }
   /// What one key may protect in this session, in bytes.
   uint64_t key_limit_bytes() const { return key_limit_bytes_; }
   /// How often the first connection was made again after it was lost.

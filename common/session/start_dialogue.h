@@ -30,7 +30,7 @@ constexpr size_t kMaxNoiseBytes = 64 << 10;
 
 /// What the operator named on the one command line. It travels over ssh and nowhere else: the
 /// connection of the session may be plain, and whoever can change it must not choose files. Each
-/// list has at most kMaxPathComponents items, kMaxPathBytes together.
+/// list has at most kMaxPathComponents items, both together 2 * kMaxPathBytes.
 struct Named {
   std::vector<std::string> operands =
       {};                               // paths at the other end: sources, or the one destination

@@ -23,10 +23,10 @@ uint16_t choose_streams(const StreamFacts& f) {
 }
 
 uint64_t window_bytes() {
-  uint64_t least = 0, initial = 0, most = 4 << 20;  // the kernel's default where /proc is missing
+  uint64_t least = 0, initial = 0, most = 0;
   std::ifstream file("/proc/sys/net/ipv4/tcp_wmem");
-  file >> least >> initial >> most;
-  return file ? most : 4 << 20;
+  if (!(file >> least >> initial >> most)) return 4 << 20;  // the kernel's default
+  return most;
 }
 
 }  // namespace zx

@@ -246,7 +246,7 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
            "bytes a second on the network, at least 1K (no limit)");
   app.add_option("--streams", streams, "connections that share the blocks out, 1 to 16 (auto)")
       ->type_name("N|auto");
-  add_seconds(app, "--timeout", &o->timeout, 1, "give up when nothing moves for so long (60)");
+  add_seconds(app, "--timeout", &o->timeout, 1, "make a lost connection again for so long (60)");
   add_seconds(app, "--wait", &o->wait, 0, "keep trying to connect, or wait for a peer, so long");
   add_words<Durability>(
       app, "--durability",

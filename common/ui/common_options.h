@@ -32,7 +32,7 @@ struct CommonOptions {
   uint32_t block_bytes = kDefaultBlockBytes;
   uint64_t rate_limit = 0;           // --bwlimit, bytes/s; 0: none
   uint16_t streams = 0;              // --streams; 0 for auto
-  std::chrono::seconds timeout{60};  // --timeout: longest wait for the peer
+  std::chrono::seconds timeout{60};  // --timeout: how long a lost connection is made again
   std::optional<std::chrono::seconds> wait;
   Durability durability = Durability::Unset;  // nothing said: Batch, or what the peer says
   Overwrite overwrite = Overwrite::Unset;     // nothing said: Always, or what the peer says

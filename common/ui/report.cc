@@ -83,6 +83,7 @@ void Summary::add(const RunReport& report) {
     tcp = report.tcp;
     wire_bytes = at_sender ? report.tcp.bytes_sent : report.tcp.bytes_received;
   }
+  why.clear();  // what connected() knew serves a run that fails
   if (!via_why.empty()) why.push_back(via_why);
   const auto add = [&](const char* program, const std::string& what, const std::string& text) {
     if (!text.empty())

@@ -42,7 +42,7 @@ struct Terms {
   Overwrite overwrite = Overwrite::Unset;
   bool file_digest = false;          // wants XXH3-128 flat over each file in END
   bool no_target_directory = false;  // -T: the path is the name, never a directory to put it in
-  bool preserve = false;             // -p: keep mode and times
+  bool preserve = false;             // -p: keep the modification time
   bool mkdir = false;                // --mkdir: make missing directories of the path
   bool path_is_directory = false;    // the path was written with a trailing slash
   bool to_pipe = false;              // from a receiver: into a pipe or a command, not into files
@@ -85,7 +85,7 @@ struct Join {
   Prefaces prefaces;  // as this side wrote or read them
   SessionId session{};
   uint16_t stream = 0;      // which connection of the session it is or replaces; 0: the first
-  uint32_t generation = 0;  // how many attempts there were before: it only goes up
+  uint32_t generation = 0;  // attempts for this stream, this one included
   uint64_t taken = 0;       // counted messages that this side has taken; 0 but for stream 0
 
   static constexpr std::string_view kName = "JOIN";

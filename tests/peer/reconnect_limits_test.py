@@ -9,6 +9,28 @@ from harness import ZRECV, ZSEND, Run, cases, main, test, within, zrecv
 from reconnecting import CONTENT, FORMS, KEY, ONE, QUICK, Receiver, Session, until
 
 
+@test
+def nobody_joins_a_session_that_was_given_up():
+    """The peer is lost before it knows of WELCOME and begins anew; from then on the first session is none."""
+    with zrecv() as run:
+        lost = s.connect(run.port, s.SENDER).prove()
+        session = os.urandom(16)
+        lost.send(s.message(s.HELLO, s.terms(lost.prefaces, session=session)))
+        lost.expect(s.WELCOME)
+        lost.reset()
+        peer = s.connect(run.port, s.SENDER).prove()  # and does not say HELLO yet
+        late = s.connect(run.port, s.SENDER)
+        assert late.exchange_prefaces(s.preface(s.SENDER, no_auth=True, join=True))[14] != 0
+        late.close()
+        peer.agree()
+        peer.send(ONE.announce, *ONE.blocks, ONE.end, s.fin_of([ONE]))
+        while peer.read().kind != s.VERDICT:
+            pass
+        peer.send(s.bye(0))
+        peer.end_sending()
+        run.expect(0)
+        peer.close()
+
 
 @cases([("more than was sent", 1), ("2^64-1", (1 << 64) - 1)])
 def a_count_in_join_that_is_impossible(count):

@@ -3,13 +3,16 @@
 
 #include <stdlib.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <thread>
 
 #include "common/base/error.h"
 #include "common/base/io.h"
+#include "common/base/stop.h"
 #include "tests/unit/temp_dir.h"
 #include "zrecv/file_destination.h"
 #include "zrecv/open_entries.h"
@@ -40,8 +43,6 @@ class Fixture : public TempDir {
   Negotiated agreed;
   std::unique_ptr<FileDestination> destination;
   WakeFd event;
-
- private:
 };
 
 FrameHeader data(uint64_t id, uint64_t offset, uint32_t length) {
@@ -58,6 +59,35 @@ Digest sum_of(uint64_t offset, uint64_t length, const Digest& digest) {
   DigestSum sum;
   sum.add(block_part(offset, length, digest));
   return sum.value();
+}
+
+TEST_CASE("IncomingEntry: a hole that was interrupted counts once") {
+  Fixture t;
+  t.agreed.file_digest = true;
+  const uint64_t size = uint64_t{4} << 30;  // takes long enough to be interrupted
+  const auto entry = t.entry(1, size);
+  entry->hole(0, size);
+  std::atomic<bool> lost{false};
+  std::thread later([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    lost = true;
+  });
+  try {
+    const CancelScope scope(lost);
+    entry->zero(0, size);
+  } catch (const Cancelled&) {
+    entry->zero(0, size);
+  }
+  later.join();
+  Hasher flat;
+  flat.update_zeros(size);
+  EntryEnd end = end_of(DigestSum().value());
+  end.has_file_digest = true;
+  end.file_digest = flat.value();
+  entry->end(size, end);
+  PageBuffer buffer(4096);
+  entry->conclude(buffer);
+  CHECK((entry->take().outcome.status == ExitStatus::Ok));
 }
 
 TEST_CASE("IncomingEntry: an empty file is made only when it is concluded") {

@@ -13,6 +13,7 @@
 
 #include "common/base/io.h"
 #include "common/base/random.h"
+#include "tests/unit/outcome.h"
 #include "tests/unit/temp_dir.h"
 
 namespace zx {
@@ -79,6 +80,17 @@ TEST_CASE("PipeSink: what is verified comes out, and what is given back stays as
   sink.publish(content.size());
   CHECK(content_of(t.at("out")) == content);
   CHECK_FALSE(sink.failure());
+}
+
+TEST_CASE("PipeSink: there is no digest of what its command has not taken") {
+  PipeOutput output("exec <&-; exit 3");
+  WakeFd event;
+  PipeSink sink(entry(kMiB), output, false, event);
+  open(sink);
+  const std::string content(kMiB, 'x');
+  REQUIRE(pwrite_full(sink.fd(), std::as_bytes(std::span(content)), 0) == 0);
+  sink.verified(kMiB);
+  CHECK(outcome([&] { (void)sink.digest(kMiB); }) == "command-failed");
 }
 
 TEST_CASE("PipeSink: destroyed without publish, the command has seen no end") {
