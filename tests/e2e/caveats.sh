@@ -13,7 +13,8 @@ go() {
   for fault in "$@"; do inject+=(-e "inject=$fault"); done
   rm -f "$t/recv.json"
   strace -f -qq -o "$t/trace" -e trace=fchmod,utimensat,fsync,syncfs,fallocate,unlinkat "${inject[@]}" "$ZRECV" --plain --no-auth \
-    "${options[@]}" --listen 127.0.0.1:0 --json="$t/recv.json" "$t/d" 2>"$t/recv.err" & recv=$!; started+=($recv)
+    "${options[@]}" --listen 127.0.0.1:0 --json="$t/recv.json" "$t/d" 2>"$t/recv.err" & recv=$!
+    started+=($recv)
   until_true listening "$t/recv.json"; port=$(sed -n 's/.*"port":\([0-9]*\).*/\1/p' "$t/recv.json" | head -1)
   send_status=0
   "$ZSEND" --plain --no-auth "${options[@]}" --json="$t/send.json" "$t/"$files "zs://127.0.0.1:$port" 2>"$t/send.err" || send_status=$?

@@ -22,19 +22,26 @@ offered() {
 }
 expect_offered() { # LINE WANTED...
   local line=$1; shift
-  printf '%s\n' "$@" | sort >"$t/wanted"; offered "$line" 2>&1 | sort >"$t/found"; same "$t/wanted" "$t/found" "$line"
+  printf '%s\n' "$@" | sort >"$t/wanted"
+  offered "$line" 2>&1 | sort >"$t/found"
+  same "$t/wanted" "$t/found" "$line"
 }
 for p in zsend zrecv; do
   options $p >"$t/wanted"; [ "$(wc -l <"$t/wanted")" -gt 20 ] || fail "not many options in --help of $p"
   offered "$p -" | sort >"$t/found"; same "$t/wanted" "$t/found" "bash, $p"
 done
 cd "$t/here"; touch local
-expect_offered "zsend --ktls=" auto on off; expect_offered "zsend --ktls o" on off; expect_offered "zrecv --streams " auto
+expect_offered "zsend --ktls=" auto on off
+expect_offered "zsend --ktls o" on off
+expect_offered "zrecv --streams " auto
 expect_offered "zrecv --durab" --durability; expect_offered "zsend --engine=m" mmap
 for line in "zsend loc" "zsend --key-file " "zsend --json=" "zsend -- --ktls" "zsend ./b" "zsend zs://b" "zsend "; do
   [ -z "$(offered "$line")" ] || fail "not left to readline: $line"
 done
-expect_offered "zsend local bo" box: boat:; touch "bo t"; mkdir bo; expect_offered "zsend bo" box: boat: 'bo\ t ' bo/
+expect_offered "zsend local bo" box: boat:
+touch "bo t"
+mkdir bo
+expect_offered "zsend bo" box: boat: 'bo\ t ' bo/
 
 # The far side: a fake ssh that runs what it is told here, after noise, and notes its arguments.
 mkdir "$t/far"; cd "$t/far"; mkdir dir; touch 'pa th' 'pa$(touch pwned)' "pa'q" $'pa\nnl' pab; cd "$t/here"

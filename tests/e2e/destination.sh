@@ -21,7 +21,8 @@ src=$t/g go 0 0 "" "$t/link"; expect_same "$t/g" "$t/d/sub/other"; [ -L "$t/link
 go 6 6 /none/x "$t/d";       [ ! -e "$t/d/none" ] || fail "a directory appeared"
 go 6 6 /none/ "$t/d"
 start_recv -q --plain --no-auth "$t/d"
-status_of "$ZSEND" -q --plain --no-auth -T "$t/f" "zs://127.0.0.1:$port/sub" 2>"$t/send.err"; expect_status 6 "-T with a directory"
+status_of "$ZSEND" -q --plain --no-auth -T "$t/f" "zs://127.0.0.1:$port/sub" 2>"$t/send.err"
+expect_status 6 "-T with a directory"
 wait_for "$recv"; expect_status 6
 go 9 9 /x "$t/d/new";        expect_same "$t/g" "$t/d/new"
 ln -s "$t" "$t/d/out"
@@ -38,7 +39,8 @@ go 0 0 /new "$t/d" --overwrite=older;  expect_same "$t/g" "$t/d/new"
 touch -d '2003-03-03' "$t/f"
 go 0 0 /new "$t/d" --overwrite=older;  expect_same "$t/f" "$t/d/new"
 go 0 0 /same "$t/d" -p; inode=$(stat -c %i "$t/d/same")
-go 0 0 /same "$t/d" --overwrite=differ; [ "$(stat -c %i "$t/d/same")" = "$inode" ] || fail "an equal file was replaced"
+go 0 0 /same "$t/d" --overwrite=differ
+[ "$(stat -c %i "$t/d/same")" = "$inode" ] || fail "an equal file was replaced"
 go 0 0 /fresh "$t/d" --overwrite=never; expect_same "$t/f" "$t/d/fresh"
 ! ls -A "$t/d" "$t/d/sub" | grep -q '^\.zrecv' || fail "a temporary file stayed"
 go 0 0 /other2 "$t/d" --overwrite=skip; expect_same "$t/f" "$t/d/other2"
@@ -46,13 +48,18 @@ go 0 0 /other2 "$t/d" --overwrite=skip; expect_same "$t/f" "$t/d/other2"
 # skipped RULE WORDS: $t/g, over $t/d/new
 skipped() {
   start_recv --plain --no-auth --overwrite="$1" "$t/d"
-  status_of "$ZSEND" --plain --no-auth --json="$t/send.json" "$t/g" "zs://127.0.0.1:$port/new" 2>"$t/send.err"; expect_status 0 "skipped: $1"
+  status_of "$ZSEND" --plain --no-auth --json="$t/send.json" "$t/g" "zs://127.0.0.1:$port/new" 2>"$t/send.err"
+  expect_status 0 "skipped: $1"
   wait_for "$recv"; expect_status 0 "skipped, zrecv: $1"
-  expect_in "$t/send.err" "skipped: $2 (--overwrite=$1)"; expect_in "$t/recv.err" "skipped: $2 (--overwrite=$1)"; expect_in "$t/send.json" '"skipped":true'
+  expect_in "$t/send.err" "skipped: $2 (--overwrite=$1)"
+  expect_in "$t/recv.err" "skipped: $2 (--overwrite=$1)"
+  expect_in "$t/send.json" '"skipped":true'
 }
 skipped skip "exists already"; expect_same "$t/f" "$t/d/new"
 touch -d '2002-02-02' "$t/g"; skipped older "the existing file is not older"; expect_same "$t/f" "$t/d/new"
-cp "$t/g" "$t/d/new"; touch -r "$t/g" "$t/d/new"; skipped differ "the existing file has the same size and time"
+cp "$t/g" "$t/d/new"
+touch -r "$t/g" "$t/d/new"
+skipped differ "the existing file has the same size and time"
 # A file system that keeps whole seconds: the second run skips.
 mkdir "$t/mnt"
 if [ "$(id -u)" = 0 ] && truncate -s 20M "$t/img" && mkfs.ext4 -q -I 128 -F "$t/img" 2>/dev/null && mount -o loop "$t/img" "$t/mnt" 2>/dev/null; then

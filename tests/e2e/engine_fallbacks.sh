@@ -8,7 +8,8 @@ mkdir "$t/d"; random_file "$t/f" 20000001
 go() {
   local rule=$1 tx=$2 rx=$3 send=$4 receive=$5 words=$6; shift 6
   rm -f "$t/recv.json" "$t/d/f"; unset ZXFER_KEY
-  $forbid $rule -- "$ZRECV" -q "$@" --engine=$rx --listen 127.0.0.1:0 --json="$t/recv.json" "$t/d" 2>"$t/recv.err" & recv=$!; started+=($recv)
+  $forbid $rule -- "$ZRECV" -q "$@" --engine=$rx --listen 127.0.0.1:0 --json="$t/recv.json" "$t/d" 2>"$t/recv.err" & recv=$!
+  started+=($recv)
   until_true listening "$t/recv.json"; port=$(sed -n 's/.*"port":\([0-9]*\).*/\1/p' "$t/recv.json" | head -1)
   ZXFER_KEY=$(sed -n 's/.*"key":"\([^"]*\)".*/\1/p' "$t/recv.json"); export ZXFER_KEY
   status_of $forbid $rule -- "$ZSEND" -q "$@" --engine=$tx --json="$t/send.json" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err"

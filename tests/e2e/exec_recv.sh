@@ -34,7 +34,8 @@ for mode in "${modes[@]}"; do
   start_recv -q $mode --exec "md5sum"; send "$t/big" -q $mode; expect_both 0 "md5sum"
   [ "$(cat "$t/recv.out")" = "$(md5sum <"$t/big")" ] || fail "another sum"
   start_send -q $mode "$t/big"
-  status_of "$ZRECV" -q $mode --exec "cat >'$t/got'" "zs://127.0.0.1:$port" 2>"$t/recv.err"; expect_status 0 "pull $mode"
+  status_of "$ZRECV" -q $mode --exec "cat >'$t/got'" "zs://127.0.0.1:$port" 2>"$t/recv.err"
+  expect_status 0 "pull $mode"
   wait_for "$send"; expect_status 0; expect_same "$t/big" "$t/got"
 done
 mode="--plain --no-auth"
@@ -56,7 +57,11 @@ until_true test -e "$t/read"; before=$SECONDS
 three_seconds() { [ $((SECONDS - before)) -ge 3 ]; }
 until_true three_seconds
 kill -0 "$recv" && kill -0 "$send" || fail "somebody did not wait for the command"
-echo go >"$t/go"; wait_for "$recv"; expect_status 0 "zrecv, late"; wait_for "$send"; expect_status 0 "zsend, late"
+echo go >"$t/go"
+wait_for "$recv"
+expect_status 0 "zrecv, late"
+wait_for "$send"
+expect_status 0 "zsend, late"
 
 # Cut short: the command is ended and has not seen the end of its input, also when it does not care for SIGTERM; nor
 # does anything of it stay.
@@ -65,10 +70,12 @@ gone() { ! ps -eo pgid=,stat= | awk -v group="$1" '$1 == group && $2 !~ /^Z/' | 
 for ignores in "" "trap '' TERM; "; do
   for victim in send recv; do
     rm -f "$t/command" "$t/clean"
-    patience=(--timeout=60 --timeout=60); [ $victim = send ] && patience[1]=--timeout=2 || patience[0]=--timeout=2
+    patience=(--timeout=60 --timeout=60)
+    [ $victim = send ] && patience[1]=--timeout=2 || patience[0]=--timeout=2
     start_recv -q $mode "${patience[1]}" --block-size=1M --exec "$ignores echo \$\$ >'$t/command.new'; mv '$t/command.new' '$t/command'; cat >/dev/null; touch '$t/clean'"
     start_proxy hold 20000000
-    "$ZSEND" -q $mode "${patience[0]}" "$t/big" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=("$send")
+    "$ZSEND" -q $mode "${patience[0]}" "$t/big" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!
+    started+=("$send")
     until_true proxy_did hold; until_true test -e "$t/command"
     break_off $victim "$recv" INT 130
     until_true gone "$(cat "$t/command")"
@@ -78,16 +85,23 @@ done
 # Interrupted while it is only waited for.
 start_recv -q $mode --exec "cat >/dev/null; touch '$t/read2'; sleep 100"
 "$ZSEND" -q $mode "$t/big" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=("$send")
-until_true test -e "$t/read2"; kill -TERM "$recv"; quickly wait_for "$recv"; expect_status 143 "zrecv, waiting"
+until_true test -e "$t/read2"
+kill -TERM "$recv"
+quickly wait_for "$recv"
+expect_status 143 "zrecv, waiting"
 quickly wait_for "$send"; expect_status 5 "zsend of it"
 # And when the sender dies then.
 start_recv -q $mode --timeout=2 --exec "cat >/dev/null; touch '$t/read3'; sleep 100"
 "$ZSEND" -q $mode "$t/big" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=("$send")
-until_true test -e "$t/read3"; kill -9 "$send"; quickly wait_for "$recv"; expect_status 5 "zrecv, waiting for the command"
+until_true test -e "$t/read3"
+kill -9 "$send"
+quickly wait_for "$recv"
+expect_status 5 "zrecv, waiting for the command"
 wait "$send" 2>/dev/null || true
 
 # With --verify-first it is not started for what fails.
-start_recv -q $mode --timeout=2 --verify-first --exec "touch '$t/begun'; cat >/dev/null"; start_proxy hold 20000000
+start_recv -q $mode --timeout=2 --verify-first --exec "touch '$t/begun'; cat >/dev/null"
+start_proxy hold 20000000
 "$ZSEND" -q $mode "$t/big" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=("$send")
 until_true proxy_did hold; kill -9 "$send"; kill -USR1 "$proxy"; wait_for "$recv"; expect_status 5
 [ ! -e "$t/begun" ] || fail "the command was started"

@@ -12,9 +12,16 @@ go() {
 for mode in "${modes[@]}"; do
   go "$mode" out "cat '$t/f'"; expect_status 0; wait_for "$recv"; expect_status 0
   expect_same "$t/f" "$t/d/out"
-  go "$mode" out "head -c 5000000 '$t/f' | cat; tail -c 4000000 '$t/f'"; expect_status 0; wait_for "$recv"; expect_status 0
+  go "$mode" out "head -c 5000000 '$t/f' | cat; tail -c 4000000 '$t/f'"
+  expect_status 0
+  wait_for "$recv"
+  expect_status 0
   expect_same "$t/f" "$t/d/out"
-  go "$mode" out :; expect_status 0; wait_for "$recv"; expect_status 0; [ ! -s "$t/d/out" ] || fail "something of nothing"
+  go "$mode" out :
+  expect_status 0
+  wait_for "$recv"
+  expect_status 0
+  [ ! -s "$t/d/out" ] || fail "something of nothing"
 
   # failed WORDS COMMAND: both say why, in one line, and the old content stays.
   failed() {

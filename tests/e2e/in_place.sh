@@ -37,19 +37,30 @@ wait_for "$recv"; expect_status 0; expect_same "$t/g" "$t/d/x"
 rm "$t/g"; truncate -s 6000000 "$t/g"; printf x | dd of="$t/g" bs=1 seek=5000000 conv=notrunc status=none; renew
 src=$t/g more=--digest go 0 0 "$t/d/x" --digest="$t/sums" >/dev/null; expect_same "$t/g" "$t/d/x"; xxhsum -c "$t/sums" >/dev/null 2>&1 || fail "digest"
 # The operator's link is followed, and stays.
-ln -s x "$t/d/link"; renew; go 0 0 "$t/d/link"; [ -L "$t/d/link" ] || fail "the link is gone"; expect_same "$t/f" "$t/d/x"; rm "$t/d/link"
+ln -s x "$t/d/link"
+renew
+go 0 0 "$t/d/link"
+[ -L "$t/d/link" ] || fail "the link is gone"
+expect_same "$t/f" "$t/d/x"
+rm "$t/d/link"
 
 # Refused before a byte is written: two sources, a name by the peer, --overwrite by the peer.
 renew
-src="$t/f $t/g" go 9 9 "$t/d/x"; expect_same "$t/old" "$t/d/x"; expect_in "$t/recv.err" "--inplace takes one source"
+src="$t/f $t/g" go 9 9 "$t/d/x"
+expect_same "$t/old" "$t/d/x"
+expect_in "$t/recv.err" "--inplace takes one source"
 path=/x go 9 9 "$t/d/x"; expect_same "$t/old" "$t/d/x"; path=/y go 9 9 "$t/d/x"; expect_only "$t/d" x
-more=--overwrite=never go 9 9 "$t/d/x"; expect_same "$t/old" "$t/d/x"; expect_in "$t/send.err" "exists already"
+more=--overwrite=never go 9 9 "$t/d/x"
+expect_same "$t/old" "$t/d/x"
+expect_in "$t/send.err" "exists already"
 touch -d 2001-01-01 "$t/f"; more=--overwrite=older go 0 0 "$t/d/x"; expect_same "$t/old" "$t/d/x"
 ! grep -q 'partly old' "$t/recv.err" "$t/send.err" || fail "says that an untouched file is mixed"
 # Nothing that is not there, a directory, or a FIFO.
 mkfifo "$t/fifo"; mkdir "$t/sub"
 for bad in "$t/none" "$t/sub" "$t/sub/" "$t/fifo" /dev/null; do
-  status_of timeout 10 "$ZRECV" --inplace --listen 127.0.0.1:0 "$bad" 2>"$t/e.err"; expect_status 6 "--inplace $bad"; expect_in "$t/e.err" "$bad"
+  status_of timeout 10 "$ZRECV" --inplace --listen 127.0.0.1:0 "$bad" 2>"$t/e.err"
+  expect_status 6 "--inplace $bad"
+  expect_in "$t/e.err" "$bad"
 done
 [ ! -e "$t/none" ] || fail "a file appeared"
 for words in "--inplace --listen 127.0.0.1:0" "--inplace --overwrite=never --listen 127.0.0.1:0 x" "--inplace --overwrite=skip --listen 127.0.0.1:0 x"; do
@@ -60,7 +71,8 @@ done
 random_file "$t/g" $large; renew
 start_recv --inplace --timeout=1 "$t/d/x"
 start_proxy cut=5000000,on=0 refuse=,on=1-
-status_of "$ZSEND" --timeout=1 "$t/g" "zs://127.0.0.1:$port" 2>"$t/send.err"; [ "$status" != 0 ] || fail "zsend ended with 0"
+status_of "$ZSEND" --timeout=1 "$t/g" "zs://127.0.0.1:$port" 2>"$t/send.err"
+[ "$status" != 0 ] || fail "zsend ended with 0"
 wait_for "$recv"; expect_status 5 "zrecv, cut"
 mixed='zrecv: error: .*(written in place: its content is now partly old and partly new)$'
 grep -q "$mixed" "$t/recv.err" || fail "does not say that the content is mixed: $(cat "$t/recv.err")"
@@ -68,9 +80,12 @@ cmp -s "$t/d/x" "$t/old" && fail "nothing was written: the cut came too early"
 # A failed sync: both sides.
 if command -v strace >/dev/null; then
   renew; rm -f "$t/recv.json"
-  ASAN_OPTIONS=detect_leaks=0 strace -f -o "$t/trace" -e trace=fsync -e inject=fsync:error=EIO:when=1 "$ZRECV" --plain --no-auth --listen 127.0.0.1:0 --inplace --json="$t/recv.json" "$t/d/x" 2>"$t/recv.err" & recv=$!; started+=($recv)
+  ASAN_OPTIONS=detect_leaks=0 strace -f -o "$t/trace" -e trace=fsync -e inject=fsync:error=EIO:when=1 "$ZRECV" --plain --no-auth --listen 127.0.0.1:0 --inplace --json="$t/recv.json" "$t/d/x" 2>"$t/recv.err" & recv=$!
+  started+=($recv)
   until_true listening "$t/recv.json"; port=$(field "$t/recv.json" port)
-  status_of "$ZSEND" --plain --no-auth "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err"; expect_status 6 "zsend, failed sync"
+  status_of "$ZSEND" --plain --no-auth "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err"
+  expect_status 6 "zsend, failed sync"
   wait_for "$recv"; expect_status 6 "zrecv, failed sync"
-  grep -q "$mixed" "$t/recv.err" || fail "does not say that the content is mixed"; expect_in "$t/send.err" "partly old and partly new"
+  grep -q "$mixed" "$t/recv.err" || fail "does not say that the content is mixed"
+  expect_in "$t/send.err" "partly old and partly new"
 fi

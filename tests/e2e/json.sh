@@ -3,7 +3,8 @@
 . "$(dirname "$0")/lib.sh"
 mkdir "$t/d"; name=$'a\n\e[1A\x9b\xe2\x80\xae\xff z'; echo x >"$t/$name"
 start_recv -v --ktls=off --digest="$t/dig" "$t/d"
-status_of "$ZSEND" -v --ktls=off --json --digest="$t/dig2" "$t/$name" "zs://127.0.0.1:$port" >"$t/send.json" 2>"$t/send.err"; expect_status 0
+status_of "$ZSEND" -v --ktls=off --json --digest="$t/dig2" "$t/$name" "zs://127.0.0.1:$port" >"$t/send.json" 2>"$t/send.err"
+expect_status 0
 wait_for "$recv"; expect_status 0
 expect_same "$t/$name" "$t/d/$name"
 ! LC_ALL=C grep -P '[\x00-\x08\x0b-\x1f\x7f]|\x9b|\xe2\x80\xae' "$t/send.err" "$t/recv.err" || fail "a raw control byte on stderr"

@@ -10,12 +10,14 @@ start_recv --key-file "$t/key" "$t/d"
 [ -z "${ZXFER_KEY:-}" ] || fail "a key was printed though a file was given"
 "$ZSEND" -q --key-file "$t/key" "$t/f" "zs://127.0.0.1:$port"; wait "$recv"; expect_same "$t/f" "$t/d/f"
 chmod 640 "$t/key"
-status_of "$ZSEND" --key-file "$t/key" "$t/f" zs://127.0.0.1:1 2>"$t/e.err"; expect_status 3 "a key file with group bits"
+status_of "$ZSEND" --key-file "$t/key" "$t/f" zs://127.0.0.1:1 2>"$t/e.err"
+expect_status 3 "a key file with group bits"
 expect_in "$t/e.err" "chmod 600"
 chmod 600 "$t/key"; printf 'x' >>"$t/key"
 status_of "$ZSEND" --key-file "$t/key" "$t/f" zs://127.0.0.1:1 2>"$t/e.err"; expect_status 3 "a damaged key"
 mkfifo "$t/fifo"; chmod 600 "$t/fifo"
-status_of timeout 10 "$ZSEND" --key-file "$t/fifo" "$t/f" zs://127.0.0.1:1 2>"$t/e.err"; expect_status 3 "a FIFO as key file"
+status_of timeout 10 "$ZSEND" --key-file "$t/fifo" "$t/f" zs://127.0.0.1:1 2>"$t/e.err"
+expect_status 3 "a FIFO as key file"
 # What other users and the user's other programs can see of a listener that has a key.
 start_recv "$t/d"; key=$ZXFER_KEY
 ZXFER_KEY=$key; export ZXFER_KEY

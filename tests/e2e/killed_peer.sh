@@ -4,9 +4,11 @@
 mkdir "$t/d"; random_file "$t/f" $large
 for mode in "${modes[@]}"; do
   for victim in send recv; do
-    patience=(--timeout=60 --timeout=60); [ $victim = send ] && patience[1]=--timeout=2 || patience[0]=--timeout=2
+    patience=(--timeout=60 --timeout=60)
+    [ $victim = send ] && patience[1]=--timeout=2 || patience[0]=--timeout=2
     start_recv -q $mode "${patience[1]}" "$t/d"; start_proxy hold 5000000
-    "$ZSEND" -q $mode "${patience[0]}" --json="$t/send.json" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=($send)
+    "$ZSEND" -q $mode "${patience[0]}" --json="$t/send.json" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!
+    started+=($send)
     stop_in_the_middle "$recv"           # the sender now waits in its send
     if [ $victim = send ]; then
       kill -9 "$send"; wait_for "$send"; kill -CONT "$recv"; wait_for "$recv"

@@ -20,15 +20,19 @@ lying() {
 # transfer LIES OPTIONS...: through a relay that records; sets $sent and $received.
 transfer() {
   local lies=$1; shift
-  rm -rf "$t/d" "$t/recv.json" "$t/send.json" "$t/wire" "$t/relay.log" "$t"/lies.*; mkdir "$t/d"; unset ZXFER_KEY
+  rm -rf "$t/d" "$t/recv.json" "$t/send.json" "$t/wire" "$t/relay.log" "$t"/lies.*
+  mkdir "$t/d"
+  unset ZXFER_KEY
   ( lying recv "$lies" "$ZRECV" --listen 127.0.0.1:0 --timeout 10 --json="$t/recv.json" "$@" "$t/d" ) 2>"$t/recv.err" & recv=$!
   started+=("$recv")
   until_true listening "$t/recv.json"
   port=$(sed -n 's/.*"port":\([0-9]*\).*/\1/p' "$t/recv.json" | head -1)
   ZXFER_KEY=$(sed -n 's/.*"key":"\([^"]*\)".*/\1/p' "$t/recv.json"); export ZXFER_KEY
-  python3 "$ZX_SOURCE_DIR/tests/tools/relay.py" "$port" "$t/relay.log" --record "$t/wire" & relay=$!; started+=("$relay")
+  python3 "$ZX_SOURCE_DIR/tests/tools/relay.py" "$port" "$t/relay.log" --record "$t/wire" & relay=$!
+  started+=("$relay")
   until_true test -s "$t/relay.log"
-  sent=0; ( lying send "$lies" "$ZSEND" --timeout 10 --json="$t/send.json" "$@" "$t/f" "zs://127.0.0.1:$(head -1 "$t/relay.log")" ) 2>"$t/send.err" || sent=$?
+  sent=0
+  ( lying send "$lies" "$ZSEND" --timeout 10 --json="$t/send.json" "$@" "$t/f" "zs://127.0.0.1:$(head -1 "$t/relay.log")" ) 2>"$t/send.err" || sent=$?
   received=0; wait "$recv" || received=$?
   kill "$relay"; wait "$relay" 2>/dev/null || true
   for side in $lies; do [ "$(tail -1 "$t/lies.$side")" -gt 0 ] || fail "no lie was told to $side"; done

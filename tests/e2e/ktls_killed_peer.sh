@@ -12,12 +12,14 @@ random_file "$t/f" 60000000
 hold_recv() {
   rm -f "$t/recv.json"
   strace -f -o "$t/trace" -e trace=splice,pwrite64 -e inject=splice,pwrite64:signal=STOP:when=5 \
-    "$ZRECV" "$on" --timeout="$1" --listen 127.0.0.1:0 --json="$t/recv.json" "$t/d" 2>"$t/recv.err" & tracer=$!; started+=("$tracer")
+    "$ZRECV" "$on" --timeout="$1" --listen 127.0.0.1:0 --json="$t/recv.json" "$t/d" 2>"$t/recv.err" & tracer=$!
+    started+=("$tracer")
   until_true listening "$t/recv.json"
   port=$(sed -n 's/.*"event":"listening".*"port":\([0-9]*\).*/\1/p' "$t/recv.json")
   ZXFER_KEY=$(sed -n 's/.*"key":"\([^"]*\)".*/\1/p' "$t/recv.json"); export ZXFER_KEY
   recv=$(pgrep -P "$tracer"); started+=("$recv")
-  "$ZSEND" "$on" --timeout="$2" --json="$t/send.json" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=("$send")
+  "$ZSEND" "$on" --timeout="$2" --json="$t/send.json" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!
+  started+=("$send")
 }
 # Bytes that the sender's socket holds; blocked when they are many and become no more.
 held() { ss -tnH "dport = :$port" | awk '{n = $3} END {print n + 0}'; }

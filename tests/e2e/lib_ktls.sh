@@ -22,11 +22,13 @@ begin() {
   if [ "$way" = push ]; then
     start_recv "${recv_options[@]}" "$t/d"
     begin_proxy
-    "$ZSEND" "${send_options[@]}" --json="$t/send.json" "$@" "zs://$host:$port" 2>"$t/send.err" & send=$!; started+=("$send")
+    "$ZSEND" "${send_options[@]}" --json="$t/send.json" "$@" "zs://$host:$port" 2>"$t/send.err" & send=$!
+    started+=("$send")
   else
     start_send "${send_options[@]}" "$@"
     begin_proxy listener
-    "$ZRECV" "${recv_options[@]}" --json="$t/recv.json" "zs://$host:$port" "$t/d" 2>"$t/recv.err" & recv=$!; started+=("$recv")
+    "$ZRECV" "${recv_options[@]}" --json="$t/recv.json" "zs://$host:$port" "$t/d" 2>"$t/recv.err" & recv=$!
+    started+=("$recv")
   fi
 }
 begin_proxy() {

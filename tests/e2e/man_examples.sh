@@ -18,7 +18,9 @@ examples() {
     sed 's/\\(dq/"/g; s/\\-/-/g; s/\\&//g; s/\\e/\\/g' | sed -e ':a' -e '/\\$/{N;s/\\\n *//;ba' -e '}'
 }
 sandbox() {
-  rm -rf "$t/work"; mkdir -p "$t/work/incoming" "$t/work/photos" "$t/work/home" "$t/store/backup"; cd "$t/work"
+  rm -rf "$t/work"
+  mkdir -p "$t/work/incoming" "$t/work/photos" "$t/work/home" "$t/store/backup"
+  cd "$t/work"
   for f in photo.jpg report.pdf photos/one photos/two home/notes disk.img vg0-snapshot vg0-vm; do random_file $f 300001; done
   cp photo.jpg "$t/store/"; cp report.pdf disk.img "$t/store/backup/"; echo 'touch ran' >"$t/store/setup.sh"
   zsend -q --new-key transfer.key
@@ -32,7 +34,8 @@ begin() { # LINE: a listener
   : >"$t/listener.err"
   bash -c "exec $(on_this_machine "$1")" 2>>"$t/listener.err" & listener=$!; started+=("$listener")
   until_true eval "grep -q 'listening on port' '$t/listener.err' || ! kill -0 $listener 2>/dev/null"
-  port=$(sed -n 's/.*listening on port \([0-9]*\).*/\1/p' "$t/listener.err"); [ -n "$port" ] || fail "does not listen: $1"
+  port=$(sed -n 's/.*listening on port \([0-9]*\).*/\1/p' "$t/listener.err")
+  [ -n "$port" ] || fail "does not listen: $1"
   key=$(sed -n 's/.*ZXFER_KEY=\([^ ]*\).*/\1/p' "$t/listener.err")
 }
 run() { # TEXT: what ends by itself; a listener before it has ended then, too

@@ -18,7 +18,8 @@ transfer() {
 os.chdir(sys.argv[1])
 for i in range(int(sys.argv[2])):
   with open(f"{i:05}", "wb") as f: f.write((b"%05d\n" % i * 683)[:i % 4097])' "$t/s" "$1"
-  python3 -c "$peak" "$t/recv.$1" "$ZRECV" -q --listen 127.0.0.1:0 --json="$t/recv.json" "$t/d" 2>"$t/recv.err" & recv=$!; started+=("$recv")
+  python3 -c "$peak" "$t/recv.$1" "$ZRECV" -q --listen 127.0.0.1:0 --json="$t/recv.json" "$t/d" 2>"$t/recv.err" & recv=$!
+  started+=("$recv")
   until_true listening "$t/recv.json"
   port=$(sed -n 's/.*"event":"listening".*"port":\([0-9]*\).*/\1/p' "$t/recv.json")
   ZXFER_KEY=$(sed -n 's/.*"event":"listening".*"key":"\([^"]*\)".*/\1/p' "$t/recv.json"); export ZXFER_KEY

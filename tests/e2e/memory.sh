@@ -8,7 +8,8 @@ p=subprocess.Popen(sys.argv[2:],preexec_fn=lambda: ctypes.CDLL(None).prctl(1,9))
 _,st,ru=os.wait4(p.pid,0); open(sys.argv[1],"w").write(str(ru.ru_maxrss)); os._exit(os.waitstatus_to_exitcode(st))'
 for mode in "" --plain; do
   rm -f "$t/recv.json"; unset ZXFER_KEY
-  python3 -c "$peak" "$t/recv.kib" "$ZRECV" -q $mode --block-size=16M --listen 127.0.0.1:0 --json="$t/recv.json" "$t/d" 2>"$t/recv.err" & recv=$!; started+=($recv)
+  python3 -c "$peak" "$t/recv.kib" "$ZRECV" -q $mode --block-size=16M --listen 127.0.0.1:0 --json="$t/recv.json" "$t/d" 2>"$t/recv.err" & recv=$!
+  started+=($recv)
   until_true listening "$t/recv.json"; port=$(sed -n 's/.*"port":\([0-9]*\).*/\1/p' "$t/recv.json" | head -1)
   ZXFER_KEY=$(sed -n 's/.*"key":"\([^"]*\)".*/\1/p' "$t/recv.json"); export ZXFER_KEY
   python3 -c "$peak" "$t/send.kib" "$ZSEND" -q $mode --block-size=16M "$t/f" "zs://127.0.0.1:$port"
@@ -21,7 +22,8 @@ done
 # Several streams: 4 MiB more for each.
 for mode in "" --plain; do
   rm -f "$t/recv.json" "$t/d/f"; unset ZXFER_KEY
-  python3 -c "$peak" "$t/recv.kib" "$ZRECV" -q $mode --listen 127.0.0.1:0 --json="$t/recv.json" "$t/d" 2>"$t/recv.err" & recv=$!; started+=($recv)
+  python3 -c "$peak" "$t/recv.kib" "$ZRECV" -q $mode --listen 127.0.0.1:0 --json="$t/recv.json" "$t/d" 2>"$t/recv.err" & recv=$!
+  started+=($recv)
   until_true listening "$t/recv.json"; port=$(sed -n 's/.*"port":\([0-9]*\).*/\1/p' "$t/recv.json" | head -1)
   ZXFER_KEY=$(sed -n 's/.*"key":"\([^"]*\)".*/\1/p' "$t/recv.json"); export ZXFER_KEY
   python3 -c "$peak" "$t/send.kib" "$ZSEND" -q --streams=16 $mode "$t/f" "zs://127.0.0.1:$port"

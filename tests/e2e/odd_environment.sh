@@ -2,7 +2,8 @@
 . "$(dirname "$0")/lib.sh"
 mkdir "$t/d"; random_file "$t/f" 3000000
 # Descriptors 0 to 2 closed: nothing may be written into what takes their place.
-"$ZRECV" --plain --no-auth -v --listen 127.0.0.1:0 --json="$t/recv.json" "$t/d" <&- >&- 2>&- & recv=$!; started+=($recv)
+"$ZRECV" --plain --no-auth -v --listen 127.0.0.1:0 --json="$t/recv.json" "$t/d" <&- >&- 2>&- & recv=$!
+started+=($recv)
 until_true listening "$t/recv.json"; port=$(sed -n 's/.*"port":\([0-9]*\).*/\1/p' "$t/recv.json" | head -1)
 status_of "$ZSEND" --plain --no-auth -v "$t/f" "zs://127.0.0.1:$port" <&- >&- 2>&-; expect_status 0 zsend
 wait_for "$recv"; expect_status 0 zrecv; expect_same "$t/f" "$t/d/f"; expect_only "$t/d" f
@@ -12,16 +13,20 @@ rm -f "$t/recv.json" "$t/d/f"
 until_true listening "$t/recv.json"
 port=$(sed -n 's/.*"port":\([0-9]*\).*/\1/p' "$t/recv.json" | head -1)
 status_of "$ZSEND" --plain --no-auth "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err"; sent=$status
-wait_for "$recv"; expect_status 9 "zrecv with a limit on file size"; [ "$sent" = 9 ] || fail "zsend ended with $sent"
+wait_for "$recv"
+expect_status 9 "zrecv with a limit on file size"
+[ "$sent" = 9 ] || fail "zsend ended with $sent"
 expect_in "$t/recv.err" "File too large"; expect_only "$t/d" ""
 # A file that says it is empty and is not.
-status_of "$ZSEND" --plain --no-auth /proc/self/status zs://127.0.0.1:1 2>"$t/send.err"; expect_status 6 "/proc"
+status_of "$ZSEND" --plain --no-auth /proc/self/status zs://127.0.0.1:1 2>"$t/send.err"
+expect_status 6 "/proc"
 expect_in "$t/send.err" "has content"
 # A umask that takes everything: the temporary file is still ours to read back.
 : >"$t/u.json"
 (umask 0777; exec "$ZRECV" --plain --no-auth -q --listen 127.0.0.1:0 --json="$t/u.json" "$t/d" 2>"$t/recv.err") & recv=$!; started+=($recv)
 until_true listening "$t/u.json"; port=$(sed -n 's/.*"port":\([0-9]*\).*/\1/p' "$t/u.json" | head -1)
-status_of "$ZSEND" --plain --no-auth "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err"; expect_status 0 "umask 0777"
+status_of "$ZSEND" --plain --no-auth "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err"
+expect_status 0 "umask 0777"
 wait_for "$recv"; expect_status 0; [ "$(stat -c %a "$t/d/f")" = 0 ] || fail "mode $(stat -c %a "$t/d/f")"
 # A directory that cannot be written to (as somebody else than root).
 [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null || exit 0

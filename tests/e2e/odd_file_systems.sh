@@ -10,14 +10,17 @@ mkdir "$t/d"; random_file "$t/f" 2000000; random_file "$t/g" 3000
 for options in "" --durability=none; do
   echo old >"$t/d/f"; echo old >"$t/d/g"
   LD_PRELOAD=$t/fail_close.so ZX_FAIL_CLOSE=$t/d start_recv --plain --no-auth $options "$t/d"
-  status_of "$ZSEND" --plain --no-auth "$t/f" "$t/g" "zs://127.0.0.1:$port" 2>"$t/send.err"; expect_status 7 zsend
+  status_of "$ZSEND" --plain --no-auth "$t/f" "$t/g" "zs://127.0.0.1:$port" 2>"$t/send.err"
+  expect_status 7 zsend
   wait_for "$recv"; expect_status 7 zrecv
-  expect_in "$t/recv.err" "f': close: Disk quota exceeded"; expect_in "$t/recv.err" "g': close: Disk quota exceeded"
+  expect_in "$t/recv.err" "f': close: Disk quota exceeded"
+  expect_in "$t/recv.err" "g': close: Disk quota exceeded"
   expect_only "$t/d" f g; [ "$(cat "$t/d/f" "$t/d/g")" = "old
 old" ] || fail "the old content is gone"
 done
 LD_PRELOAD=$t/fail_close.so ZX_FAIL_CLOSE=$t/d start_recv --plain --no-auth --inplace "$t/d/f"
-status_of "$ZSEND" --plain --no-auth "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err"; expect_status 7 "zsend to --inplace"
+status_of "$ZSEND" --plain --no-auth "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err"
+expect_status 7 "zsend to --inplace"
 wait_for "$recv"; expect_status 7 "zrecv --inplace"
 expect_in "$t/recv.err" "f': close: Disk quota exceeded (written in place"
 

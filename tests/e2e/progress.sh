@@ -12,21 +12,24 @@ result='^zsend: 1 file, 50.0 MB in [0-9.]* s ([0-9.]* .B/s), verified, on disk: 
 grep -q "$result" "$t/send.err" || fail "another result: $(cat "$t/send.err")"
 grep -q '^zsend: path [a-z]* -> [a-z]*, plain text, verified by XXH3-128$' "$t/send.err" || fail "-v does not tell the path"
 for quiet in "" -q; do
-  go --summary $quiet; [ "$(wc -l <"$t/send.err")" = 1 ] && grep -q "$result" "$t/send.err" || fail "--summary is not one line of result"
+  go --summary $quiet
+  [ "$(wc -l <"$t/send.err")" = 1 ] && grep -q "$result" "$t/send.err" || fail "--summary is not one line of result"
 done
 go -v -q; [ ! -s "$t/send.err" ] || fail "-q is not quiet"
 # On a terminal (script(1) makes one), with the receiver stopped until the bar has been drawn.
 command -v script >/dev/null || skip "no script(1)"
 random_file "$t/f" 200000000
 start_recv -q --plain --no-auth "$t/d"; start_proxy hold 20000000
-script -qfc "'$ZSEND' --plain --no-auth '$t/f' zs://127.0.0.1:$port" "$t/tty" >/dev/null </dev/null & send=$!; started+=($send)
+script -qfc "'$ZSEND' --plain --no-auth '$t/f' zs://127.0.0.1:$port" "$t/tty" >/dev/null </dev/null & send=$!
+started+=($send)
 stop_in_the_middle "$recv"
 bar() { LC_ALL=C grep -aqE '[0-9]+% [0-9.]+ .?B of 200 MB +[0-9.]+ .?B/s' "$t/tty"; }
 until_true bar; kill -CONT "$recv"; wait_for "$send"; wait_for "$recv"
 # No escapes, whatever the terminal is, and nothing that does not fit into it: percent and what is left go last.
 narrow() { # TERM COLUMNS WORDS: the progress at that width
   start_recv -q --plain --no-auth "$t/d"; start_proxy hold 20000000
-  TERM=$1 script -qfc "stty cols $2; '$ZSEND' --plain --no-auth '$t/f' zs://127.0.0.1:$port" "$t/tty" >/dev/null </dev/null & send=$!; started+=($send)
+  TERM=$1 script -qfc "stty cols $2; '$ZSEND' --plain --no-auth '$t/f' zs://127.0.0.1:$port" "$t/tty" >/dev/null </dev/null & send=$!
+  started+=($send)
   stop_in_the_middle "$recv"
   seen() { sed 1d "$t/tty" | tr '\r' '\n' | grep -aqE -- "$1"; }
   until_true seen "$3"; kill -CONT "$recv"; wait_for "$send"; wait_for "$recv"

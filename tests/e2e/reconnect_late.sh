@@ -9,10 +9,12 @@ late() {  # push|pull, OPTIONS
   local rules=("hold=0,on=1" "stale=$kept+2000000,until=12000000,on=0,from=")
   if [ $way = push ]; then
     start_recv "$@" "$t/d"; start_proxy "${rules[0]}" "${rules[1]}connector"
-    "$ZSEND" "$@" --block-size=1M --json="$t/send.json" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=("$send")
+    "$ZSEND" "$@" --block-size=1M --json="$t/send.json" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!
+    started+=("$send")
   else
     start_send "$@" "$t/f"; start_proxy "${rules[0]}" "${rules[1]}listener"
-    "$ZRECV" "$@" --block-size=1M --json="$t/recv.json" "zs://127.0.0.1:$port" "$t/d" 2>"$t/recv.err" & recv=$!; started+=("$recv")
+    "$ZRECV" "$@" --block-size=1M --json="$t/recv.json" "zs://127.0.0.1:$port" "$t/d" 2>"$t/recv.err" & recv=$!
+    started+=("$recv")
   fi
   until_true proxy_did hold 1
   dd if="$t/after" of="$t/f" bs=1M conv=notrunc status=none

@@ -21,11 +21,13 @@ eval "${other}_timeout=$patience"
 random_file "$t/f" $size; mkdir "$t/d"
 if [ $way = push ]; then
   start_recv --timeout=$recv_timeout --block-size=1M "$t/d"; start_proxy hold=5000000,on=0
-  "$ZSEND" --timeout=$send_timeout --json="$t/send.json" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=("$send")
+  "$ZSEND" --timeout=$send_timeout --json="$t/send.json" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!
+  started+=("$send")
   from=connector
 else
   start_send --timeout=$send_timeout --block-size=1M "$t/f"; start_proxy hold=5000000,on=0,from=listener
-  "$ZRECV" --timeout=$recv_timeout --json="$t/recv.json" "zs://127.0.0.1:$port" "$t/d" 2>"$t/recv.err" & recv=$!; started+=("$recv")
+  "$ZRECV" --timeout=$recv_timeout --json="$t/recv.json" "zs://127.0.0.1:$port" "$t/d" 2>"$t/recv.err" & recv=$!
+  started+=("$recv")
   from=listener
 fi
 stop_in_the_middle "${!victim}"

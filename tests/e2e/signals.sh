@@ -5,7 +5,8 @@ mkdir "$t/d"; random_file "$t/f" $large
 has_temp() { ls "$t/d"/.zrecv-* >/dev/null 2>&1; }
 start_pair() {
   start_recv -q --plain --timeout=1 "$t/d"; start_proxy hold 5000000
-  "$ZSEND" -q --plain --timeout=1 --json="$t/send.json" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=($send)
+  "$ZSEND" -q --plain --timeout=1 --json="$t/send.json" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!
+  started+=($send)
   until_true has_temp; stop_in_the_middle "$recv"
 }
 for sig in INT:130 TERM:143 HUP:129; do

@@ -35,7 +35,10 @@ ZXFER_KEY=secret push "$t/f" box:x; expect_status 0; grep -q ZXFER_KEY "$t/envir
 # The ways of the data, both directions. Names of a pull are the ones asked for, in their order.
 cp "$t/f" "$t/home/one"; echo two >"$t/home/-two '"
 for way in auto direct ssh; do
-  push --via=$way "$t/f" box:new; expect_status 0 "push $way"; expect_same "$t/f" "$t/home/new"; rm "$t/home/new"
+  push --via=$way "$t/f" box:new
+  expect_status 0 "push $way"
+  expect_same "$t/f" "$t/home/new"
+  rm "$t/home/new"
   pull --via=$way box:one "box:-two '" "$t/d"; expect_status 0 "pull $way"
   expect_same "$t/home/one" "$t/d/one"; expect_same "$t/home/-two '" "$t/d/-two '"; rm "$t"/d/*
   for json in "$t/s.json" "$t/r.json"; do [ "$(via "$json")" = "${way/auto/direct}" ] || fail "$way went $(via "$json")"; done
@@ -103,17 +106,37 @@ s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1], file=open(
 import os; os.rename(sys.argv[1] + ".new", sys.argv[1])
 while True: c, _ = s.accept(); c.sendall(b"SSH-2.0-somebody\r\n" * 20); c.close()' "$t/stranger.port" & started+=("$!")
 until_true test -s "$t/stranger.port"
-push "$t/f" box:new; expect_status 0; expect_same "$t/f" "$t/home/new"; [ "$(via "$t/s.json")" = back ] || fail "went $(via "$t/s.json")"
+push "$t/f" box:new
+expect_status 0
+expect_same "$t/f" "$t/home/new"
+[ "$(via "$t/s.json")" = back ] || fail "went $(via "$t/s.json")"
 expect_in "$t/s.json" "data over a connection from the other side: 127.0.0.1:$(cat "$t/stranger.port"): "
-pull box:one "$t/d"; expect_status 0; expect_same "$t/home/one" "$t/d/one"; [ "$(via "$t/r.json")" = back ] || fail "went $(via "$t/r.json")"
+pull box:one "$t/d"
+expect_status 0
+expect_same "$t/home/one" "$t/d/one"
+[ "$(via "$t/r.json")" = back ] || fail "went $(via "$t/r.json")"
 # Nor can he be reached back: through ssh, unless that was excluded.
 echo 'export SSH_CONNECTION=' >>"$t/shell"; rm "$t/home/new" "$t/d/one"
-push "$t/f" box:new; expect_status 0; expect_same "$t/f" "$t/home/new"; [ "$(via "$t/s.json")" = ssh ] || fail "went $(via "$t/s.json")"
-pull box:one "$t/d"; expect_status 0; expect_same "$t/home/one" "$t/d/one"; [ "$(via "$t/r.json")" = ssh ] || fail "went $(via "$t/r.json")"
-rm "$t/home/new"; push --via=direct "$t/f" box:new; expect_status 5; expect_in "$t/s.err" "--via=direct"; [ ! -e "$t/home/new" ] || fail "went all the same"
+push "$t/f" box:new
+expect_status 0
+expect_same "$t/f" "$t/home/new"
+[ "$(via "$t/s.json")" = ssh ] || fail "went $(via "$t/s.json")"
+pull box:one "$t/d"
+expect_status 0
+expect_same "$t/home/one" "$t/d/one"
+[ "$(via "$t/r.json")" = ssh ] || fail "went $(via "$t/r.json")"
+rm "$t/home/new"
+push --via=direct "$t/f" box:new
+expect_status 5
+expect_in "$t/s.err" "--via=direct"
+[ ! -e "$t/home/new" ] || fail "went all the same"
 expect_only "$t/d" one
 
 # --remote by hand: not with anything else.
-status_of "$ZRECV" --remote </dev/null >"$t/out" 2>"$t/e.err"; expect_status 5; [ ! -s "$t/out" ] || fail "answers nobody"
-status_of script -qec "$ZRECV --remote" /dev/null </dev/null >"$t/out"; expect_status 2; expect_in "$t/out" "is what ssh starts"
+status_of "$ZRECV" --remote </dev/null >"$t/out" 2>"$t/e.err"
+expect_status 5
+[ ! -s "$t/out" ] || fail "answers nobody"
+status_of script -qec "$ZRECV --remote" /dev/null </dev/null >"$t/out"
+expect_status 2
+expect_in "$t/out" "is what ssh starts"
 status_of "$ZRECV" --remote -v </dev/null 2>"$t/e.err"; expect_status 2

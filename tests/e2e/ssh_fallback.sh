@@ -14,15 +14,18 @@ start_sshd box; random_file "$t/f" 3000001; cp "$t/f" "$t/box/src"; range=40000-
 blocked() {
   local how=$1 port; shift; [ "$how" != reject ] || how="reject with tcp reset"
   nft flush ruleset
-  nft add table inet t; nft add chain inet t in '{ type filter hook input priority 0; }' || skip "no packet filter in this kernel"
+  nft add table inet t
+  nft add chain inet t in '{ type filter hook input priority 0; }' || skip "no packet filter in this kernel"
   for port in "$@"; do nft add rule inet t in tcp dport "$port" $how || fail "nft"; done
 }
 # go WAY STATUS [OPTIONS]: push and pull; both take WAY, or both end with STATUS and leave nothing.
 go() {
   local way=$1 wanted=$2; shift 2
   rm -f "$t/box/got" "$t/got" "$t"/[sr]*.json
-  status_of timeout 60 "$ZSEND" -F "$ssh_config" -v --port-range=$range "$@" --json="$t/send.json" "$t/f" box:got 2>"$t/send.err"; expect_status "$wanted" "push ($way, $*)"
-  status_of timeout 60 "$ZRECV" -F "$ssh_config" -v --port-range=$range "$@" --json="$t/recv.json" box:src "$t/got" 2>"$t/recv.err"; expect_status "$wanted" "pull ($way, $*)"
+  status_of timeout 60 "$ZSEND" -F "$ssh_config" -v --port-range=$range "$@" --json="$t/send.json" "$t/f" box:got 2>"$t/send.err"
+  expect_status "$wanted" "push ($way, $*)"
+  status_of timeout 60 "$ZRECV" -F "$ssh_config" -v --port-range=$range "$@" --json="$t/recv.json" box:src "$t/got" 2>"$t/recv.err"
+  expect_status "$wanted" "pull ($way, $*)"
   until_true nothing_left box
   if [ "$wanted" = 0 ]; then
     expect_same "$t/f" "$t/box/got"; expect_same "$t/f" "$t/got"

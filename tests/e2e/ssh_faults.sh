@@ -55,8 +55,14 @@ if [ "$status" = 0 ]; then expect_same "$t/f" "$t/box/d/f"; else expect_status 5
 rm -f "$t/box/d/f"
 
 if [ "$(id -u)" = 0 ] && mkdir "$t/mnt1" "$t/mnt2" && mount -t tmpfs -o ro tmpfs "$t/mnt1" 2>/dev/null && mount -t tmpfs -o size=1m tmpfs "$t/mnt2"; then
-  status_of "$ZSEND" -F "$ssh_config" "$t/f" "box:$t/mnt1/x" 2>"$t/send.err"; expect_status 6 "read-only"; expect_in "$t/send.err" "$t/mnt1"; expect_in "$t/send.err" "Read-only"
-  status_of "$ZSEND" -F "$ssh_config" "$t/f" "box:$t/mnt2" 2>"$t/send.err"; expect_status 7 "a full disk"; expect_in "$t/send.err" "$t/mnt2/f"; expect_in "$t/send.err" "No space left"
+  status_of "$ZSEND" -F "$ssh_config" "$t/f" "box:$t/mnt1/x" 2>"$t/send.err"
+  expect_status 6 "read-only"
+  expect_in "$t/send.err" "$t/mnt1"
+  expect_in "$t/send.err" "Read-only"
+  status_of "$ZSEND" -F "$ssh_config" "$t/f" "box:$t/mnt2" 2>"$t/send.err"
+  expect_status 7 "a full disk"
+  expect_in "$t/send.err" "$t/mnt2/f"
+  expect_in "$t/send.err" "No space left"
   expect_only "$t/mnt2" ""
 fi
 until_true nothing_left box

@@ -7,7 +7,8 @@ start_sshd box; random_file "$t/f" 100000
 push() {
   local wanted=$1 what=$2; shift 2
   rm -f "$t/box/got"
-  status_of timeout 60 "$ZSEND" -F "$ssh_config" "$@" "$t/f" box:got 2>"$t/send.err"; expect_status "$wanted" "$what"
+  status_of timeout 60 "$ZSEND" -F "$ssh_config" "$@" "$t/f" box:got 2>"$t/send.err"
+  expect_status "$wanted" "$what"
   if [ "$wanted" = 0 ]; then expect_same "$t/f" "$t/box/got"; else [ ! -e "$t/box/got" ] || fail "$what: something was committed"; fi
   ! LC_ALL=C grep -q $'[\x01-\x08\x0b-\x1f\x7f]' "$t/send.err" || fail "$what: raw controls on the terminal"
   ! grep -q zk1_ "$t/send.err" || fail "$what: the key is shown"
@@ -16,13 +17,17 @@ push() {
 rc=$t/box/.bashrc
 says() { expect_in "$t/send.err" "$1"; }
 
-echo 'printf "Welcome\n\033[2J\a to the machine, with no end"; echo "and an error" >&2' >"$rc"; push 0 "noise" -v
+echo 'printf "Welcome\n\033[2J\a to the machine, with no end"; echo "and an error" >&2' >"$rc"
+push 0 "noise" -v
 says "Welcome"; says '\x1b[2J'; says "and an error"
-echo 'for i in 0 00000000000000000000000000000000 ${NONCE-}; do echo "zxfer-ready 2 $i 1 127.0.0.1"; echo "zxfer-error 2 $i 9 no"; done' >"$rc"; push 0 "a ready line of somebody else"
+echo 'for i in 0 00000000000000000000000000000000 ${NONCE-}; do echo "zxfer-ready 2 $i 1 127.0.0.1"; echo "zxfer-error 2 $i 9 no"; done' >"$rc"
+push 0 "a ready line of somebody else"
 echo 'head -c 60000 /dev/zero | tr "\0" x' >"$rc"; push 0 "60000 bytes"
 echo 'head -c 10000000 /dev/zero | tr "\0" x' >"$rc"; push 4 "10 MB"; says "64 KiB"
 echo 'yes' >"$rc"; push 4 "endless"; says "64 KiB"
-echo 'yes noise >&2' >"$rc"; push 10 "endless errors" --timeout=1; [ "$(wc -l <"$t/send.err")" -lt 250 ] || fail "$(wc -l <"$t/send.err") lines of it are shown"
+echo 'yes noise >&2' >"$rc"
+push 10 "endless errors" --timeout=1
+[ "$(wc -l <"$t/send.err")" -lt 250 ] || fail "$(wc -l <"$t/send.err") lines of it are shown"
 echo 'exit 3' >"$rc"; push 4 "the shell ends"; says "3"
 rm "$rc"
 
@@ -42,12 +47,18 @@ push 4 "a version that it does not know"; says "version 9"
 wrapper 'exec cat'; push 10 "one that repeats what it gets" -v --timeout=1
 wrapper 'echo "zrecv: no such option" >&2; exit 2'; push 4 "an older one"; says "no such option"
 wrapper 'kill -9 $$'; push 5 "one that is killed"
-wrapper 'exec "$0/../../other" "$@"'; rm "$t/box/bin/zrecv"; ln -s "$ZSEND" "$t/box/bin/zrecv"; push 4 "the wrong one of the two"
+wrapper 'exec "$0/../../other" "$@"'
+rm "$t/box/bin/zrecv"
+ln -s "$ZSEND" "$t/box/bin/zrecv"
+push 4 "the wrong one of the two"
 rm "$t/box/bin/zrecv"; ln -s "$ZRECV" "$t/box/bin/zrecv"
 
 # ssh itself: it does not get there, it is killed, there is none.
 for how in "-o Port=1" "-o UserKnownHostsFile=/dev/null" "-o PubkeyAuthentication=no"; do push 5 "$how" $how; says "'box': ssh failed"; done
-printf '#!/bin/bash\nkill -9 $$\n' >"$t/killed"; chmod 755 "$t/killed"; push 5 "ssh is killed" -S "$t/killed"; says SIGKILL
+printf '#!/bin/bash\nkill -9 $$\n' >"$t/killed"
+chmod 755 "$t/killed"
+push 5 "ssh is killed" -S "$t/killed"
+says SIGKILL
 push 5 "no ssh" -S "$t/none"; says "$t/none"
 
 # Never started for what is no host.

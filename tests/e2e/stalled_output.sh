@@ -19,18 +19,26 @@ for sig in TERM:143 INT:130; do
 done
 # A signal ends a sender that never has to wait.
 start_recv -q --plain --no-auth --timeout=1 --engine=readwrite "$t/d"; start_proxy hold 20000000
-"$ZSEND" -q --plain --no-auth --engine=readwrite "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=($send)
-until_true proxy_did hold; kill -USR1 "$proxy"; kill -TERM "$send"; wait_for "$send"; expect_status 143 "a busy sender"
+"$ZSEND" -q --plain --no-auth --engine=readwrite "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!
+started+=($send)
+until_true proxy_did hold
+kill -USR1 "$proxy"
+kill -TERM "$send"
+wait_for "$send"
+expect_status 143 "a busy sender"
 wait_for "$recv"; expect_status 5; expect_only "$t/d" ""
 # Outputs over the source, or both in one file.
 for option in --json --digest; do
-  status_of "$ZSEND" $option="$t/f" "$t/f" zs://127.0.0.1:1 2>"$t/send.err"; expect_status 2 "$option over the source"
+  status_of "$ZSEND" $option="$t/f" "$t/f" zs://127.0.0.1:1 2>"$t/send.err"
+  expect_status 2 "$option over the source"
   expect_same "$t/f" "$t/orig"
 done
-status_of "$ZSEND" --json="$t/both" --digest="$t/both" "$t/f" zs://127.0.0.1:1 2>"$t/send.err"; expect_status 2 "both in one"
+status_of "$ZSEND" --json="$t/both" --digest="$t/both" "$t/f" zs://127.0.0.1:1 2>"$t/send.err"
+expect_status 2 "both in one"
 # Digests that cannot be written are an error of this side, though the file is there.
 echo x >"$t/s"
 start_recv -q --plain --no-auth "$t/d"
-status_of "$ZSEND" -q --plain --no-auth --digest=/dev/full "$t/s" "zs://127.0.0.1:$port" 2>"$t/send.err"; expect_status 6 "--digest=/dev/full"
+status_of "$ZSEND" -q --plain --no-auth --digest=/dev/full "$t/s" "zs://127.0.0.1:$port" 2>"$t/send.err"
+expect_status 6 "--digest=/dev/full"
 wait_for "$recv"; expect_status 0; expect_same "$t/s" "$t/d/s"
 [ "$(stat -c %a "$t/recv.json")" = 600 ] || fail "a file that may hold a key is open to others"

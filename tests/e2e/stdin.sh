@@ -32,9 +32,12 @@ for mode in "${modes[@]}"; do
   rm -f "$t/d/stdin"
   start_send_of() { cat "$t/f" | "$ZSEND" --listen 127.0.0.1:0 --json="$t/send.json" "$@" - 2>"$t/send.err" & send=$!; started+=($send); }
   rm -f "$t/send.json"; unset ZXFER_KEY; start_send_of $mode --name "a b"
-  until_true listening "$t/send.json"; port=$(sed -n 's/.*"event":"listening".*"port":\([0-9]*\).*/\1/p' "$t/send.json")
-  ZXFER_KEY=$(sed -n 's/.*"key":"\([^"]*\)".*/\1/p' "$t/send.json" | head -1); [ -z "$ZXFER_KEY" ] && unset ZXFER_KEY || export ZXFER_KEY
-  status_of "$ZRECV" $mode "zs://127.0.0.1:$port/a b" "$t/d" 2>"$t/recv.err"; expect_status 0 "zrecv of a pull"
+  until_true listening "$t/send.json"
+  port=$(sed -n 's/.*"event":"listening".*"port":\([0-9]*\).*/\1/p' "$t/send.json")
+  ZXFER_KEY=$(sed -n 's/.*"key":"\([^"]*\)".*/\1/p' "$t/send.json" | head -1)
+  [ -z "$ZXFER_KEY" ] && unset ZXFER_KEY || export ZXFER_KEY
+  status_of "$ZRECV" $mode "zs://127.0.0.1:$port/a b" "$t/d" 2>"$t/recv.err"
+  expect_status 0 "zrecv of a pull"
   wait_for "$send"; expect_status 0 "zsend of a pull"
   expect_same "$t/f" "$t/d/a b"; expect_only "$t/d" "a b"; rm -f "$t/d/a b"
 done
@@ -51,7 +54,11 @@ start_recv "$t/d"; send "" --engine=direct -v - <"$t/f"; arrives "$t/f" stdin; r
 expect_in "$t/send.err" "direct: asked for by --engine"
 start_recv "$t/d"; { dd bs=1000 count=1 status=none of=/dev/null; send "" -; } <"$t/f"
 tail -c +1001 "$t/f" >"$t/part"; arrives "$t/part" stdin; rm "$t/d/stdin"
-start_recv "$t/d"; cat /proc/version >"$t/part"; send "" - </proc/version; arrives "$t/part" stdin; rm "$t/d/stdin"
+start_recv "$t/d"
+cat /proc/version >"$t/part"
+send "" - </proc/version
+arrives "$t/part" stdin
+rm "$t/d/stdin"
 start_recv --plain --no-auth "$t/d"
 python3 -c '
 import socket, subprocess, sys
@@ -66,7 +73,11 @@ status=0; arrives "$t/f" stdin; expect_in "$t/send.err" "standard input is not a
 
 # Its name: --name, the path over there, and beside files.
 head -c 5000 "$t/f" >"$t/part"
-start_recv "$t/d"; cat "$t/part" | { send "" --name "x y.tar" -; echo $status >"$t/status"; }; status=$(cat "$t/status"); arrives "$t/part" "x y.tar"; rm "$t/d/x y.tar"
+start_recv "$t/d"
+cat "$t/part" | { send "" --name "x y.tar" -; echo $status >"$t/status"; }
+status=$(cat "$t/status")
+arrives "$t/part" "x y.tar"
+rm "$t/d/x y.tar"
 start_recv "$t/d"
 cat "$t/part" | "$ZSEND" - "zs://127.0.0.1:$port/new" 2>"$t/send.err" || fail "to a path"
 status=0; arrives "$t/part" new; rm "$t/d/new"
@@ -76,8 +87,12 @@ status=$(cat "$t/status"); expect_status 0; wait_for "$recv"; expect_status 0
 expect_only "$t/d" one stdin two; expect_same "$t/part" "$t/d/stdin"; rm "$t/d/"*
 
 # An archive, there and back.
-mkdir "$t/tree" "$t/tree2"; cp "$t/one" "$t/two" "$t/tree"; mkdir "$t/tree/sub"; ln -s ../one "$t/tree/sub/link"
-start_recv "$t/d"; tar -C "$t/tree" -c . | { send "" --size 20K --name tree.tar -; echo $status >"$t/status"; }
+mkdir "$t/tree" "$t/tree2"
+cp "$t/one" "$t/two" "$t/tree"
+mkdir "$t/tree/sub"
+ln -s ../one "$t/tree/sub/link"
+start_recv "$t/d"
+tar -C "$t/tree" -c . | { send "" --size 20K --name tree.tar -; echo $status >"$t/status"; }
 status=$(cat "$t/status"); expect_status 0; wait_for "$recv"; expect_status 0
 tar -C "$t/tree2" -xf "$t/d/tree.tar"; diff -r "$t/tree" "$t/tree2" || fail "the tree differs"; rm "$t/d/"*
 

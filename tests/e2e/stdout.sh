@@ -32,7 +32,8 @@ for mode in "${modes[@]}"; do
   expect_in "$t/recv.json" '"streams":4'; expect_in "$t/xxh" "$(xxhsum -H2 <"$t/big" | cut -d' ' -f1)"
   # Fetched.
   start_send -q $mode "$t/big" "$t/f1"
-  status_of "$ZRECV" -q $mode "zs://127.0.0.1:$port/big" - >"$t/got" 2>"$t/recv.err"; expect_status 0 "pull $mode"
+  status_of "$ZRECV" -q $mode "zs://127.0.0.1:$port/big" - >"$t/got" 2>"$t/recv.err"
+  expect_status 0 "pull $mode"
   wait_for "$send"; expect_status 0; expect_same "$t/big" "$t/got"
 done
 
@@ -49,19 +50,24 @@ for what in "$t/f1 $t/f0" "--durability=file $t/f1" "--durability=batch $t/f1"; 
   expect_in "$t/recv.err" "standard output"; expect_in "$t/send.err" "standard output"
 done
 recv_pipe "cat >'$t/got'" --plain --no-auth -
-status_of "$ZSEND" --plain --no-auth "$t/f1" "zs://127.0.0.1:$port/name" 2>"$t/send.err"; expect_status 9 "a path"
+status_of "$ZSEND" --plain --no-auth "$t/f1" "zs://127.0.0.1:$port/name" 2>"$t/send.err"
+expect_status 9 "a path"
 wait_for "$recv"; expect_status 9 "a path"
 start_send -q --plain --no-auth "$t/f0" "$t/f1"
-status_of "$ZRECV" --plain --no-auth "zs://127.0.0.1:$port" - >"$t/got" 2>"$t/recv.err"; expect_status 9 "pull of two"
+status_of "$ZRECV" --plain --no-auth "zs://127.0.0.1:$port" - >"$t/got" 2>"$t/recv.err"
+expect_status 9 "pull of two"
 wait_for "$send"; expect_status 9 "pull of two"; [ ! -s "$t/got" ] || fail "something of it came out"
 
 # A standard output that takes nothing.
 recv_pipe ">/dev/full" --plain --no-auth -
-send "$t/big" --plain --no-auth; expect_both 7 "a full disk"; expect_in "$t/recv.err" "standard output: write: No space left"
+send "$t/big" --plain --no-auth
+expect_both 7 "a full disk"
+expect_in "$t/recv.err" "standard output: write: No space left"
 expect_in "$t/send.err" "standard output: write: No space left"
 status_of "$ZRECV" --plain --no-auth zs://127.0.0.1:1 - >&- 2>"$t/recv.err"; expect_status 2 "closed"
 expect_in "$t/recv.err" "standard output is closed"
-status_of script -qec "$ZRECV --plain --no-auth zs://127.0.0.1:1 -" /dev/null >"$t/tty" 2>&1 </dev/null; expect_status 2 "a terminal"
+status_of script -qec "$ZRECV --plain --no-auth zs://127.0.0.1:1 -" /dev/null >"$t/tty" 2>&1 </dev/null
+expect_status 2 "a terminal"
 expect_in "$t/tty" "standard output is a terminal"
 
 # A reader that leaves ends both sides, whoever is faster, and the sender hears why.
@@ -82,7 +88,8 @@ send "$t/f$((block + 1))" -q --plain --no-auth; expect_both 0 "the last byte was
 # Stopped in the middle: a prefix, and never 0.
 for victim in send recv; do
   recv_pipe "cat >'$t/got'" -q --plain --no-auth --block-size=1M --timeout=1 -; start_proxy hold 20000000
-  "$ZSEND" -q --plain --no-auth --timeout=1 "$t/big" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=("$send")
+  "$ZSEND" -q --plain --no-auth --timeout=1 "$t/big" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!
+  started+=("$send")
   until_true proxy_did hold
   break_off $victim "$pid" INT 130
   size=$(stat -c %s "$t/got"); [ "$size" -gt 0 ] && [ "$size" -lt "$large" ] || fail "$size bytes came out"

@@ -24,25 +24,37 @@ for mode in "" --plain; do
     expect_in "$t/send.err" "is lost, the others go on"; expect_in "$t/recv.err" "is lost, the others go on"
     [ "$made" = 5 ] || fail "it was not made again: $made connections"
   done
-  fresh; start_send -v $mode --streams=4 --digest="$t/xxh" "$t/f"; start_proxy cut=7000000,on=2,from=listener; pull $mode
+  fresh
+  start_send -v $mode --streams=4 --digest="$t/xxh" "$t/f"
+  start_proxy cut=7000000,on=2,from=listener
+  pull $mode
   both 0 "pull, cut $mode"; expect_same "$t/f" "$t/d/f"
   expect_streams "$t/send.json" 4 1; expect_streams "$t/recv.json" 4 1
   expect_in "$t/xxh" "$(xxhsum -H2 "$t/f" | cut -d' ' -f1)"
   # The first one itself, while the others go on, and when all are cut.
   fresh; start_recv -v $mode "$t/d"; start_proxy cut=3000000,on=0; push $mode
-  both 0 "the first one cut $mode"; expect_same "$t/f" "$t/d/f"; expect_only "$t/d" f; [ "$made" = 5 ] || fail "$made connections"
+  both 0 "the first one cut $mode"
+  expect_same "$t/f" "$t/d/f"
+  expect_only "$t/d" f
+  [ "$made" = 5 ] || fail "$made connections"
   for side in send recv; do
     expect_streams "$t/$side.json" 4 0; expect_in "$t/$side.err" "connected again (1 time)"
     [ "$(field "$t/$side.json" reconnects)" = 1 ] || fail "$side counted $(field "$t/$side.json" reconnects)"
   done
   fresh; start_recv -v $mode "$t/d"; start_proxy cut=3000000,on=0-3; push $mode
-  both 0 "all cut $mode"; expect_same "$t/f" "$t/d/f"; expect_only "$t/d" f; [ "$made" = 8 ] || fail "$made connections"
+  both 0 "all cut $mode"
+  expect_same "$t/f" "$t/d/f"
+  expect_only "$t/d" f
+  [ "$made" = 8 ] || fail "$made connections"
   for side in send recv; do
     again=$(field "$t/$side.json" reconnects) lost=$(field "$t/$side.json" streams_lost)
     [ $((again + lost)) = 4 ] || fail "$side counted $again + $lost"
   done
   # The only one, and it cannot be made again.
-  fresh; start_recv -v $mode --timeout=1 "$t/d"; start_proxy cut=3000000,on=0 refuse=,on=1-; streams=1 push $mode --timeout=1
+  fresh
+  start_recv -v $mode --timeout=1 "$t/d"
+  start_proxy cut=3000000,on=0 refuse=,on=1-
+  streams=1 push $mode --timeout=1
   both 5 "cut and refused $mode"; expect_only "$t/d" ""
   # Only the first one gets through.
   fresh; start_recv -v $mode "$t/d"; start_proxy refuse=,on=1-; quick push $mode
@@ -53,7 +65,8 @@ done
 # Killed, interrupted, full: as with one connection, and soon.
 start_pair() {
   fresh; start_recv -q --plain --timeout=1 --block-size=1M "$t/d"
-  "$ZSEND" -q --plain --timeout=1 --streams=4 ${limit:-} --json="$t/send.json" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=($send)
+  "$ZSEND" -q --plain --timeout=1 --streams=4 ${limit:-} --json="$t/send.json" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!
+  started+=($send)
   until_true four_connected; kill -STOP "${!1}"
 }
 # The process of zrecv holds the listening socket and four connections: all streams are there.
@@ -70,7 +83,12 @@ kill -CONT "$send"; quick wait_for "$send"; expect_status 5 "zsend of it"; expec
 changed() {
   random_file "$t/f" 100000000; cp "$t/f" "$t/orig"
   # Not so fast that it is past the cut before it is stopped.
-  limit=--bwlimit=50M start_pair recv; "$@"; kill -CONT "$recv"; wait_for "$send"; other=$status; wait_for "$recv"
+  limit=--bwlimit=50M start_pair recv
+  "$@"
+  kill -CONT "$recv"
+  wait_for "$send"
+  other=$status
+  wait_for "$recv"
   [ "$status" = "$other" ] || fail "zsend $other, zrecv $status ($*)"
 }
 changed truncate -s 60000001 "$t/f"; expect_status 24 cut; expect_same "$t/f" "$t/d/f"

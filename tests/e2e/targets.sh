@@ -8,27 +8,37 @@ refused() {
   local what=$1 words before; shift
   before=$(ls -lA "$t/d"; stat -c %y "$t/d")
   start_recv --plain --no-auth "${dst:-$t/d}"
-  status_of "$ZSEND" --plain --no-auth "$t/f" "zs://127.0.0.1:$port${path:-}" 2>"$t/send.err"; expect_status 6 "zsend, $what"
+  status_of "$ZSEND" --plain --no-auth "$t/f" "zs://127.0.0.1:$port${path:-}" 2>"$t/send.err"
+  expect_status 6 "zsend, $what"
   wait_for "$recv"; expect_status 6 "zrecv, $what"
   for words in "$@"; do expect_in "$t/send.err" "$words"; expect_in "$t/recv.err" "$words"; done
   [ "$(ls -lA "$t/d"; stat -c %y "$t/d")" = "$before" ] || fail "$what: the folder has changed"
 }
 # no_listener WHAT DST WORDS: what cannot be written to is not listened for.
 no_listener() {
-  status_of timeout 20 "$ZRECV" --plain --no-auth --listen 127.0.0.1:0 "$2" 2>"$t/e.err"; expect_status 6 "$1"; expect_in "$t/e.err" "$3"
+  status_of timeout 20 "$ZRECV" --plain --no-auth --listen 127.0.0.1:0 "$2" 2>"$t/e.err"
+  expect_status 6 "$1"
+  expect_in "$t/e.err" "$3"
 }
 
 # What is no file.
-mkfifo "$t/d/f";                                          refused "a FIFO" "is a FIFO, a socket or a device"; rm "$t/d/f"
-python3 -c 'import socket,sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$t/d/f"; refused "a socket" "is a FIFO, a socket or a device"
+mkfifo "$t/d/f"
+refused "a FIFO" "is a FIFO, a socket or a device"
+rm "$t/d/f"
+python3 -c 'import socket,sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$t/d/f"
+refused "a socket" "is a FIFO, a socket or a device"
 mkfifo "$t/d/p"; path=/p refused "a FIFO, named by the peer" "is a FIFO, a socket or a device"
 rm "$t/d/f" "$t/d/p"; ln -s nowhere "$t/d/f"
-start_recv --plain --no-auth "$t/d"; "$ZSEND" --plain --no-auth "$t/f" "zs://127.0.0.1:$port"; wait_for "$recv"; expect_status 0
+start_recv --plain --no-auth "$t/d"
+"$ZSEND" --plain --no-auth "$t/f" "zs://127.0.0.1:$port"
+wait_for "$recv"
+expect_status 0
 [ ! -L "$t/d/f" ] || fail "a symbolic link is what a file replaces"; rm "$t/d/f"
 [ "$(id -u)" = 0 ] || exit 0
 
 mknod "$t/d/f" c 1 3 2>/dev/null && refused "a character device" "is a FIFO, a socket or a device"
-rm -f "$t/d/f"; mknod "$t/d/f" b 7 250 2>/dev/null && refused "a block device" "is a FIFO, a socket or a device"
+rm -f "$t/d/f"
+mknod "$t/d/f" b 7 250 2>/dev/null && refused "a block device" "is a FIFO, a socket or a device"
 rm -f "$t/d/f"
 
 # wrapped COMMAND: zrecv by way of it, which gets the program and its arguments.
@@ -40,8 +50,11 @@ echo old >"$t/d/f"; echo other >"$t/other"
 if unshare -m mount --bind "$t/other" "$t/d/f" 2>/dev/null; then
   printf 'mount --bind %q %q; exec "$@"\n' "$t/other" "$t/d/f" >"$t/in.sh"
   wrapped unshare -m sh "$t/in.sh" "$plain_zrecv"
-  refused "a mount point" "is a mount point" "zrecv --inplace"; dst=$t/d/f refused "a mount point, by name" "zrecv --inplace"
-  start_recv --plain --no-auth --inplace "$t/d/f"; "$ZSEND" --plain --no-auth "$t/f" "zs://127.0.0.1:$port"; wait_for "$recv"
+  refused "a mount point" "is a mount point" "zrecv --inplace"
+  dst=$t/d/f refused "a mount point, by name" "zrecv --inplace"
+  start_recv --plain --no-auth --inplace "$t/d/f"
+  "$ZSEND" --plain --no-auth "$t/f" "zs://127.0.0.1:$port"
+  wait_for "$recv"
   expect_status 0 "--inplace into a mount point"; expect_same "$t/f" "$t/other"; expect_in "$t/d/f" old
 fi
 ZRECV=$plain_zrecv
@@ -51,15 +64,25 @@ if chattr +i "$t/d/f" 2>/dev/null; then
   refused "an immutable file" "is immutable" "chattr -i"; chattr -i "$t/d/f"
   chattr +a "$t/d/f"; refused "an append-only file" "can only be appended to" "chattr -a"; chattr -a "$t/d/f"
   rm "$t/d/f"; mkdir "$t/d/sub"
-  chattr +i "$t/d"; no_listener "an immutable folder" "$t/d" "chattr -i"; no_listener "a file in it" "$t/d/new" "chattr -i"; chattr -i "$t/d"
-  chattr +a "$t/d"; no_listener "an append-only folder" "$t/d" "chattr -a"; chattr -a "$t/d"; expect_only "$t/d" sub
+  chattr +i "$t/d"
+  no_listener "an immutable folder" "$t/d" "chattr -i"
+  no_listener "a file in it" "$t/d/new" "chattr -i"
+  chattr -i "$t/d"
+  chattr +a "$t/d"
+  no_listener "an append-only folder" "$t/d" "chattr -a"
+  chattr -a "$t/d"
+  expect_only "$t/d" sub
   chattr +a "$t/d/sub"; path=/sub/ refused "an append-only folder below" "chattr -a"; chattr -a "$t/d/sub"
   [ -z "$(ls -A "$t/d/sub")" ] || fail "a temporary file stays"; rm -r "$t/d/sub"
 fi
 
 # A link that somebody else may have planted, at the end of the path and within it; one in a folder of his own is his
 # operator's business, and so is one of root's.
-mkdir -m 1777 "$t/tmp"; mkdir -m 755 "$t/own" "$t/away"; ln -s "$t/away" "$t/tmp/link"; ln -s "$t/away" "$t/own/link"; ln -s "$t/away" "$t/tmp/roots"
+mkdir -m 1777 "$t/tmp"
+mkdir -m 755 "$t/own" "$t/away"
+ln -s "$t/away" "$t/tmp/link"
+ln -s "$t/away" "$t/own/link"
+ln -s "$t/away" "$t/tmp/roots"
 chown -h 65534 "$t/tmp/link" "$t/own/link"; mkdir "$t/away/sub"; echo old >"$t/away/old"
 for planted in link link/ link//sub link/new link/old link/sub/../new; do
   no_listener "a planted link: $planted" "$t/tmp/$planted" "/tmp/link': a symbolic link of another user"

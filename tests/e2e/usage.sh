@@ -2,7 +2,8 @@
 . "$(dirname "$0")/lib.sh"
 for p in "$ZSEND" "$ZRECV"; do
   "$p" --help >"$t/out" 2>"$t/e.err"; [ -s "$t/out" ] && [ ! -s "$t/e.err" ] || fail "--help"
-  "$p" --version >"$t/out"; grep -qE '^z(send|recv) [0-9]+\.[0-9]+' "$t/out" || fail "--version: $(cat "$t/out")"
+  "$p" --version >"$t/out"
+  grep -qE '^z(send|recv) [0-9]+\.[0-9]+' "$t/out" || fail "--version: $(cat "$t/out")"
   for line in 'OpenSSL 3' 'xxHash 0\.8' 'kernel TLS: \(yes\|no (.*)\)$'; do grep -q "^$line" "$t/out" || fail "--version without $line"; done
   for group in Help Where Security Files Output ssh Tuning; do "$p" --help | grep -qx "$group:" || fail "no group $group in --help"; done
   ! "$p" --help | grep -qx 'Options:' || fail "an option without a group in --help"
@@ -19,6 +20,8 @@ for good in "--bwlimit 1.5M" "--bwlimit 10MB/s" "--bwlimit 100KB" "--block-size 
   status_of "$ZRECV" --plain --no-auth $good zs://127.0.0.1:1 "$t" 2>"$t/e.err"; expect_status 5 "$good"
 done
 reason() { status_of "$ZRECV" --plain --no-auth $1 zs://127.0.0.1:1 "$t" 2>"$t/e.err"; expect_status 2 "$1"; expect_in "$t/e.err" "$2"; }
-reason "--bwlimit 10X" "not a size"; reason "--bwlimit 10" "at least 1K"; reason "--block-size 5M/s" "not a size"
+reason "--bwlimit 10X" "not a size"
+reason "--bwlimit 10" "at least 1K"
+reason "--block-size 5M/s" "not a size"
 reason "--timeout 5w" "not a time"; reason "--timeout 0" "from 1 s"
 status_of "$ZSEND" --plain --no-auth --size 1.5G - zs://127.0.0.1:1 2>"$t/e.err" <<<x; expect_status 5 "--size 1.5G"

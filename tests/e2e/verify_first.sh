@@ -24,13 +24,15 @@ expect_only "$TMPDIR" ""
 rm -f "$t/ran"
 for victim in send recv; do
   recv_pipe "sh" -q --plain --no-auth --verify-first --block-size=1M --timeout=1 -; start_proxy hold 20000000
-  "$ZSEND" -q --plain --no-auth --timeout=1 "$t/long" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=("$send")
+  "$ZSEND" -q --plain --no-auth --timeout=1 "$t/long" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!
+  started+=("$send")
   until_true proxy_did hold
   break_off $victim "$pid" TERM 143; [ ! -e "$t/ran" ] || fail "a part of the script was run"
 done
 # Without it a part is run: the fault is one that the option guards against.
 recv_pipe "sh" -q --plain --no-auth --block-size=1M --timeout=1 -; start_proxy hold 20000000
-"$ZSEND" -q --plain --no-auth --timeout=1 "$t/long" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=("$send")
+"$ZSEND" -q --plain --no-auth --timeout=1 "$t/long" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!
+started+=("$send")
 until_true proxy_did hold; until_true test -e "$t/ran"
 kill -9 "$send"; kill "$proxy"; wait_for "$recv"; expect_status 5; wait "$send" 2>/dev/null || true
 
@@ -47,7 +49,9 @@ done
 # A directory that was set by hand is not silently passed over for memory.
 export TMPDIR="$t/nowhere"
 recv_pipe ">'$t/got'" -q --plain --no-auth --verify-first -
-send "$t/big" -q --plain --no-auth; expect_both 6 "a TMPDIR that is not there"; expect_in "$t/recv.err" "TMPDIR: '$t/nowhere'"
+send "$t/big" -q --plain --no-auth
+expect_both 6 "a TMPDIR that is not there"
+expect_in "$t/recv.err" "TMPDIR: '$t/nowhere'"
 # Where the usual one cannot hold it, it is held in memory.
 [ "$(id -u)" = 0 ] || exit 0
 unset TMPDIR

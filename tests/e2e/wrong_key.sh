@@ -5,7 +5,8 @@ mkdir "$t/d"; echo x >"$t/f"
 "$ZSEND" -q --new-key "$t/other"
 for mode in "${modes[@]}"; do
   unset ZXFER_KEY; start_recv $mode "$t/d"; right=$ZXFER_KEY
-  unset ZXFER_KEY; status_of "$ZSEND" $mode --key-file "$t/other" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err"
+  unset ZXFER_KEY
+  status_of "$ZSEND" $mode --key-file "$t/other" "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err"
   expect_status 3 "zsend $mode with a wrong key"
   until_true grep -q "turned away: .*not authenticated: the \(keys differ\|peer has another key\)" "$t/recv.err"
   grep -q "127.0.0.1:$port: not authenticated: the \(keys differ\|peer has another key\)" "$t/send.err" || fail "zsend $mode does not say that the keys differ"
