@@ -41,6 +41,7 @@ void FurtherConnections::run(uint16_t number) {
   bool told = false;
   Fate fate;
   try {
+    bool again = false;
     for (bool served = false; !served; wake()) {
       fate.stood = false;
       const auto begun = Clock::now();
@@ -54,8 +55,9 @@ void FurtherConnections::run(uint16_t number) {
         if (fate.stood || !std::exchange(told, true))
           notices_.detail(name + (fate.stood ? " is lost" : " cannot be made") +
                           ", the others go on: " + error.what());
-        // A path that lets none live is not tried as fast as that goes.
-        if (fate.stood && Clock::now() - begun < kShortLived) pause_for(kRetryPause);
+        // A path that lets none live is not tried as fast as that goes. (As of the first one.)
+        const bool short_lived = fate.stood && Clock::now() - begun < kShortLived;
+        if (std::exchange(again, short_lived) && short_lived) pause_for(kRetryPause);
       }
     }
   } catch (const Cancelled&) {
