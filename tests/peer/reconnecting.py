@@ -22,10 +22,12 @@ ONE = s.Sent(1, "f", CONTENT)
 
 
 def until(condition, limit=20):
+    """What the condition came to, as soon as that is true."""
     give_up = time.monotonic() + limit
-    while not condition():
+    while not (result := condition()):
         assert time.monotonic() < give_up, "never true"
         time.sleep(0.01)
+    return result
 
 
 def peeked(peer):

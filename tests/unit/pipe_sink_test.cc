@@ -85,12 +85,16 @@ TEST_CASE("PipeSink: what is verified comes out, and what is given back stays as
 TEST_CASE("PipeSink: there is no digest of what its command has not taken") {
   PipeOutput output("exec <&-; exit 3");
   WakeFd event;
-  PipeSink sink(entry(kMiB), output, false, event);
-  open(sink);
-  const std::string content(kMiB, 'x');
+  constexpr uint64_t kMoreThanAPipeHolds = 4 * kMiB;
+  PipeSink sink(entry(kMoreThanAPipeHolds), output, false, event);
+  Negotiated with_digest = terms();
+  with_digest.file_digest = true;
+  REQUIRE(sink.look(with_digest).empty());
+  sink.open();
+  const std::string content(kMoreThanAPipeHolds, 'x');
   REQUIRE(pwrite_full(sink.fd(), std::as_bytes(std::span(content)), 0) == 0);
-  sink.verified(kMiB);
-  CHECK(outcome([&] { (void)sink.digest(kMiB); }) == "command-failed");
+  sink.verified(kMoreThanAPipeHolds);
+  CHECK(outcome([&] { (void)sink.digest(kMoreThanAPipeHolds); }) == "command-failed");
 }
 
 TEST_CASE("PipeSink: destroyed without publish, the command has seen no end") {
