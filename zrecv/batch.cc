@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "zrecv/batch.h"
 
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "common/base/error.h"
 #include "common/base/stop.h"
@@ -18,6 +22,17 @@ constexpr uint64_t kSmallBytes = 1 << 20;
 constexpr size_t kSmallOpen = 8;
 // Files of a batch that have a descriptor at most, together with those.
 constexpr size_t kLargeOpen = 8;
+// More directories than this are made durable by one sync of their file system.
+constexpr size_t kSyncedAlone = 8;
+// A batch holds the directories that its entries go into. Each has a descriptor: of those that the
+// process may have two batches take a quarter.
+constexpr size_t kMostDirectories = 1024, kFewDirectories = 8;
+
+size_t most_directories() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return kFewDirectories;
+  return std::clamp<size_t>(limit.rlim_cur / 8, kFewDirectories, kMostDirectories);
+}
 
 // Runs a step of one entry; a failure becomes its outcome.
 template <typename Step>
@@ -34,26 +49,49 @@ void attempt(Verified& entry, Step&& step) {
 }
 
 // Runs a step that is the same for many entries, for the first of them; all get what came of it.
+template <typename Key>
 class Once {
  public:
   template <typename Step>
-  void run(Sink& sink, Step&& step) {
-    const auto [at, first] = results_.try_emplace(sink.directory());
+  void run(const Key& key, Caveats& into, Step&& step) {
+    const auto [at, first] = results_.try_emplace(key);
     auto& [failure, caveats] = at->second;
     if (first) {
       try {
-        step(*sink.directory(), caveats);
+        step(caveats);
       } catch (const Error& error) {
         failure = error;
       }
     }
     if (failure) throw Error(*failure);
-    sink.caveats.insert(caveats.begin(), caveats.end());
+    into.insert(caveats.begin(), caveats.end());
   }
 
  private:
-  std::map<const HeldDir*, std::pair<std::optional<Error>, Caveats>> results_;
+  std::map<Key, std::pair<std::optional<Error>, Caveats>> results_;
 };
+
+// Which file system a directory is on, asked once.
+class Devices {
+ public:
+  dev_t of(const HeldDir& dir) {
+    const auto [at, first] = devices_.try_emplace(&dir);
+    struct stat st {};
+    if (first && fstat(dir.fd(), &st) == 0) at->second = st.st_dev;
+    return at->second;
+  }
+
+ private:
+  std::map<const HeldDir*, dev_t> devices_;
+};
+
+// Where the name of an entry has appeared; and itself, when it is a directory.
+std::vector<const HeldDir*> directories_of(const Sink& sink) {
+  std::vector<const HeldDir*> out;
+  for (const HeldDir* dir : {sink.directory(), sink.itself()})
+    if (dir != nullptr) out.push_back(dir);
+  return out;
+}
 
 void sync_file_system(const HeldDir& dir, Caveats& caveats) {
   sync_to_disk(dir.fd(), dir.describe(".") + ": sync the file system", caveats, /*whole=*/true);
@@ -73,7 +111,10 @@ void sync_names(const HeldDir& dir, Caveats& caveats) {
 }  // namespace
 
 Committer::Committer(Durability durability, WakeFd& event)
-    : durability_(durability), event_(event), thread_([this] { run(); }) {}
+    : durability_(durability),
+      event_(event),
+      most_directories_(most_directories()),
+      thread_([this] { run(); }) {}
 
 void Committer::stop() noexcept {
   ending_ = true;
@@ -98,6 +139,10 @@ void Committer::add(Verified entry) {
   const std::lock_guard lock(mutex_);
   if (waiting_.items.empty()) waiting_.begun = std::chrono::steady_clock::now();
   waiting_.bytes += size;
+  if (const HeldDir* dir = item.entry.sink->directory(); dir != waiting_.last_directory) {
+    waiting_.last_directory = dir;
+    ++waiting_.directories;
+  }
   if (item.open) ++(small ? waiting_.small_open : waiting_.large);
   waiting_.items.push_back(std::move(item));
   if (is_due_locked() || waiting_.items.size() == 1) changed_.notify_all();
@@ -107,10 +152,13 @@ bool Committer::is_due_locked() const {
   return !waiting_.items.empty() &&
          (flush_ || durability_ == Durability::File || waiting_.items.size() >= kBatchEntries ||
           waiting_.bytes >= kBatchBytes || waiting_.large >= kLargeOpen ||
+          waiting_.directories >= most_directories_ ||
           std::chrono::steady_clock::now() - waiting_.begun >= kBatchAge);
 }
 
 bool Committer::is_behind_locked() const {
+  // Also when the thread has not looked yet: descriptors are few.
+  if (waiting_.large >= kLargeOpen || waiting_.directories >= most_directories_) return true;
   return committing_ && waiting_.items.size() > 0 &&
          (durability_ != Durability::File || waiting_.items.size() >= kLargeOpen) &&
          is_due_locked();
@@ -192,27 +240,48 @@ void Committer::commit(Batch& batch) {
 }
 
 void Committer::sync_files(Batch& batch) {
-  Once once;
+  Once<dev_t> once;
+  Devices devices;
   bool whole = false;
   for (const Item& item : batch.items) whole = whole || !item.open;
   for (Item& item : batch.items)
     attempt(item.entry, [&] {
-      const HeldDir* dir = item.entry.sink->directory();
+      Sink& sink = *item.entry.sink;
+      const HeldDir* dir = sink.directory();
       // What is closed cannot be synced alone; what is small need not be then.
       if (whole && dir != nullptr && item.entry.outcome.bytes < kSmallBytes)
-        once.run(*item.entry.sink, sync_file_system);
+        once.run(devices.of(*dir), sink.caveats, [&](Caveats& c) { sync_file_system(*dir, c); });
       else
-        item.entry.sink->sync();
+        sink.sync();
       check_stop();
     });
 }
 
 // When it fails, no name in that directory is certain.
 void Committer::sync_directories(Batch& batch) {
-  Once once;
+  std::set<const HeldDir*> all;
+  for (const Item& item : batch.items)
+    for (const HeldDir* dir : directories_of(*item.entry.sink)) all.insert(dir);
+  const bool many = all.size() > kSyncedAlone;
+  Once<const HeldDir*> alone;
+  Once<dev_t> whole;
+  Devices devices;
   for (Item& item : batch.items)
-    if (item.entry.sink->directory() != nullptr)
-      attempt(item.entry, [&] { once.run(*item.entry.sink, sync_names); });
+    attempt(item.entry, [&] {
+      Caveats& caveats = item.entry.sink->caveats;
+      for (const HeldDir* dir : directories_of(*item.entry.sink)) {
+        const auto names = [&](Caveats& c) { sync_names(*dir, c); };
+        if (!many) {
+          alone.run(dir, caveats, names);
+          continue;
+        }
+        // And one by itself: syncfs(2) did not tell an error of the journal before Linux 5.17.
+        whole.run(devices.of(*dir), caveats, [&](Caveats& c) {
+          sync_file_system(*dir, c);
+          names(c);
+        });
+      }
+    });
 }
 
 }  // namespace zx

@@ -69,6 +69,8 @@ class Committer {
     std::vector<Item> items;
     uint64_t bytes = 0;
     size_t large = 0, small_open = 0;
+    size_t directories = 0;  // at most: one that others came between counts again
+    const HeldDir* last_directory = nullptr;
     std::chrono::steady_clock::time_point begun{};
   };
 
@@ -81,6 +83,7 @@ class Committer {
 
   const Durability durability_;
   WakeFd& event_;
+  const size_t most_directories_;
   std::atomic<bool> ending_{false};
 
   mutable std::mutex mutex_;  // for all that follows

@@ -27,11 +27,16 @@ bool is_kept_as(const EntryInfo& entry, const timespec& kept, bool even_seconds)
 }  // namespace
 
 void check_entry_name(const EntryInfo& entry) {
+  if (entry.kind == EntryKind::Directory && entry.name.empty()) return;
   check_path(entry.name);
-  // Trees come later; a name of several components would need directories made.
   if (entry.name.size() != 1)
     throw Error(ExitStatus::Refused, "unsafe name " + quote(join_path(entry.name)) +
                                          ": a path where a name was expected");
+}
+
+std::unique_ptr<Sink> Destination::enter(const EntryInfo& entry) {
+  throw Error(ExitStatus::Refused,
+              quote(join_path(entry.name)) + ": a directory, and this takes files");
 }
 
 std::string why_left_alone(const Negotiated& agreed, const struct stat& existing,

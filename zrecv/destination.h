@@ -22,11 +22,17 @@ class Destination {
   /// unsafe name, more entries than there is room for. `event` is set when the sink fails by
   /// itself; it must outlive the sink.
   virtual std::unique_ptr<Sink> sink_for(const EntryInfo& entry, WakeFd& event) = 0;
+  /// The sink of a directory, whose commit gives it its mode and time: to be looked at and opened
+  /// at once. Entries go into it from here on, also when that fails: then each of them fails too.
+  virtual std::unique_ptr<Sink> enter(const EntryInfo& entry);
+  /// Back to the directory that this one is in.
+  virtual void leave() {}
   /// How content leaves it, for -v; empty when there is nothing to say.
   virtual std::string path() const { return ""; }
 };
 
-/// The name of an entry is one safe component. Throws Error{Refused}.
+/// The name of an entry is one safe component; of a directory also none, in the destination itself.
+/// Throws Error{Refused}.
 void check_entry_name(const EntryInfo& entry);
 
 /// Why --overwrite leaves an existing file as it is, or "" when the entry replaces it. Both sides'

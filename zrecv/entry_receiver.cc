@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "common/base/error.h"
+#include "common/base/quote.h"
+#include "common/file/name.h"
 
 namespace zx {
 namespace {
@@ -87,7 +89,10 @@ void EntryReceiver::step() {
   if (committer_.is_behind()) link_.with_heartbeats([&] { committer_.await_room(); });
   for (int i = 0; i < kFramesAtOnce && !done_ && !hole_; ++i) {
     if (const auto frame = link_.read_if_any()) {
+      const size_t depth = directories_.depth();
       handle(*frame);
+      // Each holds a descriptor: what is complete goes to the commit before the next one comes.
+      if (directories_.depth() > depth) return;
       continue;
     }
     link_.flush();
@@ -145,38 +150,105 @@ void EntryReceiver::on_entry(const Frame& frame) {
   if (entries_.size() >= kMaxOpenEntries) protocol("more entries than may be open");
   const EntryInfo info = decode<EntryInfo>(frame.body);
   if (id > 1 && !agreed_.several) protocol("more entries than it announced");
-  names_.check_requested(id, info);
+  if (info.kind != EntryKind::File && !agreed_.recursive)
+    throw Error(ExitStatus::Refused,
+                quote(join_path(info.name)) + ": a directory or link, and neither side said -r");
+  if (directories_.depth() == 0) names_.check_requested(++roots_, info);
+  directories_.begin(id);
   EntryOutcome outcome;
   outcome.id = id;
+  outcome.kind = info.kind;
+  if (info.kind == EntryKind::Directory) return enter_directory(info, std::move(outcome));
   const auto entry = open_entry(info, &outcome);
   entries_.announce(entry);
-  if (!entry) return settle({std::move(outcome)});
+  if (!entry) return;
   if (info.open_ended && info.size == 0)
     console_.no_total();
   else
     console_.add_total(info.size);
 }
 
-// Null when nothing of it is to be received: the outcome says why it fails or is skipped.
+// Null when it has its outcome already: it fails or is skipped, or has no content to come.
 OpenEntries::Entry EntryReceiver::open_entry(const EntryInfo& info, EntryOutcome* outcome) {
   auto sink = destination_.sink_for(info, event_);
   outcome->name = sink->name();
+  outcome->output_name = sink->output_name();
   try {
     if (!names_.take(sink->name()))
       throw Error(ExitStatus::Refused, sink->describe() + ": a second entry of this name");
     outcome->reason = sink->look(agreed_);
-    if (outcome->reason.empty()) {
+    outcome->skipped = !outcome->reason.empty();
+    if (outcome->skipped) {
+      outcome->bytes = info.size;
+    } else if (info.kind == EntryKind::File) {
       const auto order = further_ && !info.open_ended ? BlockOrder::Any : BlockOrder::InTurn;
       return std::make_shared<IncomingEntry>(outcome->id, info, std::move(sink), agreed_, order);
+    } else {
+      sink->open();
+      sink->finish(0);
+      commit({*outcome, std::move(sink)});
+      return nullptr;
     }
-    outcome->bytes = info.size;
-    outcome->skipped = true;
   } catch (const Error& error) {
     // A fault of this file only: its outcome, not the end of the session (base/error.h).
     outcome->status = error.status();
     outcome->reason = error.what();
   }
+  settle({*outcome});
+  done(outcome->id);
   return nullptr;
+}
+
+// --- directories
+
+// What cannot be made has its outcome at once, and so has everything that comes into it.
+void EntryReceiver::enter_directory(const EntryInfo& info, EntryOutcome outcome) {
+  if (directories_.depth() >= OpenDirectories::kMost) protocol("more directories than may be open");
+  auto sink = destination_.enter(info);
+  outcome.name = sink->name();
+  outcome.output_name = sink->output_name();
+  const uint64_t id = outcome.id;
+  entries_.announce(nullptr);
+  try {
+    if (!info.name.empty() && !names_.take(sink->name()))
+      throw Error(ExitStatus::Refused, sink->describe() + ": a second entry of this name");
+    sink->look(agreed_);
+    sink->open();
+  } catch (const Error& error) {
+    outcome.status = error.status();
+    outcome.reason = error.what();
+    settle({outcome});
+    sink.reset();
+  }
+  names_.enter();
+  directories_.enter(id, {std::move(outcome), std::move(sink)});
+}
+
+void EntryReceiver::leave_directory(uint64_t id, const EntryEnd& end) {
+  EntryOutcome& outcome = directories_.end(id);
+  destination_.leave();
+  names_.leave();
+  if (outcome.status == ExitStatus::Ok && end.failure != ExitStatus::Ok) {
+    outcome.status = end.failure;
+    outcome.reason = "peer: " + quote_peer_text(end.reason, kMaxReasonBytes);
+  }
+  done(id);
+}
+
+// The entry is with the commit, or has its outcome: the directories that are complete thereby.
+void EntryReceiver::done(uint64_t id) {
+  for (Verified& directory : directories_.done(id)) {
+    if (directory.outcome.status == ExitStatus::Ok)
+      committer_.add(std::move(directory));
+    else
+      settle({std::move(directory.outcome)});
+  }
+}
+
+void EntryReceiver::commit(Verified entry) {
+  const uint64_t id = entry.outcome.id;
+  committer_.add(std::move(entry));
+  done(id);
 }
 
 void EntryReceiver::on_hole(const Frame& frame) {
@@ -198,6 +270,7 @@ void EntryReceiver::make_hole() {
 void EntryReceiver::on_end(const Frame& frame) {
   const auto entry = entries_.find(frame.header);
   const EntryEnd end = decode<EntryEnd>(frame.body);
+  if (directories_.is_open(frame.header.entry)) return leave_directory(frame.header.entry, end);
   if (!entry) return;
   entry->end(frame.header.offset, end);
   (void)entries_.settled(entry, /*damaged=*/false);
@@ -216,10 +289,12 @@ void EntryReceiver::conclude_ready() {
     if (const auto facts = entry->facts(); facts && further_) (void)engines_.pick(*facts);
     Verified verified = entry->take();
     entries_.remove(entry);
-    if (verified.sink)
-      committer_.add(std::move(verified));
-    else
-      settle({std::move(verified.outcome)});
+    if (verified.sink) {
+      commit(std::move(verified));
+    } else {
+      settle({verified.outcome});
+      done(verified.outcome.id);
+    }
   }
   event_.set();  // there may be more
 }
@@ -257,8 +332,9 @@ void EntryReceiver::on_fin(const Frame& frame) {
   const uint64_t count = entries_.last_id();
   if (fin.entries != count)
     protocol("FIN for " + std::to_string(fin.entries) + " entries after " + std::to_string(count));
-  names_.check_all_came(count);
-  if (!entries_.all_have_end()) unexpected_frame(frame.header, "before the END of every entry");
+  names_.check_all_came(roots_);
+  if (!entries_.all_have_end() || directories_.depth() > 0)
+    unexpected_frame(frame.header, "before the END of every entry");
   figures_.moving_us = watch_.wall_us();
   figures_.cpu_us = watch_.cpu_us();
   figures_.looks = link_.queue_looks().looks;

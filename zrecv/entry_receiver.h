@@ -26,6 +26,7 @@
 #include "zrecv/destination.h"
 #include "zrecv/lane.h"
 #include "zrecv/name_filter.h"
+#include "zrecv/open_directories.h"
 #include "zrecv/open_entries.h"
 
 namespace zx {
@@ -47,6 +48,10 @@ class EntryReceiver {
   void handle(const Frame& frame);
   void on_streams(const Frame& frame);
   void on_entry(const Frame& frame);
+  void enter_directory(const EntryInfo& info, EntryOutcome outcome);
+  void leave_directory(uint64_t id, const EntryEnd& end);
+  void commit(Verified entry);
+  void done(uint64_t id);
   OpenEntries::Entry open_entry(const EntryInfo& info, EntryOutcome* outcome);
   void on_hole(const Frame& frame);
   void make_hole();
@@ -70,6 +75,8 @@ class EntryReceiver {
   WakeFd event_;  // an entry is ready, outcomes are final, or a sink has failed
   RecvEngines engines_;
   OpenEntries entries_;
+  OpenDirectories directories_;
+  uint64_t roots_ = 0;  // entries that are in no directory
   IncomingLane lane_;
 
   struct Hole {

@@ -18,98 +18,6 @@
 namespace zx {
 namespace {
 
-// Up to here reserving space costs more than it tells: the write itself says at once whether there
-// is room.
-constexpr uint64_t kSmallBytes = 64 << 10;
-
-// An entry that becomes a file: a temporary one beside its target until the commit.
-class FileSink final : public Sink {
- public:
-  FileSink(Target target, const EntryInfo& info, bool keep_full_mode, RunFiles& files)
-      : target_(std::move(target)), info_(info), keep_full_mode_(keep_full_mode), files_(files) {}
-
-  const std::string& name() const override { return target_.name; }
-  std::string output_name() const override { return target_.dir->path_of(target_.name); }
-  std::string describe() const override { return target_.dir->describe(target_.name); }
-
-  std::string look(const Negotiated& agreed) override {
-    agreed_ = &agreed;
-    existing_ = target_.dir->stat_child(target_.name);
-    if (!existing_) return "";
-    // Upper and lower case, or two ways to write an accent, may be one name here.
-    if (files_.contains(*existing_))
-      throw Error(ExitStatus::Refused,
-                  describe() + ": the same file here as another entry of this run");
-    // --overwrite is about files: what is none stays, whatever that says.
-    std::string why;
-    if (S_ISREG(existing_->st_mode) || S_ISLNK(existing_->st_mode))
-      why = why_left_alone(agreed, *existing_, info_, describe(),
-                           keeps_even_seconds(target_.dir->fd()));
-    if (why.empty()) check_can_be_replaced(*target_.dir, target_.name);
-    return why;
-  }
-  void open() override {
-    temp_.emplace(*target_.dir, target_.name);
-    if (never_replaces() && !files_.can_appear) {
-      temp_->check_can_appear();
-      files_.can_appear = true;
-    }
-    if (!info_.sparse && !info_.open_ended && info_.size > kSmallBytes)
-      temp_->preallocate(info_.size);
-  }
-  int fd() const override { return temp_->fd(); }
-  void finish(uint64_t size) override {
-    temp_->truncate(size);
-    const timespec mtime{info_.mtime_sec, info_.mtime_nsec};
-    std::optional<mode_t> mode;
-    if (existing_ && S_ISREG(existing_->st_mode))
-      mode = take_over(fd(), *target_.dir, target_.name, *existing_, caveats);
-    // Never setuid, setgid or sticky: the sender does not decide about those.
-    const auto sent = static_cast<mode_t>(info_.mode & 0777);
-    if (keep_full_mode_) mode = sent;
-    temp_->set_metadata(mode ? *mode : mode_of_new(*target_.dir, sent),
-                        agreed_->preserve ? &mtime : nullptr, caveats);
-  }
-
-  void sync() override { temp_->sync(caveats); }
-  void close() override { temp_->close(); }
-  void publish(uint64_t size) override {
-    // What has appeared or changed since then counts as if it had been there.
-    if (existing_) look_again();
-    while (!temp_->commit(existing_          ? Replace::Yes
-                          : never_replaces() ? Replace::No
-                                             : Replace::Nothing,
-                          size))
-      look_again();
-    files_.add(temp_->written());
-  }
-  const HeldDir* directory() const override { return target_.dir; }
-
- private:
-  bool never_replaces() const {
-    for (const Overwrite rule : {agreed_->overwrite, agreed_->overwrite_peer})
-      if (rule == Overwrite::Never || rule == Overwrite::Skip) return true;
-    return false;
-  }
-  void look_again() {
-    if (const std::string why = look(*agreed_); !why.empty())
-      throw Error(ExitStatus::Refused, describe() + ": has changed meanwhile: " + why);
-  }
-
-  const Target target_;
-  const EntryInfo info_;
-  const bool keep_full_mode_;
-  RunFiles& files_;
-  const Negotiated* agreed_ = nullptr;
-  std::optional<struct stat> existing_;
-  std::optional<TempFile> temp_;
-};
-
-// All is in a few file systems, so that two do not meet in practice.
-uint64_t key_of(const struct stat& file) {
-  return file.st_ino + file.st_dev * 0x9e3779b97f4a7c15;
-}
-
 std::string parent_of(std::string path) {
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   const size_t slash = path.rfind('/');
@@ -130,30 +38,24 @@ std::string resolve_final_link(const std::string& path) {
 
 }  // namespace
 
-void RunFiles::add(const struct stat& file) {
-  const std::lock_guard lock(mutex_);
-  made_.insert(key_of(file));
-}
-
-bool RunFiles::contains(const struct stat& file) const {
-  const std::lock_guard lock(mutex_);
-  return made_.contains(key_of(file));
-}
-
 FileDestination::FileDestination(const std::string& path, bool no_target_directory,
-                                 bool keep_full_mode, bool mkdir)
+                                 bool keep_full_mode, bool mkdir, bool recursive)
     : keep_full_mode_(keep_full_mode) {
+  const auto hold = [&](const std::string& directory) {
+    open_.push_back(std::make_shared<TargetDir>(HeldDir::open_operator_path(directory)));
+    check_can_hold_new(root());
+  };
   refuse_planted_links(path, "destination");
   if (mkdir) make_directories(path);
   struct stat st {};
   const bool exists = stat(path.c_str(), &st) == 0;
   if (!exists && errno != ENOENT) throw_file_errno(quote(path), errno);
   const bool directory = exists && S_ISDIR(st.st_mode);
-  if (directory && no_target_directory)
+  if (directory && no_target_directory && !recursive)
     throw Error(ExitStatus::FileIo, quote(path) + ": is a directory, and -T was given");
   if (directory) {
-    dir_ = std::make_unique<HeldDir>(HeldDir::open_operator_path(path));
-    check_can_hold_new(*dir_);
+    hold(path);
+    becomes_first_ = no_target_directory;
     return;
   }
   if (path.ends_with('/'))
@@ -171,16 +73,17 @@ FileDestination::FileDestination(const std::string& path, bool no_target_directo
   const std::string real = resolve_final_link(path);
   fixed_name_ = base_name(real);
   check_component(fixed_name_);
-  dir_ = std::make_unique<HeldDir>(HeldDir::open_operator_path(parent_of(real)));
-  check_can_hold_new(*dir_);
+  hold(parent_of(real));
 }
 
 void FileDestination::aim(const Negotiated& agreed, bool pull) {
   const auto& path = agreed.path;
   if (pull || path.empty()) {
-    if (agreed.no_target_directory && fixed_name_.empty())
+    if (!agreed.no_target_directory || !fixed_name_.empty()) return;
+    if (!agreed.recursive)
       throw Error(ExitStatus::FileIo,
-                  quote(dir_->path()) + ": is a directory, and the peer asked for -T");
+                  quote(root().path()) + ": is a directory, and the peer asked for -T");
+    becomes_first_ = true;
     return;
   }
   check_path(path);
@@ -189,39 +92,66 @@ void FileDestination::aim(const Negotiated& agreed, bool pull) {
                                          ", but this side receives one file, " +
                                          quote(fixed_name_));
   const auto child_of = [&](const std::string& name) {
-    return agreed.mkdir ? dir_->make_child(name) : dir_->open_child(name);
+    return agreed.mkdir ? root().make_child(name) : root().open_child(name);
   };
   for (size_t i = 0; i + 1 < path.size(); ++i) {
     auto child = child_of(path[i]);
     if (!child)
       throw Error(ExitStatus::FileIo,
-                  dir_->describe(path[i]) + ": no such directory below the root");
-    *dir_ = std::move(*child);
+                  root().describe(path[i]) + ": no such directory below the root");
+    root() = std::move(*child);
   }
   const std::string& last = path.back();
   auto child = child_of(last);
-  if (child && agreed.no_target_directory)
-    throw Error(ExitStatus::FileIo, dir_->describe(last) + ": is a directory, and -T was given");
-  if (child)
-    *dir_ = std::move(*child);
-  else if (agreed.path_is_directory || agreed.mkdir)
-    throw Error(ExitStatus::FileIo, dir_->describe(last) + ": no such directory below the root");
-  else
+  if (child && agreed.no_target_directory && !agreed.recursive)
+    throw Error(ExitStatus::FileIo, root().describe(last) + ": is a directory, and -T was given");
+  if (child) {
+    root() = std::move(*child);
+    becomes_first_ = agreed.no_target_directory;
+  } else if (agreed.path_is_directory || agreed.mkdir) {
+    throw Error(ExitStatus::FileIo, root().describe(last) + ": no such directory below the root");
+  } else {
     fixed_name_ = last;
-  check_can_hold_new(*dir_);
+  }
+  check_can_hold_new(root());
 }
 
 Target FileDestination::target_for(const EntryInfo& entry) {
   check_entry_name(entry);
-  if (!fixed_name_.empty() && std::exchange(fixed_name_taken_, true))
+  const bool directory = entry.kind == EntryKind::Directory;
+  const bool unnamed = entry.name.empty();
+  if (open_.size() > 1) {
+    if (unnamed) throw Error(ExitStatus::Refused, "unsafe name: a directory without one");
+    return {open_.back(), entry.name[0]};
+  }
+  if ((becomes_first_ || !fixed_name_.empty()) && std::exchange(entry_taken_, true))
     throw Error(ExitStatus::Refused,
-                dir_->describe(fixed_name_) +
+                (becomes_first_ ? quote(root().path()) : root().describe(fixed_name_)) +
                     ": several sources need a directory as destination (--mkdir makes one)");
-  return {dir_.get(), fixed_name_.empty() ? entry.name[0] : fixed_name_};
+  if (becomes_first_ && !directory)
+    throw Error(ExitStatus::FileIo, quote(root().path()) + ": is a directory, and -T was given");
+  if (becomes_first_) return {open_.back(), ""};
+  if (!fixed_name_.empty()) return {open_.back(), fixed_name_};
+  return {open_.back(), unnamed ? "" : entry.name[0]};
 }
 
 std::unique_ptr<Sink> FileDestination::sink_for(const EntryInfo& entry, WakeFd& /*event*/) {
-  return std::make_unique<FileSink>(target_for(entry), entry, keep_full_mode_, files_);
+  Target target = target_for(entry);
+  return entry.kind == EntryKind::Symlink
+             ? make_symlink_sink(std::move(target), entry)
+             : make_file_sink(std::move(target), entry, keep_full_mode_);
+}
+
+std::unique_ptr<Sink> FileDestination::enter(const EntryInfo& entry) {
+  const Target target = target_for(entry);
+  const std::string name = target.relative();
+  auto self = std::make_shared<TargetDir>(
+      target.name.empty() ? target.dir().again() : target.dir().absent_child(target.name),
+      name.empty() ? "" : name + "/");
+  self->failure = Error(ExitStatus::FileIo,
+                        quote(self->dir.path()) + ": is not there, so nothing can come into it");
+  open_.push_back(self);
+  return make_directory_sink(target, entry, keep_full_mode_, std::move(self));
 }
 
 }  // namespace zx

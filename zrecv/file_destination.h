@@ -5,64 +5,44 @@
 // walked below it (file/held_dir.h).
 #pragma once
 
-#include <sys/stat.h>
-
-#include <atomic>
-#include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <unordered_set>
+#include <vector>
 
-#include "common/file/held_dir.h"
 #include "common/wire/message.h"
 #include "zrecv/destination.h"
+#include "zrecv/file_sink.h"
 
 namespace zx {
-
-/// Where one entry goes.
-struct Target {
-  const HeldDir* dir = nullptr;  // owned by the FileDestination
-  std::string name;              // one safe component
-};
-
-/// What a run has made in the destination so far, and found out about it. Thread-safe.
-class RunFiles {
- public:
-  void add(const struct stat& file);
-  bool contains(const struct stat& file) const;
-
-  std::atomic<bool> can_appear{false};  // TempFile::check_can_appear() has said so
-
- private:
-  mutable std::mutex mutex_;
-  std::unordered_set<uint64_t> made_;
-};
 
 class FileDestination final : public Destination {
  public:
   /// Opens the operator's path. mkdir: it is a directory, and is made with its parents where it is
   /// missing. keep_full_mode: permission bits are the sender's, without the
-  /// umask. Throws Error{FileIo} when it cannot be a destination, or is a directory and -T was
-  /// given.
+  /// umask. recursive: with -T it may be a directory, and then becomes the one that is sent. Throws
+  /// Error{FileIo} when it cannot be a destination, or is a directory, -T was given and it may not.
   FileDestination(const std::string& path, bool no_target_directory, bool keep_full_mode = false,
-                  bool mkdir = false);
+                  bool mkdir = false, bool recursive = false);
 
   /// A push goes to what the peer's operator wrote after zs://host/, below the root. Throws
   /// Error{Refused} for an unsafe path, Error{FileIo} for one that leads nowhere.
   void aim(const Negotiated& agreed, bool pull) override;
   /// A temporary file beside its target until the commit.
   std::unique_ptr<Sink> sink_for(const EntryInfo& entry, WakeFd& event) override;
+  std::unique_ptr<Sink> enter(const EntryInfo& entry) override;
+  void leave() override { open_.pop_back(); }
 
   /// Throws Error{Refused} for an unsafe name, or for a second entry when there is one name only.
   Target target_for(const EntryInfo& entry);
 
  private:
+  HeldDir& root() { return open_.front()->dir; }
+
   const bool keep_full_mode_;
-  std::unique_ptr<HeldDir> dir_;  // at a fixed address: targets point to it
-  std::string fixed_name_;        // empty: entries keep their names
-  bool fixed_name_taken_ = false;
-  RunFiles files_;
+  std::vector<std::shared_ptr<TargetDir>> open_;  // the first is the destination
+  std::string fixed_name_;                        // empty: entries keep their names
+  bool becomes_first_ = false;  // -T: the one entry is a directory, and is this one
+  bool entry_taken_ = false;    // where there is one name only
 };
 
 }  // namespace zx

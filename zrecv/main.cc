@@ -36,9 +36,9 @@ std::unique_ptr<Destination> make_destination(const RecvOptions& options, Consol
     console.explain_failure([file = in_place->file()] { return file->remark(); });
     return in_place;
   }
-  auto files =
-      std::make_unique<FileDestination>(options.destination, options.common.no_target_directory,
-                                        options.common.preserve, options.common.mkdir);
+  const CommonOptions& common = options.common;
+  auto files = std::make_unique<FileDestination>(options.destination, common.no_target_directory,
+                                                 common.preserve, common.mkdir, common.recursive);
   const char* home = getenv("HOME");
   if (options.common.listen && (is_same_file(options.destination, "/") ||
                                 (home != nullptr && is_same_file(options.destination, home))))
@@ -53,7 +53,13 @@ std::unique_ptr<Destination> open_named(const Negotiated& agreed) {
   if (agreed.named->operands.size() != 1)
     throw Error(ExitStatus::Protocol, "the sender named no destination, or several");
   return std::make_unique<FileDestination>(agreed.named->operands[0], agreed.no_target_directory,
-                                           agreed.preserve, agreed.mkdir);
+                                           agreed.preserve, agreed.mkdir, agreed.recursive);
+}
+
+// "dir/." is what is below it: a directory without a name.
+std::vector<std::string> requested_name(const std::string& path) {
+  const std::string name = base_name(path);
+  return name.empty() || name == "." ? std::vector<std::string>{} : std::vector{name};
 }
 
 // What a pull has asked for, or the operator of a plain push has named over ssh, each with the name
@@ -61,7 +67,7 @@ std::unique_ptr<Destination> open_named(const Negotiated& agreed) {
 RequestedNames requested_names(const RecvOptions& options, const Negotiated& agreed) {
   if (options.direct && !agreed.path.empty()) return {{agreed.path}, false};
   RequestedNames out{{}, true};
-  for (const std::string& path : options.ssh_paths) out.names.push_back({base_name(path)});
+  for (const std::string& path : options.ssh_paths) out.names.push_back(requested_name(path));
   if (options.common.started_by_ssh)
     for (const std::string& name : agreed.named->names) out.names.push_back({name});
   return out;
@@ -70,7 +76,7 @@ RequestedNames requested_names(const RecvOptions& options, const Negotiated& agr
 Terms terms_of(const RecvOptions& options) {
   Terms terms = make_terms(options.common, "zrecv");
   if (options.direct) terms.path = options.direct->path;
-  terms.several = options.ssh_paths.size() > 1;
+  terms.several = options.ssh_paths.size() > 1 || options.common.recursive;
   terms.to_pipe = options.to_pipe();
   if (terms.to_pipe) terms.block_bytes = std::min(terms.block_bytes, kStreamBlockBytes);
   return terms;

@@ -15,10 +15,10 @@ NameFilter::NameFilter(RequestedNames requested) : requested_(std::move(requeste
   fill_random(key_);
 }
 
-void NameFilter::check_requested(uint64_t id, const EntryInfo& info) const {
+void NameFilter::check_requested(uint64_t number, const EntryInfo& info) const {
   const auto& names = requested_.names;
   if (names.empty()) return;
-  const size_t index = requested_.every_one ? id - 1 : 0;
+  const size_t index = requested_.every_one ? number - 1 : 0;
   if (index < names.size() && info.name == names[index]) return;
   throw Error(ExitStatus::Refused,
               "unsafe name " + quote(join_path(info.name)) + ": it was not asked for");
@@ -31,7 +31,7 @@ bool NameFilter::take(const std::string& name) {
   const Digest digest = digest_of(text);
   uint64_t hash = 0;
   std::memcpy(&hash, digest.data(), sizeof hash);
-  return taken_.insert(hash).second;
+  return taken_.back().insert(hash).second;
 }
 
 void NameFilter::check_all_came(uint64_t count) const {

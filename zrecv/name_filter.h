@@ -25,18 +25,23 @@ class NameFilter {
  public:
   explicit NameFilter(RequestedNames requested);
 
-  /// Throws Error{Refused} for an entry that was not asked for.
-  void check_requested(uint64_t id, const EntryInfo& info) const;
-  /// False when an entry of this session has taken the name before. Of each name only 64 bits of a
-  /// keyed hash are kept: nobody can choose two that collide.
+  /// The entry of this number of those that are in no directory, from 1 on. Throws Error{Refused}
+  /// when it was not asked for.
+  void check_requested(uint64_t number, const EntryInfo& info) const;
+  /// Names are of another directory from here on; leave() goes back to the one before.
+  void enter() { taken_.emplace_back(); }
+  void leave() { taken_.pop_back(); }
+  /// False when an entry of this directory has taken the name before. Of each name only 64 bits of
+  /// a keyed hash are kept: nobody can choose two that collide.
   bool take(const std::string& name);
-  /// `count` entries have come, and no more will. Throws Error{Protocol} when some are missing.
+  /// `count` such entries have come, and no more will. Throws Error{Protocol} when some are
+  /// missing.
   void check_all_came(uint64_t count) const;
 
  private:
   const RequestedNames requested_;
   std::array<std::byte, 16> key_{};
-  std::unordered_set<uint64_t> taken_;
+  std::vector<std::unordered_set<uint64_t>> taken_{1};
 };
 
 }  // namespace zx

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Sink: where the content of one entry goes. Three kinds: a file that gets its name at the commit
-// (file_destination.h), a file or device that is written where it is (in_place_destination.h), and
-// a pipe that takes the content in its order (pipe_sink.h). The content itself is written by
+// (file_sink.cc), a file or device that is written where it is (in_place_destination.h), and
+// a pipe that takes the content in its order (pipe_sink.h). What has no content, a directory or a
+// symbolic link, has a sink for its commit (tree_sink.cc). The content itself is written by
 // engines, at offsets, into the descriptor; what of it is verified is the business of
 // IncomingEntry.
 #pragma once
@@ -73,6 +74,8 @@ class Sink {
   /// Where it gets its name: to be synced after that, once for all entries; a sync of its whole
   /// file system stands for sync(). Nothing for a sink that makes no name.
   virtual const HeldDir* directory() const { return nullptr; }
+  /// Itself, when it is a directory: to be synced too, after that.
+  virtual const HeldDir* itself() const { return nullptr; }
 };
 
 }  // namespace zx

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "zsend/cursor.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,10 +11,25 @@
 
 namespace zx {
 
-SourceCursor::SourceCursor(const SendOptions& options) {
+namespace {
+
+// "dir/." and "." are what is below a directory, without its name.
+std::string name_of(const std::string& path) {
+  const std::string name = base_name(path);
+  return name == "." ? "" : name;
+}
+
+bool is_directory(const std::string& path) {
+  struct stat st {};
+  return stat(path.c_str(), &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+}  // namespace
+
+SourceCursor::SourceCursor(const SendOptions& options) : recursive_(options.common.recursive) {
   const PipeSource::Label label{options.name.value_or("stdin"), options.expected_bytes};
   if (options.exec)
-    sources_.push_back({label.name, "", label.expected_bytes, false,
+    sources_.push_back({label.name, "", label.expected_bytes, false, false,
                         std::make_unique<PipeSource>(label, *options.exec)});
   for (const std::string& path : options.sources) {
     if (path == kStandardInput)
@@ -24,15 +40,18 @@ SourceCursor::SourceCursor(const SendOptions& options) {
   require_one();
 }
 
-SourceCursor::SourceCursor(const std::vector<std::string>& paths) {
+SourceCursor::SourceCursor(const std::vector<std::string>& paths, bool recursive)
+    : recursive_(recursive) {
   if (paths.empty()) throw Error(ExitStatus::Protocol, "the receiver named nothing to send");
   for (const std::string& path : paths) add_file(path);
   require_one();
 }
 
 void SourceCursor::add_file(const std::string& path) {
-  Source source{base_name(path), path};
+  Source source{name_of(path), path};
+  source.directory = recursive_ && is_directory(path);
   try {
+    if (source.directory) return sources_.push_back(std::move(source));
     source.bytes = SourceFile(path).size();
   } catch (const Error& error) {
     source.failure = error;
@@ -49,7 +68,7 @@ void SourceCursor::add_standard_input(const PipeSource::Label& label) {
     sources_.push_back({label.name, label.name, file->size(), true});
   else
     sources_.push_back(
-        {label.name, "", label.expected_bytes, false, std::make_unique<PipeSource>(label)});
+        {label.name, "", label.expected_bytes, false, false, std::make_unique<PipeSource>(label)});
 }
 
 void SourceCursor::require_one() const {
@@ -72,10 +91,14 @@ std::vector<std::string> SourceCursor::names() const {
   return out;
 }
 
+bool SourceCursor::several() const {
+  return sources_.size() > 1 || std::ranges::any_of(sources_, &Source::directory);
+}
+
 std::optional<uint64_t> SourceCursor::total_bytes() const {
   uint64_t total = 0;
   for (const Source& source : sources_) {
-    if (source.pipe && source.bytes == 0) return std::nullopt;
+    if (source.directory || (source.pipe && source.bytes == 0)) return std::nullopt;
     total += source.bytes;
   }
   return total;
@@ -89,18 +112,27 @@ uint64_t SourceCursor::file_bytes() const {
 }
 
 std::optional<SourceEntry> SourceCursor::next() {
+  if (walk_) {
+    if (auto step = walk_->next()) return SourceEntry{std::move(*step)};
+    walk_.reset();
+  }
   if (next_ == sources_.size()) return std::nullopt;
   Source& source = sources_[next_++];
-  SourceEntry out{source.name, source.path};
+  SourceEntry out{{WalkStep::File, source.name, source.path}};
   out.pipe = source.pipe.get();
   out.failure = source.failure;
-  if (out.pipe != nullptr || out.failure) return out;
+  if (out.pipe != nullptr) return out;
   try {
+    if (source.directory) {
+      walk_.emplace(source.path, source.name, begun_);
+      return SourceEntry{*walk_->next()};
+    }
     if (source.standard_input) out.file = standard_input_file(source.name);
-    if (!out.file) out.file.emplace(source.path);
+    if (!out.failure && !out.file) out.file.emplace(source.path);
   } catch (const Error& error) {
     out.failure = error;
   }
+  if (out.failure) out.kind = WalkStep::Failed;
   return out;
 }
 

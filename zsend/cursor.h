@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// SourceCursor: what is to be sent, one source after another. Each is opened when its turn comes,
-// so that the number of operands does not count against the limit on open files.
+// SourceCursor: what is to be sent, one source after another, and of a directory one name after
+// another. Each is opened when its turn comes, so that the number of them does not count against
+// the limit on open files.
 #pragma once
 
 #include <memory>
@@ -10,18 +11,15 @@
 
 #include "common/base/error.h"
 #include "common/file/source_file.h"
+#include "common/file/tree_walk.h"
 #include "zsend/options.h"
 #include "zsend/pipe_source.h"
 
 namespace zx {
 
-/// One of them, open: a file, or a pipe (not owned); or why it cannot be sent.
-struct SourceEntry {
-  std::string name;  // what it becomes where it arrives, if nothing is said there
-  std::string path;  // for messages
-  std::optional<SourceFile> file = {};
+/// One of them, open: a step of a tree, which a file by itself is too; or a pipe (not owned).
+struct SourceEntry : WalkStep {
   PipeSource* pipe = nullptr;
-  std::optional<Error> failure = {};
 };
 
 class SourceCursor {
@@ -30,13 +28,15 @@ class SourceCursor {
   /// anyone is bothered. Throws Error when none can be.
   explicit SourceCursor(const SendOptions& options);
   /// Files of this machine that the operator named over ssh.
-  explicit SourceCursor(const std::vector<std::string>& paths);
+  SourceCursor(const std::vector<std::string>& paths, bool recursive);
 
   /// Only the one of this name. Throws Error{Refused} when there is none.
   void keep_only(const std::vector<std::string>& name);
   /// In order; what each will be called.
   std::vector<std::string> names() const;
   size_t count() const { return sources_.size(); }
+  /// More than one entry may come.
+  bool several() const;
   /// All that will be sent, as far as somebody knows; nothing when nobody does.
   std::optional<uint64_t> total_bytes() const;
   /// Of these, what several connections can share.
@@ -44,12 +44,15 @@ class SourceCursor {
 
   /// The next one, opened now; nothing after the last. The cursor keeps the pipe.
   std::optional<SourceEntry> next();
+  /// Nothing more of the directory that was entered last: its end is next.
+  void leave() { walk_->leave(); }
 
  private:
   struct Source {
     std::string name, path;
     uint64_t bytes = 0;  // when it was looked at
     bool standard_input = false;
+    bool directory = false;
     std::unique_ptr<PipeSource> pipe = nullptr;
     std::optional<Error> failure = {};
   };
@@ -58,8 +61,11 @@ class SourceCursor {
   void add_standard_input(const PipeSource::Label& label);
   void require_one() const;
 
+  const bool recursive_;
+  const timespec begun_ = TreeWalk::file_time();
   std::vector<Source> sources_;
   size_t next_ = 0;
+  std::optional<TreeWalk> walk_;  // of the source before next_, as long as there is more of it
 };
 
 }  // namespace zx

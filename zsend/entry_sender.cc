@@ -173,26 +173,64 @@ bool EntrySender::send_returned() {
 }
 
 void EntrySender::begin_next() {
+  // One that has its result before its END could not be made: nothing can come into it.
+  if (!open_directories_.empty() && !entries_.contains(open_directories_.back())) cursor_.leave();
   auto source = cursor_.next();
   if (!source) {
     all_begun_ = true;
     return;
   }
+  if (source->kind == WalkStep::Up) return leave_directory(*source);
+  if (source->kind == WalkStep::LeftOut) return console_.note(source->failure->what());
   OutgoingEntry& entry = entries_[++last_id_];
   entry.id = last_id_;
   entry.name = source->path.empty() ? source->name : source->path;
-  if (source->pipe != nullptr) return begin_pipe(entry, *source->pipe);
-  if (source->file) {
-    begin_file(entry, source->name, std::move(*source->file));
-  } else {
-    // Every name has an outcome at both ends.
-    EntryInfo info;
-    info.name = {source->name};
-    link_.queue(FrameType::Entry, entry.id, 0, encode(info));
-    entry.fail(source->failure->status(), source->failure->what());
-    send_end(entry);
+  EntryInfo info;
+  info.name = {source->name};
+  switch (source->kind) {
+    case WalkStep::Directory:
+      enter_directory(entry, *source);
+      break;
+    case WalkStep::Symlink:
+      info.kind = entry.kind = EntryKind::Symlink;
+      set_metadata(info, source->st);
+      info.target = source->target;
+      link_.queue(FrameType::Entry, entry.id, 0, encode(info));
+      entry.end_sent = true;
+      break;
+    case WalkStep::Failed:
+      // Every name has an outcome at both ends.
+      link_.queue(FrameType::Entry, entry.id, 0, encode(info));
+      entry.fail(source->failure->status(), source->failure->what());
+      send_end(entry);
+      break;
+    default:
+      if (source->pipe != nullptr) return begin_pipe(entry, *source->pipe);
+      begin_file(entry, source->name, std::move(*source->file));
   }
   if (link_.queued_bytes() >= kGatherBytes) link_.flush();
+}
+
+// What comes until its END is in it.
+void EntrySender::enter_directory(OutgoingEntry& entry, const WalkStep& step) {
+  EntryInfo info;
+  info.kind = entry.kind = EntryKind::Directory;
+  if (!step.name.empty()) info.name = {step.name};
+  set_metadata(info, step.st);
+  link_.queue(FrameType::Entry, entry.id, 0, encode(info));
+  open_directories_.push_back(entry.id);
+}
+
+// It may have its result already: then nothing has come into it, and END only says so.
+void EntrySender::leave_directory(const WalkStep& step) {
+  const uint64_t id = open_directories_.back();
+  open_directories_.pop_back();
+  OutgoingEntry done;
+  done.id = id;
+  const auto found = entries_.find(id);
+  OutgoingEntry& entry = found == entries_.end() ? done : found->second;
+  if (step.failure) entry.fail(step.failure->status(), step.failure->what());
+  send_end(entry);
 }
 
 void EntrySender::start_reading(OutgoingEntry& entry, std::unique_ptr<Reading> reading) {

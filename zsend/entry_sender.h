@@ -49,6 +49,8 @@ class EntrySender {
   void send_on_first(Block block);
   void feed_hole(Reading& reading, uint64_t end);
   void begin_next();
+  void enter_directory(OutgoingEntry& entry, const WalkStep& step);
+  void leave_directory(const WalkStep& step);
   void begin_file(OutgoingEntry& entry, const std::string& name, SourceFile file);
   bool send_small(OutgoingEntry& entry, const SourceFile& file);
   void begin_pipe(OutgoingEntry& entry, PipeSource& pipe);
@@ -79,6 +81,7 @@ class EntrySender {
   std::set<uint64_t> reading_;                 // ids of those that have a Reading
   uint64_t last_id_ = 0;
   OutgoingEntry* current_ = nullptr;  // the one that is read
+  std::vector<uint64_t> open_directories_;
   bool all_begun_ = false, fin_sent_ = false;
   std::optional<Verdict> verdict_;
 

@@ -38,7 +38,7 @@ std::vector<std::string> files_in_use(const SendOptions& options) {
 
 Terms terms_of(const SendOptions& options, const SourceCursor* cursor) {
   Terms terms = make_terms(options.common, "zsend");
-  terms.several = cursor != nullptr && cursor->count() > 1;
+  terms.several = cursor != nullptr && cursor->several();
   if (options.direct) {
     terms.path = options.direct->path;
     terms.path_is_directory = options.direct->path_is_directory;
@@ -78,11 +78,13 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
   // 3. Send everything, up to the verdict: what is not committed, over there and durable as agreed,
   //    does not count as sent.
   session->guard([&] {
-    if (!cursor) cursor.emplace(session->agreed().named->operands);
+    if (!cursor) cursor.emplace(session->agreed().named->operands, session->agreed().recursive);
     // A receiver that connects may ask for one of what is offered, by name.
     if (options.common.listen && !session->agreed().path.empty())
       cursor->keep_only(session->agreed().path);
-    console.begin_transfer(cursor->total_bytes().value_or(0));
+    const auto total = cursor->total_bytes();
+    if (!total) console.no_total();
+    console.begin_transfer(total.value_or(0));
     EntrySender sender(*session, *cursor, options.common.engine, streams_for(*session, *cursor),
                        console, ledger);
     console.summary().add(sender.run());

@@ -11,7 +11,7 @@
 namespace zx {
 namespace {
 
-void check_source(const std::string& source) {
+void check_source(const std::string& source, bool recursive) {
   if (source.empty()) throw Error(ExitStatus::Usage, "a source is an empty name");
   if (source == kStandardInput) return;
   if (parse_direct(source) || looks_like_ssh(source))
@@ -19,6 +19,7 @@ void check_source(const std::string& source) {
                 quote(source) + ": a source is a local file (one with a colon is written ./" +
                     escape(source) + ")");
   const std::string name = base_name(source);
+  if (recursive && (name.empty() || name == ".")) return;  // what is below it
   if (name.empty() || name == "." || name == "..")
     throw Error(ExitStatus::Usage, quote(source) + ": not the name of a file");
   check_component(name);
@@ -88,7 +89,7 @@ bool parse_send_options(int argc, const char* const* argv, SendOptions* out) {
   check_ssh_use(out->common, out->ssh.has_value());
   if (out->sources.empty() && !out->exec)
     throw Error(ExitStatus::Usage, "--listen needs something to send");
-  for (const std::string& source : out->sources) check_source(source);
+  for (const std::string& source : out->sources) check_source(source, out->common.recursive);
   check_pipe(*out, size);
   if (!size.empty()) {
     const auto bytes = parse_size(size);

@@ -8,6 +8,14 @@
 
 namespace zx {
 
+void set_metadata(EntryInfo& info, const struct stat& st) {
+  info.mtime_sec = st.st_mtim.tv_sec;
+  // Some file systems give nonsense, negative for instance.
+  const auto nanoseconds = static_cast<uint64_t>(st.st_mtim.tv_nsec);
+  info.mtime_nsec = nanoseconds < 1'000'000'000 ? static_cast<uint32_t>(nanoseconds) : 0;
+  info.mode = st.st_mode & 07777;
+}
+
 void OutgoingEntry::fail(ExitStatus why, const std::string& text) {
   if (failed()) return;
   status = why;
@@ -68,8 +76,8 @@ void OutgoingEntry::conclude(const Result& result) {
   skipped = result.skipped;
   changed = changed && !skipped;
   block_sum = sum.value();
-  for (const CaveatKind& kind : kCaveatKinds)
-    if (result.caveats[static_cast<size_t>(kind.caveat)]) caveats[kind.caveat];
+  for (const CaveatKind& known : kCaveatKinds)
+    if (result.caveats[static_cast<size_t>(known.caveat)]) caveats[known.caveat];
   if (!reading || reading->pipe == nullptr) return;
   reading->pipe->stop();
   reading->pipe->release_to(reading->pipe->end());

@@ -36,6 +36,9 @@ struct Reading {
   void note_cut(uint64_t end) { cut_at = std::min(cut_at.value_or(end), end); }
 };
 
+/// What ENTRY says of mode and time.
+void set_metadata(EntryInfo& info, const struct stat& st);
+
 /// The outcome, as far as it is known: `bytes` is what was sent so far, in the end the actual size.
 struct OutgoingEntry : EntryOutcome {
   DigestSum sum;

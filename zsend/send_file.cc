@@ -17,15 +17,10 @@ constexpr uint64_t kSmallBytes = 64 << 10;
 constexpr size_t kDigestBufferBytes = 1 << 20;
 
 EntryInfo info_of(const std::string& name, const SourceFile& file) {
-  const struct stat& st = file.stat_at_open();
   EntryInfo info;
   info.name = {name};
   info.size = file.size();
-  info.mtime_sec = st.st_mtim.tv_sec;
-  // Some file systems give nonsense, negative for instance.
-  const auto nanoseconds = static_cast<uint64_t>(st.st_mtim.tv_nsec);
-  info.mtime_nsec = nanoseconds < 1'000'000'000 ? static_cast<uint32_t>(nanoseconds) : 0;
-  info.mode = st.st_mode & 07777;
+  set_metadata(info, file.stat_at_open());
   info.sparse = file.sparse();
   return info;
 }

@@ -69,6 +69,19 @@ std::optional<HeldDir> HeldDir::make_child(const std::string& name) const {
   return open_child(name);
 }
 
+std::optional<HeldDir> HeldDir::make_private_child(const std::string& name) const {
+  check_component(name);
+  if (mkdirat(fd_.get(), name.c_str(), 0700) != 0)
+    throw_file_errno(describe(name) + ": make directory", errno);
+  return open_child(name);
+}
+
+HeldDir HeldDir::again() const {
+  UniqueFd fd(fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
+  if (!fd.valid()) throw_file_errno(quote(path_) + ": open directory", errno);
+  return {std::move(fd), path_};
+}
+
 std::optional<struct stat> HeldDir::stat_child(const std::string& name) const {
   check_component(name);
   struct stat st {};

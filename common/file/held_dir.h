@@ -31,6 +31,14 @@ class HeldDir {
   /// The same, and made, with its name on disk, where nothing has that name.
   std::optional<HeldDir> make_child(const std::string& name) const;
 
+  /// A new one, 0700, whose name is not on disk yet. Nothing when something else has that name.
+  std::optional<HeldDir> make_private_child(const std::string& name) const;
+
+  /// The same directory once more.
+  HeldDir again() const;
+  /// The place of one that is not there: only to be named.
+  HeldDir absent_child(const std::string& name) const { return {UniqueFd(), path_of(name)}; }
+
   /// lstat of a one-component name; nothing when there is none.
   std::optional<struct stat> stat_child(const std::string& name) const;
 

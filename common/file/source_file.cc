@@ -43,7 +43,8 @@ SourceFile::SourceFile(const std::string& path) : path_(path), serial_(++last_se
   fd_ = UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!fd_.valid()) throw_errno(ExitStatus::FileIo, quote(path) + ": open", errno);
   if (fstat(fd_.get(), &stat_) != 0) throw_errno(ExitStatus::FileIo, quote(path) + ": stat", errno);
-  if (S_ISDIR(stat_.st_mode)) refuse("is a directory, not a file");
+  if (S_ISDIR(stat_.st_mode))
+    refuse("is a directory, not a file (-r sends it with all that is below it)");
   if (!S_ISREG(stat_.st_mode) && !is_device()) refuse("neither a regular file nor a block device");
   if (is_device()) {
     const auto bytes = block_device_bytes(fd_.get());

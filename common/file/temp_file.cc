@@ -38,6 +38,25 @@ TempFile::TempFile(const HeldDir& dir, std::string final_name)
   if (!fd_.valid()) throw_file_errno(describe() + ": create temporary file beside it", errno);
 }
 
+TempFile::TempFile(const HeldDir& dir, std::string final_name, const std::string& link_target)
+    : dir_(&dir), final_name_(std::move(final_name)), temp_name_(new_temp_name()) {
+  if (symlinkat(link_target.c_str(), dir.fd(), temp_name_.c_str()) != 0) {
+    const int error = errno;
+    temp_name_.clear();
+    throw_file_errno(describe() + ": make symbolic link", error);
+  }
+  if (fstatat(dir.fd(), temp_name_.c_str(), &closed_, AT_SYMLINK_NOFOLLOW) == 0) return;
+  const int error = errno;
+  (void)unlinkat(dir.fd(), temp_name_.c_str(), 0);
+  throw_file_errno(describe() + ": look at the symbolic link", error);
+}
+
+void TempFile::set_link_time(const timespec& mtime, Caveats& caveats) {
+  const timespec times[] = {{0, UTIME_OMIT}, mtime};
+  if (utimensat(dir_->fd(), temp_name_.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0)
+    caveat_or_throw(Caveat::Times, describe() + ": set times", errno, caveats);
+}
+
 TempFile::~TempFile() {
   if (temp_name_.empty() || unlinkat(dir_->fd(), temp_name_.c_str(), 0) == 0 || errno == ENOENT)
     return;

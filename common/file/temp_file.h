@@ -27,6 +27,8 @@ class TempFile {
  public:
   /// dir must outlive it. Throws Error{FileIo|NoSpace}.
   TempFile(const HeldDir& dir, std::string final_name);
+  /// A symbolic link instead. It has no descriptor, and its size is that of `link_target`.
+  TempFile(const HeldDir& dir, std::string final_name, const std::string& link_target);
   ~TempFile();
   TempFile(const TempFile&) = delete;
   TempFile& operator=(const TempFile&) = delete;
@@ -43,6 +45,9 @@ class TempFile {
   void set_metadata(mode_t mode, const timespec* mtime, Caveats& caveats) {
     zx::set_metadata(fd_.get(), &mode, mtime, describe(), caveats);
   }
+
+  /// Of a symbolic link.
+  void set_link_time(const timespec& mtime, Caveats& caveats);
 
   /// May be called on another thread than the owner's.
   void sync(Caveats& caveats) { sync_to_disk(fd_.get(), describe() + ": sync to disk", caveats); }

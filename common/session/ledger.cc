@@ -6,6 +6,10 @@ namespace zx {
 void Ledger::add(const EntryOutcome& outcome) {
   if (entries_++ == 0) first_ = outcome;
   totals_.retransmitted_blocks += outcome.retransmitted_blocks;
+  if (outcome.status == ExitStatus::SourceChanged) {
+    any_changed_ = true;
+    return;
+  }
   if (outcome.status != ExitStatus::Ok) {
     ++failed_;
     worst_ = more_severe(worst_, outcome.status);
@@ -15,6 +19,8 @@ void Ledger::add(const EntryOutcome& outcome) {
   if (outcome.skipped) return;
   any_unsynced_ = any_unsynced_ || outcome.caveats.contains(Caveat::Sync);
   ++totals_.entries;
+  totals_.directories += static_cast<uint64_t>(outcome.kind == EntryKind::Directory);
+  totals_.symlinks += static_cast<uint64_t>(outcome.kind == EntryKind::Symlink);
   totals_.bytes += outcome.bytes;
   root_.add(entry_part(outcome.id, outcome.bytes, outcome.block_sum));
 }

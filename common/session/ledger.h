@@ -10,14 +10,16 @@
 #include "common/base/caveat.h"
 #include "common/base/exit_status.h"
 #include "common/integrity/digest.h"
+#include "common/wire/message.h"
 
 namespace zx {
 
 struct EntryOutcome {
   uint64_t id = 0;
+  EntryKind kind = EntryKind::File;
   std::string name;      // as the sender calls it; unquoted
   uint64_t bytes = 0;    // actual size
-  ExitStatus status{};   // Ok, or why this entry failed
+  ExitStatus status{};   // Ok, or why this entry failed; SourceChanged: it vanished
   bool changed = false;  // the source changed while it was read
   bool skipped = false;  // --overwrite left the existing file alone
   uint64_t retransmitted_blocks = 0;
@@ -29,14 +31,17 @@ struct EntryOutcome {
 };
 
 struct Totals {
-  uint64_t entries = 0, bytes = 0;    // of entries that did not fail and were not skipped
-  uint64_t retransmitted_blocks = 0;  // of all
+  uint64_t entries = 0, bytes = 0;         // of entries that did not fail and were not skipped
+  uint64_t directories = 0, symlinks = 0;  // of these
+  uint64_t retransmitted_blocks = 0;       // of all
   Digest root{};
+
+  uint64_t files() const { return entries - directories - symlinks; }
 };
 
 class Ledger {
  public:
-  /// An entry whose outcome is final: committed, skipped or failed.
+  /// An entry whose outcome is final: committed, skipped, vanished or failed.
   void add(const EntryOutcome& outcome);
   /// How many were added.
   uint64_t entries() const { return entries_; }

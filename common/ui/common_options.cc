@@ -156,7 +156,7 @@ void group_options(CLI::App& app) {
       {"Security",
        {"--key-file", "--new-key", "--plain", "--no-auth", "--tls-cert", "--tls-key", "--tls-ca",
         "--ktls"}},
-      {"Files", {"-p", "--mkdir", "--overwrite", "--durability", "--verify-first"}},
+      {"Files", {"-r", "-p", "--mkdir", "--overwrite", "--durability", "--verify-first"}},
       {"Output", {"-q", "-v", "--summary", "--progress", "--json", "--digest"}},
       {"Help", {"--help", "--version"}},
       {"ssh", {"-P", "-i", "-F", "-J", "-o", "-S", "--remote-program", "--port-range", "--via"}},
@@ -206,6 +206,7 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
   app.add_flag("-4", four, "IPv4 only");
   app.add_flag("-6", six, "IPv6 only");
   app.add_flag("-p", o->preserve, "keep the modification time, at zrecv also the mode");
+  app.add_flag("-r", o->recursive, "directories, and all that is below them");
   app.add_flag("--mkdir", o->mkdir, "the destination is a directory, and is made where missing");
   app.add_flag("-T,--no-target-directory", o->no_target_directory,
                "the last operand is the new name, never a directory to put it in");
@@ -335,6 +336,7 @@ Terms make_terms(const CommonOptions& options, const char* program) {
   terms.no_target_directory = options.no_target_directory;
   terms.preserve = options.preserve;
   terms.mkdir = options.mkdir;
+  terms.recursive = options.recursive;
   terms.rate_limit = options.rate_limit;
   terms.build = std::string(program) + " " ZX_VERSION;
   return terms;

@@ -39,6 +39,7 @@ struct CommonOptions {
   bool no_target_directory = false;           // -T
   bool preserve = false;                      // -p
   bool mkdir = false;                         // --mkdir
+  bool recursive = false;                     // -r
   SshStart ssh;                               // -P -i -F -J -o -S, --remote-program, --via, ...
   bool ssh_asked = false;                     // one of them was given
   bool started_by_ssh = false;                // --remote: ssh has started this program

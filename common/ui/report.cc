@@ -50,8 +50,19 @@ std::string tcp_line(const TcpFigures& t, bool sends) {
               : ", delivery rate " + human_bytes(static_cast<double>(t.delivery_rate)) + "/s");
 }
 
-std::string count_files(uint64_t files) {
-  return files == 1 ? "1 file" : std::to_string(files) + " files";
+// Files always, the rest where there is some.
+std::string count_entries(const Totals& totals) {
+  const auto count = [](uint64_t n, const char* one, const char* many) {
+    return std::to_string(n) + " " + (n == 1 ? one : many);
+  };
+  std::string out = count(totals.files(), "file", "files");
+  if (totals.directories > 0) out += ", " + count(totals.directories, "directory", "directories");
+  if (totals.symlinks > 0) out += ", " + count(totals.symlinks, "link", "links");
+  return out;
+}
+
+const char* kind_name(EntryKind kind) {
+  return kind == EntryKind::File ? "file" : kind == EntryKind::Directory ? "directory" : "symlink";
 }
 
 }  // namespace
@@ -105,7 +116,8 @@ void Summary::set_via(const std::string& way, const std::string& reason) {
 void Console::entry(const EntryOutcome& o) {
   const std::lock_guard lock(mutex_);
   JsonObject json = json_event("entry");
-  json.text("name", o.name).number("bytes", o.bytes).text("status", status_name(o.status));
+  json.text("name", o.name).text("kind", kind_name(o.kind)).number("bytes", o.bytes);
+  json.text("status", status_name(o.status));
   if (!o.output_name.empty()) json.text("output", o.output_name);
   if (o.changed) json.boolean("changed", true);
   if (o.skipped) json.boolean("skipped", true);
@@ -116,6 +128,11 @@ void Console::entry(const EntryOutcome& o) {
   if (!caveats.empty()) json.list("caveats", caveats);
   if (o.digest) json.text("digest", to_hex(*o.digest));
   write_json(json);
+  if (o.status == ExitStatus::SourceChanged) {
+    if (warnings_.is_new(o.reason, o.name) && !options_.quiet)
+      print(program_ + ": warning: " + o.reason);
+    return;
+  }
   if (o.status != ExitStatus::Ok) {
     if (errors_.is_new(o.reason, o.name)) print(program_ + ": error: " + o.reason);
     return;
@@ -222,7 +239,8 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
       .text("via", summary_.via);
   JsonObject json = json_event("summary");
   json.number("exit", exit_number).text("status", status);
-  json.number("files", totals.entries).number("bytes", totals.bytes);
+  json.number("files", totals.files()).number("bytes", totals.bytes);
+  json.number("directories", totals.directories).number("symlinks", totals.symlinks);
   json.number("wire_bytes", summary_.wire_bytes).real("seconds", time);
   json.number("retransmitted_blocks", totals.retransmitted_blocks).number("resumed_bytes", 0);
   json.number("reconnects", summary_.reconnects);
@@ -242,7 +260,7 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
 
 void Console::print_summary(const Totals& totals, double time) {
   const auto bytes = static_cast<double>(totals.bytes);
-  print(program_ + ": " + count_files(totals.entries) + ", " + human_bytes(bytes) + " in " +
+  print(program_ + ": " + count_entries(totals) + ", " + human_bytes(bytes) + " in " +
         human_duration(time) + " (" + human_bytes(time > 0 ? bytes / time : 0) + "/s), verified, " +
         (summary_.durable ? "on disk" : "not durable") +
         (summary_.place.empty() ? "" : ": " + escape(summary_.place)));

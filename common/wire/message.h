@@ -29,6 +29,8 @@ enum class Overwrite : uint8_t {
   Skip = 5
 };
 
+enum class EntryKind : uint8_t { File = 1, Directory = 2, Symlink = 3 };
+
 using SessionId = std::array<std::byte, 16>;
 
 /// HELLO (connector) and WELCOME (listener): what each side is and wants.
@@ -47,6 +49,7 @@ struct Terms {
   bool path_is_directory = false;    // the path was written with a trailing slash
   bool to_pipe = false;              // from a receiver: into a pipe or a command, not into files
   bool several = false;              // from a sender: more than one entry may come
+  bool recursive = false;            // -r: directories, and all that is below them
   uint64_t rate_limit = 0;           // bytes/s on the wire from the sender; 0: no wish
   // This side takes a connection for lost when nothing has come for so long (--timeout / 4, 15 s at
   // most): the peer is never silent for half of it. From 250 to 15000.
@@ -67,7 +70,7 @@ struct Terms {
     c.choice("durability", durability, Durability::Unset, Durability::File);
     c.choice("overwrite", overwrite, Overwrite::Unset, Overwrite::Skip);
     c.flags({&file_digest, &no_target_directory, &preserve, &path_is_directory, &to_pipe, &several,
-             &mkdir});
+             &mkdir, &recursive});
     c.number("rate limit", rate_limit);
     c.require(rate_limit == 0 || rate_limit >= kMinRateLimit, "rate limit", "below 1 KiB/s");
     c.number("silence", silence_ms);
@@ -98,33 +101,37 @@ struct Join {
   }
 };
 
-constexpr uint8_t kEntryRegularFile = 1;
-
-/// ENTRY: announces a file. The size is what it was when it was opened, or of an open-ended entry a
-/// guess; END has the actual one.
+/// ENTRY: announces a file, whose END follows its content; a directory, into which all entries go
+/// until its END; or a symbolic link, which has no END. The size of a file is what it was when it
+/// was opened, or of an open-ended entry a guess; END has the actual one.
 struct EntryInfo {
-  std::vector<std::string> name;
+  EntryKind kind = EntryKind::File;
+  std::vector<std::string> name;  // one component; of a directory none, for the destination itself
   uint64_t size = 0;
   int64_t mtime_sec = 0;
   uint32_t mtime_nsec = 0;
   uint32_t mode = 0;        // permission bits only, 07777
   bool sparse = false;      // HOLEs will come: do not preallocate
   bool open_ended = false;  // out of a pipe: the size is not known, 0 or what somebody expects
+  std::string target;       // of a symbolic link: not empty, no NUL
 
   static constexpr std::string_view kName = "ENTRY";
   void fields(auto& c) {
-    uint8_t kind = kEntryRegularFile;
-    c.number("kind", kind);
-    c.require(kind == kEntryRegularFile, "kind", "unknown");
+    c.choice("kind", kind, EntryKind::File, EntryKind::Symlink);
     c.flags({&sparse, &open_ended});
     c.require(!sparse || !open_ended, "flags", "holes in an entry of unknown length");
     c.names("name", name);
     c.number("size", size, kMaxFileBytes);
+    c.require(kind == EntryKind::File || (size == 0 && !sparse && !open_ended), "size",
+              "of what has no content");
     c.number("mtime", mtime_sec);
     c.number("mtime nanoseconds", mtime_nsec);
     c.require(mtime_nsec <= 999'999'999, "mtime nanoseconds", "over 999999999");
     c.number("mode", mode);
     c.require(mode <= 07777, "mode", "more than permission bits");
+    if (kind != EntryKind::Symlink) return;
+    c.text("target", target, kMaxOperandBytes);
+    c.require(!target.empty() && target.find('\0') == std::string::npos, "target", "no path");
   }
 };
 

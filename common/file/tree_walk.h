@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// TreeWalk: what is below a directory of this machine, depth first, without following symbolic
+// links, and one step at a time: nothing is listed ahead, so that memory is bounded by the depth
+// and by the subdirectories of the directories that are open. In each directory come first what is
+// no directory, in the file system's own order, then its directories.
+//
+// Every name that was read has exactly one step; what cannot be sent is one too.
+#pragma once
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/error.h"
+#include "common/file/source_file.h"
+
+namespace zx {
+
+/// A name, or the end of a directory.
+struct WalkStep {
+  enum Kind { File, Directory, Symlink, Up, Failed, LeftOut } kind = Failed;
+  std::string name = {};    // one component; of Up, and of a root that is not to be named, empty
+  std::string path = {};    // for messages
+  struct stat st = {};      // of Directory and Symlink
+  std::string target = {};  // of Symlink
+  std::optional<SourceFile> file = {};
+  // Of Failed, and of Up when the directory could not be read to its end. With the status
+  // SourceChanged it is gone meanwhile. Of LeftOut, why no receiver would take it.
+  std::optional<Error> failure = {};
+};
+
+class TreeWalk {
+ public:
+  /// The operator's directory: a symbolic link that leads to it is followed. `name`: what the first
+  /// step calls it; empty when only what is below it has names. A directory below that was made
+  /// after `begun` is not walked: a tree that is received into itself would never end. Throws
+  /// Error{FileIo}.
+  TreeWalk(const std::string& path, std::string name, const timespec& begun);
+
+  /// Now, as file systems see it: they go by ticks of the kernel, up to 10 ms behind.
+  static timespec file_time();
+
+  /// The next one, opened; nothing after the Up of the root. Blocking.
+  std::optional<WalkStep> next();
+  /// Nothing more of the directory that is open now: its Up is next.
+  void leave();
+
+ private:
+  struct CloseDir {
+    void operator()(DIR* dir) const { (void)closedir(dir); }
+  };
+  struct Level {
+    std::unique_ptr<DIR, CloseDir> dir;
+    std::string path;
+    std::vector<std::string> directories;  // met, to be entered when all names are read
+    bool read_to_end = false;
+    std::optional<Error> failure = {};
+  };
+
+  WalkStep enter(UniqueFd fd, std::string name, std::string path);
+  std::optional<WalkStep> read_name(Level& level);
+  WalkStep look_at(Level& level, const std::string& name);
+  WalkStep enter_child(Level& level, const std::string& name);
+
+  const timespec begun_;
+  std::string root_name_, root_path_;
+  UniqueFd root_;  // until it is entered
+  std::vector<Level> levels_;
+};
+
+}  // namespace zx

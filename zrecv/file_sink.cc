@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+#include "zrecv/file_sink.h"
+
+#include "common/base/error.h"
+#include "common/file/replace.h"
+#include "common/file/take_over.h"
+#include "common/file/temp_file.h"
+#include "zrecv/destination.h"
+
+namespace zx {
+namespace {
+
+// All is in a few file systems, so that two do not meet in practice.
+uint64_t key_of(const struct stat& file) {
+  return file.st_ino + file.st_dev * 0x9e3779b97f4a7c15;
+}
+
+bool never_replaces(const Negotiated& agreed) {
+  for (const Overwrite rule : {agreed.overwrite, agreed.overwrite_peer})
+    if (rule == Overwrite::Never || rule == Overwrite::Skip) return true;
+  return false;
+}
+
+// Up to here reserving space costs more than it tells: the write itself says at once whether there
+// is room.
+constexpr uint64_t kSmallBytes = 64 << 10;
+
+// An entry that becomes a file: a temporary one beside its target until the commit.
+class FileSink final : public Sink {
+ public:
+  FileSink(Target target, const EntryInfo& info, bool keep_full_mode)
+      : target_(std::move(target)),
+        dir_(target_.dir()),
+        name_(target_.relative()),
+        info_(info),
+        keep_full_mode_(keep_full_mode) {}
+
+  const std::string& name() const override { return name_; }
+  std::string output_name() const override { return dir_.path_of(target_.name); }
+  std::string describe() const override { return dir_.describe(target_.name); }
+
+  std::string look(const Negotiated& agreed) override {
+    agreed_ = &agreed;
+    return look_at_target(target_, info_, agreed, &existing_);
+  }
+  void open() override {
+    temp_.emplace(dir_, target_.name);
+    if (never_replaces(*agreed_) && !target_.parent->files.can_appear) {
+      temp_->check_can_appear();
+      target_.parent->files.can_appear = true;
+    }
+    if (!info_.sparse && !info_.open_ended && info_.size > kSmallBytes)
+      temp_->preallocate(info_.size);
+  }
+  int fd() const override { return temp_->fd(); }
+  void finish(uint64_t size) override {
+    temp_->truncate(size);
+    const timespec mtime{info_.mtime_sec, info_.mtime_nsec};
+    std::optional<mode_t> mode;
+    if (existing_ && S_ISREG(existing_->st_mode))
+      mode = take_over(fd(), dir_, target_.name, *existing_, caveats);
+    // Never setuid, setgid or sticky: the sender does not decide about those.
+    const auto sent = static_cast<mode_t>(info_.mode & 0777);
+    if (keep_full_mode_) mode = sent;
+    temp_->set_metadata(mode ? *mode : mode_of_new(dir_, sent),
+                        agreed_->preserve ? &mtime : nullptr, caveats);
+  }
+
+  void sync() override { temp_->sync(caveats); }
+  void close() override { temp_->close(); }
+  void publish(uint64_t size) override {
+    // What has appeared or changed since then counts as if it had been there.
+    if (existing_) look_again();
+    while (!temp_->commit(existing_                  ? Replace::Yes
+                          : never_replaces(*agreed_) ? Replace::No
+                                                     : Replace::Nothing,
+                          size))
+      look_again();
+    target_.parent->files.add(temp_->written());
+  }
+  const HeldDir* directory() const override { return &dir_; }
+
+ private:
+  void look_again() {
+    if (const std::string why = look(*agreed_); !why.empty())
+      throw Error(ExitStatus::Refused, describe() + ": has changed meanwhile: " + why);
+  }
+
+  const Target target_;
+  const HeldDir& dir_;
+  const std::string name_;
+  const EntryInfo info_;
+  const bool keep_full_mode_;
+  const Negotiated* agreed_ = nullptr;
+  std::optional<struct stat> existing_;
+  std::optional<TempFile> temp_;
+};
+
+}  // namespace
+
+void RunFiles::add(const struct stat& file) {
+  const std::lock_guard lock(mutex_);
+  made_.insert(key_of(file));
+}
+
+bool RunFiles::contains(const struct stat& file) const {
+  const std::lock_guard lock(mutex_);
+  return made_.contains(key_of(file));
+}
+
+std::string look_at_target(const Target& target, const EntryInfo& info, const Negotiated& agreed,
+                           std::optional<struct stat>* existing) {
+  const HeldDir& dir = target.dir();
+  // With its words: what is the same for many is said once.
+  if (target.parent->failure) throw Error(*target.parent->failure);
+  *existing = dir.stat_child(target.name);
+  if (!*existing) return "";
+  const std::string shown = dir.describe(target.name);
+  // Upper and lower case, or two ways to write an accent, may be one name here.
+  if (target.parent->files.contains(**existing))
+    throw Error(ExitStatus::Refused, shown + ": the same file here as another entry of this run");
+  // --overwrite is about files: what is none stays, whatever that says.
+  std::string why;
+  if (S_ISREG((*existing)->st_mode) || S_ISLNK((*existing)->st_mode))
+    why = why_left_alone(agreed, **existing, info, shown, keeps_even_seconds(dir.fd()));
+  if (why.empty()) check_can_be_replaced(dir, target.name);
+  return why;
+}
+
+std::unique_ptr<Sink> make_file_sink(Target target, const EntryInfo& info, bool keep_full_mode) {
+  return std::make_unique<FileSink>(std::move(target), info, keep_full_mode);
+}
+
+}  // namespace zx

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+// The sinks of entries that get a name in a directory at the commit: a file, a symbolic link, a
+// directory; and what they know of the directory they go into.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_set>
+
+#include "common/base/error.h"
+#include "common/file/held_dir.h"
+#include "zrecv/sink.h"
+
+namespace zx {
+
+/// What a run has made in one directory so far. Thread-safe.
+class RunFiles {
+ public:
+  void add(const struct stat& file);
+  bool contains(const struct stat& file) const;
+
+  std::atomic<bool> can_appear{false};  // TempFile::check_can_appear() has said so
+
+ private:
+  mutable std::mutex mutex_;
+  std::unordered_set<uint64_t> made_;
+};
+
+/// A directory that entries go into, as long as one of them needs it.
+struct TargetDir {
+  explicit TargetDir(HeldDir d, std::string p = "") : dir(std::move(d)), prefix(std::move(p)) {}
+
+  HeldDir dir;
+  const std::string prefix;  // of the names in it, below the destination: "" or "a/b/"
+  RunFiles files;
+  // Why nothing can come into it, until it has been made.
+  std::optional<Error> failure;
+};
+
+/// Where one entry goes.
+struct Target {
+  std::shared_ptr<TargetDir> parent;
+  std::string name;  // one safe component; of a directory also none: the parent itself
+
+  const HeldDir& dir() const { return parent->dir; }
+  std::string relative() const { return parent->prefix + name; }
+};
+
+/// keep_full_mode: permission bits are the sender's, without the umask.
+std::unique_ptr<Sink> make_file_sink(Target target, const EntryInfo& info, bool keep_full_mode);
+std::unique_ptr<Sink> make_symlink_sink(Target target, const EntryInfo& info);
+/// `self` is what open() opens: the directory that entries go into from here on.
+std::unique_ptr<Sink> make_directory_sink(Target target, const EntryInfo& info, bool keep_full_mode,
+                                          std::shared_ptr<TargetDir> self);
+
+/// Looks at what a file or link would replace; as Sink::look(). Throws Error for the entry.
+std::string look_at_target(const Target& target, const EntryInfo& info, const Negotiated& agreed,
+                           std::optional<struct stat>* existing);
+
+}  // namespace zx

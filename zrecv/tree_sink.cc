@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+// The sinks of what has no content: symbolic links and directories.
+#include "common/base/error.h"
+#include "common/file/space.h"
+#include "common/file/take_over.h"
+#include "common/file/temp_file.h"
+#include "zrecv/file_sink.h"
+
+namespace zx {
+namespace {
+
+// A link is opaque text, and is never followed.
+class SymlinkSink final : public Sink {
+ public:
+  SymlinkSink(Target target, const EntryInfo& info)
+      : target_(std::move(target)), name_(target_.relative()), info_(info) {}
+
+  const std::string& name() const override { return name_; }
+  std::string output_name() const override { return target_.dir().path_of(target_.name); }
+  std::string describe() const override { return target_.dir().describe(target_.name); }
+
+  std::string look(const Negotiated& agreed) override {
+    agreed_ = &agreed;
+    return look_at_target(target_, info_, agreed, &existing_);
+  }
+  void open() override { temp_.emplace(target_.dir(), target_.name, info_.target); }
+  int fd() const override { return -1; }
+  void finish(uint64_t /*size*/) override {
+    const timespec mtime{info_.mtime_sec, info_.mtime_nsec};
+    if (agreed_->preserve) temp_->set_link_time(mtime, caveats);
+  }
+  void publish(uint64_t /*size*/) override {
+    if (existing_) look_again();
+    while (!temp_->commit(existing_ ? Replace::Yes : Replace::Nothing, info_.target.size()))
+      look_again();
+    target_.parent->files.add(temp_->written());
+  }
+  const HeldDir* directory() const override { return &target_.dir(); }
+
+ private:
+  void look_again() {
+    if (const std::string why = look(*agreed_); !why.empty())
+      throw Error(ExitStatus::Refused, describe() + ": has changed meanwhile: " + why);
+  }
+
+  const Target target_;
+  const std::string name_;
+  const EntryInfo info_;
+  const Negotiated* agreed_ = nullptr;
+  std::optional<struct stat> existing_;
+  std::optional<TempFile> temp_;
+};
+
+// Made at once, for what comes into it; mode and time are set when all of that is there.
+class DirectorySink final : public Sink {
+ public:
+  DirectorySink(Target target, const EntryInfo& info, bool keep_full_mode,
+                std::shared_ptr<TargetDir> self)
+      : target_(std::move(target)),
+        name_(target_.relative()),
+        info_(info),
+        keep_full_mode_(keep_full_mode),
+        self_(std::move(self)) {}
+
+  const std::string& name() const override { return name_; }
+  std::string output_name() const override { return self_->dir.path(); }
+  std::string describe() const override { return quote(self_->dir.path()); }
+
+  std::string look(const Negotiated& agreed) override {
+    agreed_ = &agreed;
+    if (target_.parent->failure) throw Error(*target_.parent->failure);
+    if (target_.name.empty()) return "";
+    const auto existing = target_.dir().stat_child(target_.name);
+    made_ = !existing;
+    if (!existing || S_ISDIR(existing->st_mode)) return "";
+    throw Error(ExitStatus::FileIo,
+                describe() + (S_ISLNK(existing->st_mode)
+                                  ? ": is a symbolic link, which is not followed"
+                                  : ": is not a directory, and a directory does not replace it"));
+  }
+  void open() override {
+    std::optional<HeldDir> opened = target_.name.empty() ? target_.dir().again()
+                                    : made_ ? target_.dir().make_private_child(target_.name)
+                                            : target_.dir().open_child(target_.name);
+    if (!opened)
+      throw Error(ExitStatus::FileIo, describe() + ": was replaced by somebody meanwhile");
+    self_->dir = std::move(*opened);
+    self_->failure.reset();
+  }
+  int fd() const override { return self_->dir.fd(); }
+  void finish(uint64_t /*size*/) override {}
+  void publish(uint64_t /*size*/) override {
+    struct stat now {};
+    if (fstat(fd(), &now) != 0) throw_file_errno(describe() + ": stat", errno);
+    const auto sent = static_cast<mode_t>(info_.mode & 0777);
+    // What a directory has from the one above it stays: in a group's folder all is the group's.
+    const mode_t mode = (keep_full_mode_ ? sent : mode_of_new(target_.dir(), sent)) |
+                        (now.st_mode & (S_ISGID | S_ISVTX));
+    const timespec mtime{info_.mtime_sec, info_.mtime_nsec};
+    set_metadata(fd(), made_ || keep_full_mode_ ? &mode : nullptr,
+                 agreed_->preserve ? &mtime : nullptr, describe(), caveats);
+  }
+  const HeldDir* directory() const override { return &target_.dir(); }
+  const HeldDir* itself() const override { return &self_->dir; }
+
+ private:
+  const Target target_;
+  const std::string name_;
+  const EntryInfo info_;
+  const bool keep_full_mode_;
+  const std::shared_ptr<TargetDir> self_;
+  const Negotiated* agreed_ = nullptr;
+  bool made_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Sink> make_symlink_sink(Target target, const EntryInfo& info) {
+  return std::make_unique<SymlinkSink>(std::move(target), info);
+}
+
+std::unique_ptr<Sink> make_directory_sink(Target target, const EntryInfo& info, bool keep_full_mode,
+                                          std::shared_ptr<TargetDir> self) {
+  return std::make_unique<DirectorySink>(std::move(target), info, keep_full_mode, std::move(self));
+}
+
+}  // namespace zx
