@@ -63,9 +63,10 @@ void take_ssh_sources(const std::vector<std::string>& operands, RecvOptions* out
     if (ssh_destination(*source) != ssh_destination(*out->ssh) || source->port != out->ssh->port)
       throw Error(ExitStatus::Usage, quote(operand) + ": all sources must be of one host");
     const std::string name = base_name(source->path);
-    if (name.empty() || name == "." || name == "..")
+    const bool unnamed = name.empty() || name == ".";  // with -r what is below it
+    if (name == ".." || (unnamed && !out->common.recursive))
       throw Error(ExitStatus::Usage, quote(operand) + ": not the name of a file");
-    check_component(name);
+    if (!unnamed) check_component(name);
     bytes += source->path.size();
     out->ssh_paths.push_back(source->path);
   }

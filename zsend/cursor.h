@@ -62,7 +62,7 @@ class SourceCursor {
   void require_one() const;
 
   const bool recursive_;
-  const timespec begun_ = TreeWalk::file_time();
+  const timespec begun_ = TreeWalk::now();
   std::vector<Source> sources_;
   size_t next_ = 0;
   std::optional<TreeWalk> walk_;  // of the source before next_, as long as there is more of it

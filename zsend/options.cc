@@ -19,10 +19,10 @@ void check_source(const std::string& source, bool recursive) {
                 quote(source) + ": a source is a local file (one with a colon is written ./" +
                     escape(source) + ")");
   const std::string name = base_name(source);
-  if (recursive && (name.empty() || name == ".")) return;  // what is below it
-  if (name.empty() || name == "." || name == "..")
+  const bool unnamed = name.empty() || name == ".";  // with -r what is below it
+  if (name == ".." || (unnamed && !recursive))
     throw Error(ExitStatus::Usage, quote(source) + ": not the name of a file");
-  check_component(name);
+  if (!unnamed) check_component(name);
 }
 
 void check_name(const std::string& name) {

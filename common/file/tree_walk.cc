@@ -45,9 +45,9 @@ bool is_made_after(int fd, const timespec& time) {
 
 }  // namespace
 
-timespec TreeWalk::file_time() {
+timespec TreeWalk::now() {
   timespec out{};
-  (void)clock_gettime(CLOCK_REALTIME_COARSE, &out);
+  (void)clock_gettime(CLOCK_REALTIME, &out);
   return out;
 }
 

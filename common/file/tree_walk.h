@@ -42,8 +42,8 @@ class TreeWalk {
   /// Error{FileIo}.
   TreeWalk(const std::string& path, std::string name, const timespec& begun);
 
-  /// Now, as file systems see it: they go by ticks of the kernel, up to 10 ms behind.
-  static timespec file_time();
+  /// Now. What file systems write down is up to a tick of the kernel (10 ms) behind it.
+  static timespec now();
 
   /// The next one, opened; nothing after the Up of the root. Blocking.
   std::optional<WalkStep> next();

@@ -101,7 +101,6 @@ TERMS = [
     ("block limit 2^32-1", {"block": 0xffffffff}, P, "block limit"),
     ("durability", {"durability": 4}, P, "durability: unknown"),
     ("overwrite", {"overwrite": 6}, P, "overwrite: unknown"),
-    ("flags", {"flags": 128}, P, "flags: unknown bit"),
     ("silence of 249 ms", {"silence": 249}, P, "silence: not from"),
     ("silence of 15001 ms", {"silence": 15001}, P, "silence: not from"),
     ("silence of 0", {"silence": 0}, P, "silence: not from"),

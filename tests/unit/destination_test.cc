@@ -52,7 +52,7 @@ Negotiated peers_path(const Names& path, bool is_directory, bool no_target_direc
 
 // The final path of an entry, with the directory that is really behind the held descriptor.
 std::string place(const Target& target) {
-  return fs::read_symlink("/proc/self/fd/" + std::to_string(target.dir->fd())).string() + "/" +
+  return fs::read_symlink("/proc/self/fd/" + std::to_string(target.dir().fd())).string() + "/" +
          target.name;
 }
 
@@ -87,15 +87,15 @@ TEST_CASE("Destination: an existing file is the name and is seen") {
   FileDestination d(t.at("file"), false);
   const Target target = d.target_for(entry("name"));
   CHECK(place(target) == t.at("file"));
-  const auto existing = target.dir->stat_child(target.name);
+  const auto existing = target.dir().stat_child(target.name);
   REQUIRE(existing);
   CHECK(existing->st_size == 5);
 
   FileDestination into(t.at("dir"), false);
   const Target inner = into.target_for(entry("inner"));
-  REQUIRE(inner.dir->stat_child(inner.name));
-  CHECK(inner.dir->stat_child(inner.name)->st_size == 3);
-  CHECK_FALSE(inner.dir->stat_child("name"));
+  REQUIRE(inner.dir().stat_child(inner.name));
+  CHECK(inner.dir().stat_child(inner.name)->st_size == 3);
+  CHECK_FALSE(inner.dir().stat_child("name"));
 }
 
 TEST_CASE("Destination: the operator's link to a file means that file") {
@@ -156,7 +156,7 @@ TEST_CASE("Destination: a link in the directory is seen as a link and not follow
   for (const char* name : {"link_to_file", "link_to_dir", "dangling"}) {
     const Target target = d.target_for(entry(name));
     INFO(name);
-    const auto existing = target.dir->stat_child(target.name);
+    const auto existing = target.dir().stat_child(target.name);
     REQUIRE(existing);
     CHECK(S_ISLNK(existing->st_mode));
     CHECK(target.name == name);

@@ -202,6 +202,24 @@ TEST_CASE("golden: ENTRY") {
   CHECK(n.sparse);
 }
 
+TEST_CASE("golden: ENTRY of a directory and of a symbolic link") {
+  EntryInfo directory;
+  directory.kind = EntryKind::Directory;
+  directory.name = {"photos"};
+  directory.mtime_sec = 1795271234;
+  directory.mode = 02755;
+  CHECK(to_hex(encode(directory)) == to_hex(golden("entry_directory")));
+  EntryInfo link;
+  link.kind = EntryKind::Symlink;
+  link.name = {"latest"};
+  link.mtime_sec = 1795271234;
+  link.mode = 0777;
+  link.target = "2026/11";
+  const Bytes bytes = golden("entry_symlink");
+  CHECK(to_hex(encode(link)) == to_hex(bytes));
+  CHECK(decode<EntryInfo>(bytes).target == "2026/11");
+}
+
 TEST_CASE("golden: ENTRY of unknown length") {
   const Bytes bytes = golden("entry_open_ended");
   EntryInfo m;

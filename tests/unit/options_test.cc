@@ -344,12 +344,9 @@ TEST_CASE("options: a dash and a digit or a third dash does not make an operand"
 
 TEST_CASE("options: those of later versions are usage errors and never accepted") {
   for (const Words& words : {
-           Words{"-r"},
            Words{"-a"},
            Words{"-n"},
            Words{"-C"},
-           Words{"-rp"},
-           Words{"-pr"},
            Words{"--compress"},
            Words{"--compress=auto"},
            Words{"--compress=3"},

@@ -1,0 +1,122 @@
+"""A hostile sender of directories and links: nothing leads out of the destination, nothing grows without a bound."""
+import os
+import struct
+import subprocess
+
+import speaker as s
+from harness import cases, main, test, zrecv
+
+SEVERAL, RECURSIVE = 32, 128
+REFUSED, FILE_IO, PROTOCOL, PARTIAL = 9, 6, s.PROTOCOL, 23
+
+
+def directory(entry_id, name):
+    names = [] if name is None else name
+    return s.entry(entry_id, names, 0, kind=2, mode=0o755)
+
+
+def link(entry_id, name, target):
+    """ENTRY of kind 3: the target follows the mode."""
+    names = [name.encode()]
+    return s.message(s.ENTRY, bytes([3, 0]) + s.text_list(names) + struct.pack(">QQII", 0, 1_600_000_000, 5, 0o777) +
+                     s.text(target), entry_id)
+
+
+def empty(entry_id, name):
+    return s.entry(entry_id, name, 0) + s.end(entry_id, 0)
+
+
+def up(entry_id):
+    return s.end(entry_id, 0)
+
+
+def send(frames, status, *words, before=None, after=None, flags=SEVERAL | RECURSIVE, options=()):
+    """A zrecv gets these frames; before(dst) prepares the destination, after(dst) looks at it."""
+    with zrecv("--timeout=1", *options) as run:
+        if before:
+            before(run.dst)
+        peer = s.connect(run.port, s.SENDER)
+        try:
+            peer.meet(flags=flags)
+            peer.send(*frames)
+            while (frame := peer.read()).kind not in (s.VERDICT, s.ERROR):
+                pass
+            if frame.kind == s.VERDICT:
+                peer.send(s.bye(s.read_verdict(frame.body)["status"]))
+        except (s.Closed, s.Told):
+            pass
+        peer.end_sending()
+        peer.drain()
+        peer.close()
+        run.expect(status, *words)
+        assert sorted(os.listdir(run.parent)) == ["dst"], os.listdir(run.parent)
+        if after:
+            after(run.dst)
+
+
+@test
+def an_honest_one():
+    send([directory(1, ["d"]), empty(2, "f"), link(3, "l", b"f"), directory(4, ["e"]), up(4), up(1), s.fin(4)], 0,
+         after=lambda dst: assert_names(dst, "d", "d/e", "d/f", "d/l"))
+
+
+def assert_names(dst, *names):
+    found = sorted(os.path.relpath(os.path.join(at, name), dst) for at, directories, files in os.walk(dst)
+                   for name in directories + files)
+    assert found == sorted(names), found
+
+
+UNSAFE = [
+    ("a directory called ..", directory(1, [".."])),
+    ("a directory with a slash", directory(1, ["a/b"])),
+    ("a directory of two components", directory(1, ["a", "b"])),
+    ("a directory called as a temporary file", directory(1, [".zrecv-1"])),
+    ("a link called ..", link(1, "..", b"/etc")),
+    ("one without a name within another", directory(1, ["a"]) + directory(2, None)),
+    ("a file called .. in a directory", directory(1, ["a"]) + s.entry(2, "..", 0)),
+]
+
+
+@cases(UNSAFE)
+def unsafe_names(frames):
+    send([frames], REFUSED, "unsafe name")
+
+
+@cases([("a directory", directory(1, ["d"])), ("a link", link(1, "l", b"x"))])
+def what_nobody_asked_for(frames):
+    send([frames], REFUSED, "neither side said -r", flags=SEVERAL, after=lambda dst: assert_names(dst))
+
+
+@test
+def links_are_never_followed():
+    """A link comes, then a directory of its name with a file; and one that was there before."""
+    send([link(1, "l", b"../.."), directory(2, ["l"]), empty(3, "f"), up(2), s.fin(3)], PARTIAL, "a second entry of this name",
+         after=lambda dst: assert_names(dst, "l"))
+    send([directory(1, ["l"]), empty(2, "f"), up(1), s.fin(2)], FILE_IO, "is a symbolic link",
+         before=lambda dst: os.symlink("..", os.path.join(dst, "l")), after=lambda dst: assert_names(dst, "l"))
+
+
+ORDER = [
+    ("END of the outer one first", directory(1, ["a"]) + directory(2, ["b"]) + up(1), "not the innermost"),
+    ("END twice", directory(1, ["a"]) + up(1) + up(1) + s.fin(1) + up(1), "after FIN"),
+    ("FIN while one is open", directory(1, ["a"]) + s.fin(1), "before the END of every entry"),
+    ("a link without a target", link(1, "l", b""), "target"),
+    ("a link whose target has a NUL", link(1, "l", b"a\0b"), "target"),
+    ("a link whose target is too long", link(1, "l", b"x" * 4096), "target"),
+    ("a directory with a size", s.entry(1, "a", 1, kind=2), "of what has no content"),
+    ("a kind that is none", s.entry(1, "a", 0, kind=4), "kind"),
+]
+
+
+@cases(ORDER)
+def out_of_order(frames, words):
+    send([frames], PROTOCOL, words)
+
+
+@test
+def no_deeper_than_1024():
+    send([b"".join(directory(i, ["d"]) for i in range(1, 1027))], PROTOCOL, "more directories than may be open",
+         after=lambda dst: subprocess.run(["rm", "-r", os.path.join(dst, "d")], check=True))
+
+
+main()
