@@ -169,7 +169,7 @@ Socket connect_to(const HostPort& address, Family family, seconds wait, millisec
     const auto waited = std::chrono::round<seconds>(Clock::now() - start);
     throw Error(error == ETIMEDOUT ? ExitStatus::Timeout : ExitStatus::Network,
                 to_text(address) + ": connect: " + errno_text(error) +
-                    (wait.count() > 0 ? " after " + std::to_string(waited.count()) + " s" : "") +
+                    (waited.count() > 0 ? " after " + std::to_string(waited.count()) + " s" : "") +
                     advice);
   };
   return retry_until(start + wait, attempt, [&](const Error&) { return again; });

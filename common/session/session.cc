@@ -109,11 +109,15 @@ FirstConnection connect_first(const HostPort& address, Family family, std::chron
   bool told = false;
   for (int attempt = 1;; ++attempt) {
     const auto left = std::chrono::ceil<std::chrono::seconds>(give_up - Clock::now());
+    // Neither takes longer than was asked for, whoever does not answer.
+    const auto end = wait.count() > 0 ? std::max(give_up, Clock::now() + kRetryPause)
+                                      : Clock::now() + side.timeout;
     Socket socket = connect_to(address, family, std::max(left, std::chrono::seconds(0)),
-                               silence_limit(side.timeout), Clock::time_point::max(),
+                               silence_limit(side.timeout), end,
                                advice_when_absent(side.role, address.port, wait.count() > 0));
     try {
-      return first_as_connector(connector_handshake(std::move(socket), side.role, side.security),
+      return first_as_connector(connector_handshake(std::move(socket), side.role, side.security,
+                                                    Clock::now() + side.timeout),
                                 side);
     } catch (const Error& error) {
       // Somebody else's transfer, which ends; or its listener, which has just ended; or a network
