@@ -272,13 +272,15 @@ void Session::share_rate(unsigned streams) {
 }
 
 void Session::recover(const Error& lost) {
+// Of a silent connection nothing more comes: not even the rest of what has begun to.
+void Session::hear_the_rest(const Error& lost, const std::function<void(const Frame&)>& acked) {
+  if (lost.status() != ExitStatus::Timeout) link_->look_for_peer_error(acked);
+}
+
   if (!connections_)
     throw Error(lost.status(), std::string(lost.what()) +
                                    " (through ssh the connection is not made again; the same "
                                    "command starts over)");
-  // The more telling one. Of a silent connection nothing more comes: not even the rest of what has
-  // begun to.
-  if (lost.status() != ExitStatus::Timeout) link_->look_for_peer_error();
   const bool worn = link_->channel_bytes() >= key_limit_bytes_;
   const bool again = !worn && Clock::now() - recovered_ < kShortLived;
   if (again) pause_for(kRetryPause);
