@@ -91,6 +91,13 @@ void Link::send_heartbeat() {
   flush();
 }
 
+void Link::keep_alive() noexcept {
+  try {
+    if (!in_payload_) heartbeat_if_due();
+  } catch (...) {
+  }
+}
+
 void Link::queue_heartbeat() {
   told_taken_ = taken_;
   queue(FrameType::Heartbeat, 0, 0, encode(Heartbeat{taken_}));

@@ -58,6 +58,9 @@ class Link {
     if (Clock::now() - spoken_ >= heartbeat_) send_heartbeat();
   }
 
+  /// The same where something else than the peer is waited for; a loss is found later.
+  void keep_alive() noexcept;
+
   /// The next frame that is not a HEARTBEAT. Blocking. Throws Error{Protocol} for a malformed one,
   /// Error{class of the peer's ERROR, Origin::Peer}, Error{Network|Timeout}.
   Frame read();

@@ -248,6 +248,7 @@ void Session::take_into_use() {
   Socket& socket = link_->channel().socket();
   socket.set_deadline(std::nullopt);
   prepare(socket);
+  notices_.while_waiting([this] { link_->keep_alive(); });
 }
 
 // Every connection that carries data comes by here.
@@ -271,12 +272,12 @@ void Session::share_rate(unsigned streams) {
   prepare(link_->channel().socket());
 }
 
-void Session::recover(const Error& lost) {
 // Of a silent connection nothing more comes: not even the rest of what has begun to.
 void Session::hear_the_rest(const Error& lost, const std::function<void(const Frame&)>& acked) {
   if (lost.status() != ExitStatus::Timeout) link_->look_for_peer_error(acked);
 }
 
+void Session::recover(const Error& lost) {
   if (!connections_)
     throw Error(lost.status(), std::string(lost.what()) +
                                    " (through ssh the connection is not made again; the same "

@@ -68,6 +68,7 @@ std::unique_ptr<Session> open_session(FirstConnection first, const Side& side, c
 class Session {
  public:
   Session(FirstConnection first, const Side& side);
+  ~Session() { notices_.while_waiting({}); }
 
   Link& link() { return *link_; }
   /// For further connections beside the first. Throws Error{Protocol} where there cannot be any.

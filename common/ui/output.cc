@@ -17,6 +17,7 @@ namespace {
 
 // For a reader that takes nothing, when a stop signal has come.
 constexpr std::chrono::milliseconds kGrace{500};
+constexpr std::chrono::milliseconds kMeanwhile{50};
 
 bool comes_later(int error) {
   return error == EINTR || error == EAGAIN;
@@ -24,15 +25,17 @@ bool comes_later(int error) {
 
 }  // namespace
 
-void Output::write(std::string text) {
+void Output::write(std::string text, const std::function<void()>& meanwhile) {
   text.insert(0, rest_);
   rest_.clear();
   std::string_view left = text;
   while (wanted() && error_ == 0 && !left.empty()) {
     const bool stopped = stop_requested();
-    const auto ready = stopped ? wait_regardless({{fd_, POLLOUT}}, Clock::now() + kGrace)
-                               : wait_regardless({{fd_, POLLOUT}, {stop_fd()}});
-    if (!ready) error_ = ETIMEDOUT;
+    const auto ready =
+        stopped ? wait_regardless({{fd_, POLLOUT}}, Clock::now() + kGrace)
+                : wait_regardless({{fd_, POLLOUT}, {stop_fd()}}, Clock::now() + kMeanwhile);
+    if (!ready && stopped) error_ = ETIMEDOUT;
+    if (!ready && meanwhile) meanwhile();
     if (ready != size_t{0}) continue;
     // A pipe that polls writable takes so much without waiting (pipe(7)).
     const ssize_t n = ::write(fd_, left.data(), std::min<size_t>(left.size(), PIPE_BUF));
