@@ -154,6 +154,13 @@ void Socket::sent(size_t taken, size_t given) {
   if (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0) fail("send", ECONNRESET);
 }
 
+bool Socket::is_established() const {
+  tcp_info info{};
+  socklen_t length = sizeof info;
+  return getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
+         info.tcpi_state == TCP_ESTABLISHED;
+}
+
 void Socket::require_input() const {
   std::byte byte{};
   const ssize_t n = recv(fd_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);

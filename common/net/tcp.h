@@ -63,6 +63,8 @@ class Socket {
   /// later send reports success though nothing leaves (measured on 6.1 to 7.2); plain TCP says
   /// EPIPE.
   void sent(size_t taken, size_t given);
+  /// Neither side has ended it.
+  bool is_established() const;
   /// Throws Error{Network|Timeout} when a read would find no byte, but the end or an error, or
   /// would block.
   void require_input() const;
