@@ -1,5 +1,5 @@
 # Who reads --json or the messages late slows a run down and does not end it: while a program waits for its reader, the
-# other one hears that it is there. The reader takes nothing for three times the whole --timeout of both.
+# other one hears that it is there. The reader takes nothing for twice the --timeout of both.
 . "$(dirname "$0")/lib.sh"
 mkdir "$t/src"; for n in $(seq 800); do echo "$n" >"$t/src/a file with a rather long name, so that few of its lines fill a pipe $n"; done
 mkfifo "$t/events" "$t/go"
@@ -10,9 +10,9 @@ stalls() {
   if [ "$side" = recv ]; then
     start_recv_to "$t/events"; events=$t/send.json
   else
-    start_recv -v --plain --no-auth --timeout=1 "$t/d"; events=$t/events
+    start_recv -v --plain --no-auth --timeout=2 "$t/d"; events=$t/events
   fi
-  "$ZSEND" -v --plain --no-auth --timeout=1 --json="$events" "$t"/src/* "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!
+  "$ZSEND" -v --plain --no-auth --timeout=2 --json="$events" "$t"/src/* "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!
   started+=("$send")
   # That is the case itself. So many files take less than a second: who is there afterwards waits for its reader.
   local before=$SECONDS; while [ $((SECONDS - before)) -lt 4 ]; do read -rt 0.1 <> <(:) || true; done
@@ -26,7 +26,7 @@ stalls() {
 }
 # Its standard error says that it listens, since its events come late.
 start_recv_to() {
-  "$ZRECV" -v --plain --no-auth --timeout=1 --listen 127.0.0.1:0 --json="$1" "$t/d" 2>"$t/recv.err" & recv=$!
+  "$ZRECV" -v --plain --no-auth --timeout=2 --listen 127.0.0.1:0 --json="$1" "$t/d" 2>"$t/recv.err" & recv=$!
   started+=("$recv")
   until_true grep -q 'listening on port' "$t/recv.err"
   port=$(sed -n 's/.*listening on port \([0-9]*\).*/\1/p' "$t/recv.err")
