@@ -16,8 +16,8 @@
 namespace zx {
 
 /// EINTR is rare. What fails with it so often in a row (a filter of system calls, a broken driver)
-/// does so for ever, and is an error like others. A thread that is stopped is interrupted 50 times a
-/// second, and has fewer seconds than that for its last words.
+/// does so for ever, and is an error like others. A thread that is stopped is interrupted 50 times
+/// a second, and has fewer seconds than that for its last words.
 constexpr int kMostInterruptions = 1000;
 
 /// Calls f() until it does not fail with EINTR.

@@ -27,8 +27,7 @@ bool ready_before(int fd, short events, int stop) {
 void copy(int from, int to, int stop) {
   std::vector<std::byte> buffer(kBufferBytes);
   while (ready_before(from, POLLIN, stop)) {
-    const ssize_t got =
-        retry_regardless([&] { return read(from, buffer.data(), buffer.size()); });
+    const ssize_t got = retry_regardless([&] { return read(from, buffer.data(), buffer.size()); });
     if (got < 0 && errno == EAGAIN) continue;
     if (got <= 0) return;
     for (ssize_t done = 0; done < got;) {

@@ -9,6 +9,7 @@
 #include <climits>
 #include <string_view>
 
+#include "common/base/io.h"
 #include "common/base/stop.h"
 #include "common/base/wait.h"
 
@@ -19,8 +20,8 @@ namespace {
 constexpr std::chrono::milliseconds kGrace{500};
 constexpr std::chrono::milliseconds kMeanwhile{50};
 
-bool comes_later(int error) {
-  return error == EINTR || error == EAGAIN;
+ssize_t write_some(int fd, std::string_view text) {
+  return retry_regardless([&] { return ::write(fd, text.data(), text.size()); });
 }
 
 }  // namespace
@@ -38,10 +39,10 @@ void Output::write(std::string text, const std::function<void()>& meanwhile) {
     if (!ready && meanwhile) meanwhile();
     if (ready != size_t{0}) continue;
     // A pipe that polls writable takes so much without waiting (pipe(7)).
-    const ssize_t n = ::write(fd_, left.data(), std::min<size_t>(left.size(), PIPE_BUF));
+    const ssize_t n = write_some(fd_, left.substr(0, PIPE_BUF));
     if (n >= 0)
       left.remove_prefix(static_cast<size_t>(n));
-    else if (!comes_later(errno))
+    else if (errno != EAGAIN)
       error_ = errno;
   }
 }
@@ -49,10 +50,10 @@ void Output::write(std::string text, const std::function<void()>& meanwhile) {
 void Output::offer(const std::string& text) {
   if (!wanted() || error_ != 0 || !rest_.empty()) return;
   if (!wait_regardless({{fd_, POLLOUT}}, Clock::now())) return;
-  const ssize_t n = ::write(fd_, text.data(), text.size());
+  const ssize_t n = write_some(fd_, text);
   if (n >= 0)
     rest_ = text.substr(static_cast<size_t>(n));
-  else if (!comes_later(errno))
+  else if (errno != EAGAIN)
     error_ = errno;
 }
 

@@ -6,8 +6,12 @@ shim=$t/forever.so
 cc -shared -fPIC -O1 -o "$shim" "$ZX_SOURCE_DIR/tests/tools/forever.c" -ldl 2>"$t/cc.err" || fail "cc"
 both="-q --plain --no-auth --timeout=2"
 random_file "$t/f" 20000000; mkdir "$t/d"
-# ends STATUS... WHAT: $victim does, within 8 s, and it has used 1 s of CPU at most.
-measured() { TIMEFORMAT='%U %S'; { time LD_PRELOAD=$shim ZX_FOREVER=$failing timeout -s KILL 8 "$@" 2>"$victim.err" 3>&-; } 2>"$victim.time"; }
+# measured COMMAND...: with $failing, for 8 s at most. judge STATUS... WHAT: it ended with one of these, and has used less
+# than 1 s of CPU. Both go by $victim.
+measured() {
+  TIMEFORMAT='%U %S'
+  { time LD_PRELOAD=$shim ZX_FOREVER=$failing timeout -s KILL 8 "$@" 2>"$victim.err"; } 2>"$victim.time"
+}
 judge() {
   case " ${*:1:$#-1} " in *" $status "*) ;; *) fail "${*: -1}: ended with $status" ;; esac
   awk '{exit !($1 + $2 < 1)}' "$victim.time" || fail "${*: -1}: CPU time (user, system): $(cat "$victim.time")"
@@ -15,11 +19,14 @@ judge() {
 # A listener, and a sender that comes to it. The port is told by the events: its own output may be what fails.
 receiver() {  # CALL:ERRNO:N STATUS...
   failing=$1; shift; victim=$t/recv; rm -f "$t/recv.json"
-  measured "$ZRECV" $both --wait 2 --listen 127.0.0.1:0 --json="$t/recv.json" "$t/d" & local recv=$!; started+=($recv)
+  measured "$ZRECV" $both --wait 2 --listen 127.0.0.1:0 --json="$t/recv.json" "$t/d" &
+  local recv=$!; started+=($recv)
   until_true eval "listening '$t/recv.json' || ! kill -0 $recv 2>/dev/null"
   port=$(sed -n 's/.*"event":"listening".*"port":\([0-9]*\).*/\1/p' "$t/recv.json")
-  [ -z "$port" ] || "$ZSEND" $both --wait 1 "$t/f" "zs://127.0.0.1:$port" 2>/dev/null & local send=$!; started+=($send)
-  wait_for $recv; judge "$@" "zrecv, $failing"; kill -9 $send 2>/dev/null || true; wait $send 2>/dev/null || true
+  [ -z "$port" ] || "$ZSEND" $both --wait 1 "$t/f" "zs://127.0.0.1:$port" 2>/dev/null &
+  local send=$!; started+=($send)
+  wait_for $recv; judge "$@" "zrecv, $failing"
+  kill -9 $send 2>/dev/null || true; wait $send 2>/dev/null || true
 }
 sender() {  # ENGINE CALL:ERRNO:N STATUS...
   local engine=$1; failing=$2; shift 2; victim=$t/send.$failing

@@ -1,7 +1,8 @@
 # Who reads --json or the messages late slows a run down and does not end it: while a program waits for its reader, the
 # other one hears that it is there. The reader takes nothing for twice the --timeout of both.
 . "$(dirname "$0")/lib.sh"
-mkdir "$t/src"; for n in $(seq 800); do echo "$n" >"$t/src/a file with a rather long name, so that few of its lines fill a pipe $n"; done
+mkdir "$t/src"
+for n in $(seq 800); do echo "$n" >"$t/src/a file with a long name, so that few lines about it fill a pipe $n"; done
 mkfifo "$t/events" "$t/go"
 # stalls SIDE: its --json goes to a pipe whose reader waits for a line of the fifo "go".
 stalls() {
@@ -15,7 +16,8 @@ stalls() {
   "$ZSEND" -v --plain --no-auth --timeout=2 --json="$events" "$t"/src/* "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!
   started+=("$send")
   # That is the case itself. So many files take less than a second: who is there afterwards waits for its reader.
-  local before=$SECONDS; while [ $((SECONDS - before)) -lt 4 ]; do read -rt 0.1 <> <(:) || true; done
+  local before=$SECONDS
+  while [ $((SECONDS - before)) -lt 4 ]; do read -rt 0.1 <> <(:) || true; done
   kill -0 "${!side}" 2>/dev/null || fail "the pipe has taken all ($side)"
   kill -0 "$send" 2>/dev/null && kill -0 "$recv" 2>/dev/null || fail "one of them has ended ($side)"
   ! grep "lost" "$t/send.err" "$t/recv.err" || fail "a connection was lost ($side)"

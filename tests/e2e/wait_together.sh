@@ -22,12 +22,16 @@ end_loop() {
 come() {  # NUMBER: so many senders at once
   senders=()
   for n in $(seq "$1"); do
-    "$ZSEND" -q $mode --wait 30 "$t/f$n" "zs://127.0.0.1:$port" 2>"$t/send$n.err" & senders+=($!); started+=($!)
+    "$ZSEND" -q $mode --wait 30 "$t/f$n" "zs://127.0.0.1:$port" 2>"$t/send$n.err" &
+    senders+=($!); started+=($!)
   done
 }
 all_have_come() {  # WHAT
   local n=0 pid
-  for pid in "${senders[@]}"; do n=$((n + 1)); wait_for "$pid"; expect_status 0 "sender $n of ${#senders[@]}, $1"; expect_same "$t/f$n" "$t/d/f$n"; done
+  for pid in "${senders[@]}"; do
+    n=$((n + 1)); wait_for "$pid"
+    expect_status 0 "sender $n of ${#senders[@]}, $1"; expect_same "$t/f$n" "$t/d/f$n"
+  done
 }
 for mode in "$mode" "$keyed"; do
   begin_loop

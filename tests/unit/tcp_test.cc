@@ -128,11 +128,12 @@ TEST_CASE("Socket: has its peer's address, and one of IPv4 as such on a socket f
   CHECK(accepted->peer() == to_text(accepted->peer_address()));
 }
 
-TEST_CASE("Socket: one that is not TCP waits as long for the peer, and as long as it says something") {
+TEST_CASE(
+    "Socket: one that is not TCP waits as long for the peer, and as long as it says something") {
   constexpr milliseconds kIdle{600};
   int ends[2];
   REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
-  Socket socket(UniqueFd(ends[0]), "the peer", kIdle);
+  Socket socket{UniqueFd{ends[0]}, "the peer", kIdle};
   const UniqueFd peer(ends[1]);
   const std::vector<std::byte> much(4 << 20);
   const auto begin = Clock::now();
@@ -144,7 +145,7 @@ TEST_CASE("Socket: one that is not TCP waits as long for the peer, and as long a
   SECTION("It says something, and reads late") {
     std::thread slow([&] {
       for (int i = 0; i < 12; ++i) {
-        (void)write(peer.get(), "x", 1);
+        if (write(peer.get(), "x", 1) != 1) return;
         std::this_thread::sleep_for(kIdle / 4);
       }
       std::vector<std::byte> room(1 << 20);
