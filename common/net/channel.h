@@ -33,6 +33,8 @@ class Channel {
   /// recv_some() is under way; nothing received is held in user space where there is one.
   virtual int send_fd() const { return -1; }
   virtual int recv_fd() const { return -1; }
+  /// Kernel TLS of a kernel whose splice(2) loses bytes: why there is no recv_fd().
+  virtual bool splice_skips() const { return false; }
   /// A splice(2) from recv_fd() failed with this errno: under kernel TLS a record that is not data
   /// may be in the way. Returns when it has been taken out, throws what the failure means
   /// otherwise.

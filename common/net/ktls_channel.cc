@@ -24,7 +24,8 @@ constexpr size_t kMaxRecordBytes = 16 << 10;
 
 class KtlsChannel final : public Channel {
  public:
-  KtlsChannel(Socket s, const Suite& suite) : Channel(std::move(s)), suite_(suite) {}
+  KtlsChannel(Socket s, const Suite& suite)
+      : Channel(std::move(s)), suite_(suite), splice_skips_(ktls_splice_skips(suite)) {}
 
   void send(std::span<const std::byte> bytes, More more) override {
     socket().send_all(bytes, more);
@@ -68,7 +69,9 @@ class KtlsChannel final : public Channel {
   }
 
   int send_fd() const override { return socket().fd(); }
-  int recv_fd() const override { return socket().fd(); }
+  // What recvmsg has taken of a record is a frame's header, and content begins right behind it.
+  int recv_fd() const override { return splice_skips_ ? -1 : socket().fd(); }
+  bool splice_skips() const override { return splice_skips_; }
   size_t recv_fd_record_bytes() const override { return kMaxRecordBytes; }
   const char* tls_form() const override { return "ktls"; }
   std::string cipher() const override { return suite_.name; }
@@ -168,6 +171,7 @@ class KtlsChannel final : public Channel {
   }
 
   const Suite& suite_;
+  const bool splice_skips_;
   bool closed_ = false;  // close_notify was received
 };
 
