@@ -31,10 +31,6 @@ namespace {
 // HKDF-Expand-Label(secret, label, "", out.size()) of RFC 8446, 7.1.
 void expand_label(bool sha384, std::span<const std::byte> secret, std::string label,
                   std::span<std::byte> out) {
-  const std::unique_ptr<EVP_KDF, decltype(&EVP_KDF_free)> kdf(
-      EVP_KDF_fetch(nullptr, "TLS13-KDF", nullptr), EVP_KDF_free);
-  const std::unique_ptr<EVP_KDF_CTX, decltype(&EVP_KDF_CTX_free)> context(
-      kdf ? EVP_KDF_CTX_new(kdf.get()) : nullptr, EVP_KDF_CTX_free);
   std::string hash = sha384 ? "SHA384" : "SHA256", prefix = "tls13 ";
   int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
   const OSSL_PARAM params[] = {
@@ -46,9 +42,7 @@ void expand_label(bool sha384, std::span<const std::byte> secret, std::string la
       OSSL_PARAM_construct_octet_string("label", label.data(), label.size()),
       OSSL_PARAM_construct_end(),
   };
-  auto* to = reinterpret_cast<unsigned char*>(out.data());
-  if (!context || EVP_KDF_derive(context.get(), to, out.size(), params) != 1)
-    throw Error(ExitStatus::Internal, "OpenSSL cannot derive a key (TLS13-KDF)");
+  derive_bytes("TLS13-KDF", params, out);
 }
 
 // What the kernel is told of one direction: the struct tls12_crypto_info_* of a suite, which has
@@ -116,8 +110,8 @@ std::string set_tls_layer(int fd) {
 // --- the trial
 
 struct Trial {
-  std::string obstacle;      // "": it can do this suite
-  std::string slow;          // why it is slow at it, "" when it is not
+  std::string obstacle = {};  // "": it can do this suite
+  std::string slow = {};      // why it is slow at it, "" when it is not
   bool splice_skips = false;
 };
 
