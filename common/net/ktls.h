@@ -66,7 +66,7 @@ std::string install_ktls(int fd, const Suite& suite, const TrafficSecrets& secre
 /// The channel over a socket on which install_ktls() has returned "". What it throws when
 /// receiving: a damaged or foreign record (EBADMSG, EINVAL, EMSGSIZE), an alert, or bytes that come
 /// without a record type, as Error{Auth}; a KeyUpdate (also EKEYEXPIRED, 6.14) or any other
-/// handshake message but a ticket as Error{Protocol}; a FIN without close_notify as Error{Network}.
+/// handshake message as Error{Protocol}; a FIN without close_notify as Error{Network}.
 std::unique_ptr<Channel> make_ktls_channel(Socket socket, const Suite& suite);
 
 /// Whether splice(2) from a socket of this suite skips the rest of a record that recvmsg(2) has taken

@@ -78,13 +78,13 @@ class KtlsChannel final : public Channel {
 
   // EINVAL from splice(2) on the socket: the record at the head of the queue is not data. It stays
   // there until recvmsg takes it.
-  void recv_fd_failed(int error) override {
+  [[noreturn]] void recv_fd_failed(int error) override {
     if (error != EINVAL) fail_receive(error);
     std::array<std::byte, 1> first{};
     const Piece head = receive(first, MSG_PEEK);
     if (!head.has_type || head.type == kApplicationData) fail_receive(error);
     on_control(head.type, {});
-    if (closed_) broken_off();
+    broken_off();
   }
 
  private:
@@ -121,7 +121,8 @@ class KtlsChannel final : public Channel {
     return out;
   }
 
-  // Takes the rest of a control record, of which `begin` was read already, and does what it says.
+  // Takes the rest of a control record, of which `begin` was read already: close_notify, or it
+  // throws.
   void on_control(uint8_t type, std::span<const std::byte> begin) {
     std::array<std::byte, kMaxRecordBytes> rest{};
     std::array<std::byte, 2> head{};
@@ -141,8 +142,8 @@ class KtlsChannel final : public Channel {
     if (type == kAlert && have == 2)
       throw Error(ExitStatus::Auth, peer + "TLS receive: the peer's alert: " +
                                         SSL_alert_desc_string_long(std::to_integer<int>(head[1])));
-    if (type == kHandshake && have > 0 && head[0] == kNewSessionTicket) return;  // not for us
-    if (type == kHandshake && have > 0 && head[0] == kKeyUpdate) unexpected_key_update();
+    if (type == kHandshake && have > 0 && head[0] == kNewSessionTicket) unexpected(kTicketName);
+    if (type == kHandshake && have > 0 && head[0] == kKeyUpdate) unexpected(kKeyUpdateName);
     throw Error(ExitStatus::Protocol,
                 peer + "TLS receive: a record of type " + std::to_string(type));
   }
@@ -166,7 +167,7 @@ class KtlsChannel final : public Channel {
     if (error == EBADMSG || error == EINVAL || error == EMSGSIZE)
       throw Error(ExitStatus::Auth, what + "a record is damaged or not from the peer");
     // Kernels since 6.14 tell of a KeyUpdate so.
-    if (error == EKEYEXPIRED) unexpected_key_update();
+    if (error == EKEYEXPIRED) unexpected(kKeyUpdateName);
     socket().fail("receive", error);
   }
 
