@@ -49,7 +49,7 @@ done
 [ ${#versions[@]} -gt 0 ] || usage 2 >&2
 
 # What the scripts run; their files are copied, so their names are those of packages.
-guest_packages=(bash coreutils sed grep mawk findutils diffutils util-linux mount procps kmod iproute2 openssl e2fsprogs
+guest_packages=(libc-bin bash coreutils sed grep mawk findutils diffutils util-linux mount procps kmod iproute2 openssl e2fsprogs
   login libpython3-stdlib python3-minimal python3.11-minimal libpython3.11-minimal libpython3.11-stdlib hostname)
 install_packages qemu-system-x86 busybox-static e2fsprogs kmod cpio xz-utils debian-archive-keyring python3 openssl \
   iproute2 procps util-linux
@@ -117,7 +117,7 @@ get_kernel() {
 
 # Of programs and libraries: what they are linked with, where they look for it.
 copy_libraries() {
-  find "$@" -type f \( -perm -u+x -o -name '*.so*' \) -exec ldd {} + 2>/dev/null |
+  { find "$@" -type f \( -perm -u+x -o -name '*.so*' \) -exec ldd {} + 2>/dev/null || true; } |  # scripts too
     awk '/^\t/ {for (i = 1; i <= NF; i++) if ($i ~ /^\//) print $i}' | sort -u | while read -r library; do
       mkdir -p "$disk$(dirname "$library")"
       [ -e "$disk$library" ] || cp -L "$library" "$disk$library"
@@ -164,8 +164,9 @@ make_initramfs() {
   local release=$1 tree=$job/$1/initramfs modules
   modules=$(find "$job/$release" -type d -path "*/modules/$release" | head -1)
   mkdir -p "$tree/bin" "$tree/lib/modules/$release" "$tree"/{proc,sys,dev,disk}
-  (cd "$modules" && find kernel/{crypto,arch/x86/crypto,lib,net/tls,net/sched,fs/ext4,fs/jbd2,fs/mbcache*} \
-    kernel/drivers/{virtio,block/virtio_blk*,block/loop*} -name '*.ko*' 2>/dev/null |
+  (cd "$modules" && { find kernel/{crypto,arch/x86/crypto,lib,net/tls,net/sched,net/ipv4,fs/ext4,fs/jbd2,fs/mbcache*} \
+    kernel/drivers/{virtio,block/virtio_blk*,block/loop*} -name '*.ko*' 2>/dev/null ||
+    true; } |  # what it does not have
     cpio -pdm --quiet "$tree/lib/modules/$release")
   cp "$modules"/modules.{order,builtin*} "$tree/lib/modules/$release" 2>/dev/null || true
   find "$tree" -name '*.ko.xz' -exec xz -d {} +
@@ -187,13 +188,14 @@ make_initramfs() {
 run_kernel() {
   local release=$1 kernel
   kernel=$(find "$job/$release" -name "vmlinuz*" -type f | head -1)
+  : >"$job/console"
   TMPDIR=$job setsid setpriv --pdeathsig KILL qemu-system-x86_64 -M q35 -accel "${QEMU_ACCEL:-tcg,thread=multi}" \
     -cpu "$cpu" -smp 2 -m 2048 -nodefaults -display none -serial stdio -no-reboot -kernel "$kernel" \
     -initrd "$job/$release/initrd" -drive "file=$job/disk.img,format=raw,if=virtio,snapshot=on" \
     -append "console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable random.trust_cpu=on" \
     </dev/null >"$job/console" 2>&1 &
   qemu=$!
-  ( trap - EXIT; exec tail -n +1 -f --pid=$qemu "$job/console" ) | tr -d '\r' | grep --line-buffered -vE '^(zx-guest-|$)' || true
+  ( trap - EXIT; exec tail -n +1 -f --pid=$qemu "$job/console" ) | sed -u 's|\r||g' | grep --line-buffered -vE '^(zx-guest-|$)' || true
   wait "$qemu" || true
   qemu=
   passed_here=$(tr -d '\r' <"$job/console" | grep -c '^passed ' || true)
