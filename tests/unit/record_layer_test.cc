@@ -116,6 +116,8 @@ TEST_CASE("record layer: bytes both ways, each suite, each role") {
   for (const Ktls form : forms())
     for (const uint8_t suite : {kSuiteAes128Gcm, kSuiteAes256Gcm, kSuiteChaCha20Poly1305})
       for (const bool listens : {false, true}) {
+        // Linux 5.10 does not have ChaCha20-Poly1305.
+        if (form == Ktls::On && !ktls_obstacle(suite_of(suite), form).empty()) continue;
         INFO("form " << static_cast<int>(form) << " suite " << int{suite} << " listens "
                      << listens);
         Pair p = connected(form, listens, suite);
