@@ -83,7 +83,9 @@ QuietTerminal::~QuietTerminal() {
 }
 
 void restore_terminal() noexcept {
-  if (active.exchange(false)) be_as_before();
+  if (!active) return;
+  be_as_before();  // twice, when a second signal comes meanwhile; never not at all
+  active = false;
 }
 
 }  // namespace zx
