@@ -16,7 +16,8 @@ namespace {
 int terminal = -1;
 termios before{}, quiet{};
 std::string prompt_text;
-struct sigaction old_stop {}, old_continue {};
+struct sigaction old_stop {
+}, old_continue{};
 std::atomic<bool> active{false};
 
 // Not in the background: there the terminal is the shell's, and this would stop the program.

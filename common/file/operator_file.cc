@@ -47,8 +47,8 @@ bool lets_others_read(int fd) {
        at += sizeof entry) {
     std::memcpy(&entry, acl.data() + at, sizeof entry);
     const uint32_t user = le32toh(entry.e_id);
-    if (le16toh(entry.e_tag) == ACL_USER && (le16toh(entry.e_perm) & ACL_READ) != 0 &&
-        user != 0 && user != geteuid())
+    if (le16toh(entry.e_tag) == ACL_USER && (le16toh(entry.e_perm) & ACL_READ) != 0 && user != 0 &&
+        user != geteuid())
       return true;
   }
   return false;

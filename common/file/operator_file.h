@@ -33,9 +33,9 @@ UniqueFd open_operator_file(const std::string& path, int flags, mode_t mode,
 /// so, as systemd does for a service.
 enum class Reader { Anybody, OnlyUser };
 
-/// The content of a regular file, or of a pipe without a name (`<(...)`). Throws Error{Auth} with advice where it is something else, may be
-/// read by others than `readers`, or is longer than max_bytes; Error{FileIo} when it cannot be
-/// read. A secret is wiped by the caller.
+/// The content of a regular file, or of a pipe without a name (`<(...)`). Throws Error{Auth} with
+/// advice where it is something else, may be read by others than `readers`, or is longer than
+/// max_bytes; Error{FileIo} when it cannot be read. A secret is wiped by the caller.
 std::string read_regular_file(const std::string& path, const std::string& what, size_t max_bytes,
                               Reader readers);
 

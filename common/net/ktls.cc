@@ -116,8 +116,8 @@ struct Trial {
 };
 
 // A record of two bytes, of which recvmsg(2) takes the first: whether splice(2) then finds the
-// second. Kernels before 5.16 look only for a next record (tls_sw_splice_read(), mended by "tls: fix
-// reading from rx_list in splice_read", e062fe99cccd).
+// second. Kernels before 5.16 look only for a next record (tls_sw_splice_read() before upstream
+// e062fe99cccd).
 bool loses_second_byte(Socket& from, Socket& to) {
   std::array<std::byte, 2> both{};
   from.send_all(both, More::No);

@@ -69,12 +69,12 @@ std::string install_ktls(int fd, const Suite& suite, const TrafficSecrets& secre
 /// handshake message as Error{Protocol}; a FIN without close_notify as Error{Network}.
 std::unique_ptr<Channel> make_ktls_channel(Socket socket, const Suite& suite);
 
-/// Whether splice(2) from a socket of this suite skips the rest of a record that recvmsg(2) has taken
-/// in part (kernels before 5.16). Found by the trial of ktls_obstacle().
+/// Whether splice(2) from a socket of this suite skips the rest of a record that recvmsg(2) has
+/// taken in part (kernels before 5.16). Found by the trial of ktls_obstacle().
 bool ktls_splice_skips(const Suite& suite);
 
-/// Why the kernel's best gcm(aes) is slow, "" when it is not, from the texts of /proc/crypto (where it
-/// is listed only once something uses it) and of /proc/cpuinfo.
+/// Why the kernel's best gcm(aes) is slow, "" when it is not, from the texts of /proc/crypto (where
+/// it is listed only once something uses it) and of /proc/cpuinfo.
 std::string slow_gcm(std::string_view proc_crypto, std::string_view cpuinfo);
 
 }  // namespace zx

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "common/net/key.h"
 
-#include <stdlib.h>
 #include <endian.h>
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>

@@ -84,7 +84,8 @@ TEST_CASE("slow_gcm: the driver with the highest priority of gcm(aes) counts, an
   // What would help is named only where it would.
   CHECK_THAT(slow_gcm(generic, aes_cpu), Catch::Contains("module 'aesni_intel' is not loaded"));
   for (const std::string& cpu : {plain_cpu, arm_cpu})
-    CHECK_THAT(slow_gcm(generic, cpu), Catch::Contains("generic C code") && !Catch::Contains("module"));
+    CHECK_THAT(slow_gcm(generic, cpu),
+               Catch::Contains("generic C code") && !Catch::Contains("module"));
 }
 
 TEST_CASE("ktls_obstacle: off is a reason of its own") {
