@@ -43,7 +43,15 @@ for how in drop reject; do
   for side in send recv; do
     grep "data over a connection from the other side: .*40000" "$t/$side.err" | grep -q "$why" || fail "$side does not say why ($how): $(cat "$t/$side.err")"
   done
+  # What costs time in every run is said without -v, once, and not what costs none.
+  lost=$(grep -c 's lost; --via=ssh or --port-range avoids that' "$t/send.err" || true)
+  [ "$lost" = $([ $how = drop ] && echo 1 || echo 0) ] || fail "blocked by $how: $lost lines about it"
   blocked $how 40000 40001; go ssh 0
+  [ $how = reject ] || {
+    status_of timeout 60 "$ZSEND" -F "$ssh_config" --port-range=$range "$t/f" box:got 2>"$t/quiet.err"; expect_status 0
+    grep -qE 'data goes through ssh: the ports are blocked \([6-9] s lost; --via=ssh or --port-range avoids that\)' "$t/quiet.err" &&
+      [ "$(wc -l <"$t/quiet.err")" = 1 ] || fail "not this one line: $(cat "$t/quiet.err")"
+  }
   for side in send recv; do
     grep "data through ssh: .*40000.*; .*40001" "$t/$side.err" | grep -q "$why" || fail "$side does not say why ($how): $(cat "$t/$side.err")"
     grep -q '"why":\[.*data through ssh' "$t/$side.json" || fail "$side: not in the summary"
