@@ -120,8 +120,9 @@ bool parse_recv_options(int argc, const char* const* argv, RecvOptions* out) {
     if (!out->exec && remote(operands.back()) && !remote(operands[0])) {
       std::string command = "zsend";
       for (const std::string& operand : operands) command += " " + shell_word(operand);
-      throw Error(ExitStatus::Usage, quote(operands.back()) +
-                                         " is on another machine, to where zsend sends: " + command);
+      throw Error(
+          ExitStatus::Usage,
+          quote(operands.back()) + " is on another machine, to where zsend sends: " + command);
     }
     out->direct = parse_direct(operands[0]);
     const size_t sources = operands.size() - (out->exec ? 0 : 1);

@@ -29,13 +29,13 @@ void check_sources(const std::vector<std::string>& sources) {
   if (parse_direct(operands[0]) || looks_like_ssh(operands[0])) {
     std::string command = "zrecv";
     for (const std::string& operand : operands) command += " " + shell_word(operand);
-    throw Error(ExitStatus::Usage, quote(operands[0]) +
-                                       " is on another machine, from where zrecv fetches: " +
-                                       command);
+    throw Error(
+        ExitStatus::Usage,
+        quote(operands[0]) + " is on another machine, from where zrecv fetches: " + command);
   }
-  throw Error(ExitStatus::Usage,
-              quote(destination) +
-                  ": the destination must be [USER@]HOST:PATH or zs://HOST[:PORT][/PATH]");
+  throw Error(
+      ExitStatus::Usage,
+      quote(destination) + ": the destination must be [USER@]HOST:PATH or zs://HOST[:PORT][/PATH]");
 }
 
 void check_name(const std::string& name) {

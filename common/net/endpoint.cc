@@ -192,9 +192,9 @@ std::string port_remark(const SshEndpoint& endpoint) {
     return "";
   return "'" + endpoint.path + "' is the name of a file on " + quote(endpoint.host) +
          "; a zrecv or zsend that listens there is " +
-         shell_word("zs://" + (endpoint.host.find(':') == std::string::npos
-                                   ? endpoint.host
-                                   : "[" + endpoint.host + "]") +
+         shell_word("zs://" +
+                    (endpoint.host.find(':') == std::string::npos ? endpoint.host
+                                                                  : "[" + endpoint.host + "]") +
                     ":" + endpoint.path);
 }
 

@@ -48,7 +48,8 @@ struct SshEndpoint {
 /// but for a leading "~/", which is the home directory; that is also what an empty path means.
 std::optional<SshEndpoint> parse_ssh(std::string_view operand);
 
-/// What to tell who has written host:PORT, as for nc(1), where it means a file; "" for another path.
+/// What to tell who has written host:PORT, as for nc(1), where it means a file; "" for another
+/// path.
 std::string port_remark(const SshEndpoint& endpoint);
 
 /// [user@]host, brackets nowhere: ssh's destination argument, and how messages name the other end.

@@ -331,8 +331,8 @@ std::optional<StartReply> ReplyScanner::parse(std::string_view line) const {
   return w.size() == 3 ? std::optional(out) : std::nullopt;
 }
 
-std::vector<std::string> data_addresses(const std::string& server,
-                                        std::vector<std::string> of_name, Family family) {
+std::vector<std::string> data_addresses(const std::string& server, std::vector<std::string> of_name,
+                                        Family family) {
   constexpr size_t kMost = 4;
   const bool v6 = server.find(':') != std::string::npos;
   const bool usable = !server.empty() && family != (v6 ? Family::V4 : Family::V6);
