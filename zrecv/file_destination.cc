@@ -163,7 +163,7 @@ FileDestination::FileDestination(const std::string& path, bool no_target_directo
     throw Error(
         ExitStatus::FileIo,
         quote(path) +
-            ": is a block device, and only zrecv --inplace on this machine writes into one: "
+            ": is a block device, and only zrecv --inplace on its own machine writes into one: "
             "zrecv --inplace --listen 7717 " +
             shell_word(path));
   if (exists && !S_ISREG(st.st_mode))
