@@ -58,6 +58,9 @@ class Link {
     if (Clock::now() - spoken_ >= heartbeat_) send_heartbeat();
   }
 
+  /// The same where something else than the peer is waited for; a loss is found later.
+  void keep_alive() noexcept;
+
   /// The next frame that is not a HEARTBEAT. Blocking. Throws Error{Protocol} for a malformed one,
   /// Error{class of the peer's ERROR, Origin::Peer}, Error{Network|Timeout}.
   Frame read();
@@ -82,8 +85,9 @@ class Link {
   /// for the peer to have read it. Never throws.
   void send_error(ExitStatus status, const std::string& text) noexcept;
   /// After a failure: throws the peer's ERROR instead when one has arrived, else returns. A peer
-  /// that says why and closes is otherwise only seen as a reset.
-  void look_for_peer_error();
+  /// that says why and closes is otherwise only seen as a reset. The ACKs that had come before are
+  /// for `acked`: what they say is so, and would be sent again without them.
+  void look_for_peer_error(const std::function<void(const Frame&)>& acked = {});
 
   // The first connection of a session, whose messages survive it.
 
