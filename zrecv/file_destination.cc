@@ -163,7 +163,7 @@ FileDestination::FileDestination(const std::string& path, bool no_target_directo
     throw Error(
         ExitStatus::FileIo,
         quote(path) +
-            ": is a block device, and only zrecv --inplace on this machine writes into one: "
+            ": is a block device, and only zrecv --inplace on its own machine writes into one: "
             "zrecv --inplace --listen 7717 " +
             shell_word(path));
   if (exists && !S_ISREG(st.st_mode))
@@ -173,6 +173,15 @@ FileDestination::FileDestination(const std::string& path, bool no_target_directo
   check_component(fixed_name_);
   dir_ = std::make_unique<HeldDir>(HeldDir::open_operator_path(parent_of(real)));
   check_can_hold_new(*dir_);
+}
+
+FileDestination::FileDestination(HeldDir root, const std::string& path, const Negotiated& agreed)
+    : keep_full_mode_(agreed.preserve), dir_(std::make_unique<HeldDir>(std::move(root))) {
+  const std::vector<std::string> names = components_below(path);
+  if (names.empty())
+    check_can_hold_new(*dir_);
+  else
+    go_below(names, path.ends_with('/'), agreed);
 }
 
 void FileDestination::aim(const Negotiated& agreed, bool pull) {
@@ -188,23 +197,19 @@ void FileDestination::aim(const Negotiated& agreed, bool pull) {
     throw Error(ExitStatus::Refused, "the peer named " + quote(join_path(path)) +
                                          ", but this side receives one file, " +
                                          quote(fixed_name_));
-  const auto child_of = [&](const std::string& name) {
-    return agreed.mkdir ? dir_->make_child(name) : dir_->open_child(name);
-  };
-  for (size_t i = 0; i + 1 < path.size(); ++i) {
-    auto child = child_of(path[i]);
-    if (!child)
-      throw Error(ExitStatus::FileIo,
-                  dir_->describe(path[i]) + ": no such directory below the root");
-    *dir_ = std::move(*child);
-  }
+  go_below(path, agreed.path_is_directory, agreed);
+}
+
+void FileDestination::go_below(const std::vector<std::string>& path, bool is_directory,
+                               const Negotiated& agreed) {
+  *dir_ = dir_->walk({path.data(), path.size() - 1}, agreed.mkdir);
   const std::string& last = path.back();
-  auto child = child_of(last);
+  auto child = agreed.mkdir ? dir_->make_child(last) : dir_->open_child(last);
   if (child && agreed.no_target_directory)
     throw Error(ExitStatus::FileIo, dir_->describe(last) + ": is a directory, and -T was given");
   if (child)
     *dir_ = std::move(*child);
-  else if (agreed.path_is_directory || agreed.mkdir)
+  else if (is_directory || agreed.mkdir)
     throw Error(ExitStatus::FileIo, dir_->describe(last) + ": no such directory below the root");
   else
     fixed_name_ = last;

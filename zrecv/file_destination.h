@@ -48,6 +48,10 @@ class FileDestination final : public Destination {
   FileDestination(const std::string& path, bool no_target_directory, bool keep_full_mode = false,
                   bool mkdir = false);
 
+  /// What a path of the peer's operator means below a root that this side has set him. Throws
+  /// Error{Refused} for one that leads out of it, Error{FileIo} for one that leads nowhere.
+  FileDestination(HeldDir root, const std::string& path, const Negotiated& agreed);
+
   /// A push goes to what the peer's operator wrote after zs://host/, below the root. Throws
   /// Error{Refused} for an unsafe path, Error{FileIo} for one that leads nowhere.
   void aim(const Negotiated& agreed, bool pull) override;
@@ -58,6 +62,8 @@ class FileDestination final : public Destination {
   Target target_for(const EntryInfo& entry);
 
  private:
+  void go_below(const std::vector<std::string>& path, bool is_directory, const Negotiated& agreed);
+
   const bool keep_full_mode_;
   std::unique_ptr<HeldDir> dir_;  // at a fixed address: targets point to it
   std::string fixed_name_;        // empty: entries keep their names

@@ -24,19 +24,34 @@ SourceCursor::SourceCursor(const SendOptions& options) {
   require_one();
 }
 
-SourceCursor::SourceCursor(const std::vector<std::string>& paths) {
+SourceCursor::SourceCursor(const std::vector<std::string>& paths, std::optional<HeldDir> below)
+    : below_(std::move(below)) {
   if (paths.empty()) throw Error(ExitStatus::Protocol, "the receiver named nothing to send");
-  for (const std::string& path : paths) add_file(path);
+  for (const std::string& path : paths) {
+    add_file(path);
+    if (auto& failure = sources_.back().failure)
+      failure = Error(failure->status(), failure->what() + literal_remark(path));
+  }
   require_one();
+}
+
+SourceFile SourceCursor::open(const std::string& path) const {
+  if (!below_) return SourceFile(path);
+  const std::vector<std::string> names = components_below(path);
+  if (names.empty()) throw Error(ExitStatus::FileIo, quote(path) + ": is a directory, not a file");
+  return {below_->walk({names.data(), names.size() - 1}, /*make=*/false), names.back()};
 }
 
 void SourceCursor::add_file(const std::string& path) {
   Source source{base_name(path), path};
   try {
-    source.bytes = SourceFile(path).size();
+    source.bytes = open(path).size();
+    check_component(source.name);
   } catch (const Error& error) {
     source.failure = error;
   }
+  // That it cannot be sent is told under a name, too.
+  if (!is_component(source.name)) source.name = "unnamed";
   sources_.push_back(std::move(source));
 }
 
@@ -97,7 +112,7 @@ std::optional<SourceEntry> SourceCursor::next() {
   if (out.pipe != nullptr || out.failure) return out;
   try {
     if (source.standard_input) out.file = standard_input_file(source.name);
-    if (!out.file) out.file.emplace(source.path);
+    if (!out.file) out.file.emplace(open(source.path));
   } catch (const Error& error) {
     out.failure = error;
   }

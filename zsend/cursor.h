@@ -29,8 +29,8 @@ class SourceCursor {
   /// The sources of the command line. Looks at each of them: what cannot be read is found before
   /// anyone is bothered. Throws Error when none can be.
   explicit SourceCursor(const SendOptions& options);
-  /// Files of this machine that the operator named over ssh.
-  explicit SourceCursor(const std::vector<std::string>& paths);
+  /// Files of this machine that the operator named over ssh; `below`: only what is in there.
+  SourceCursor(const std::vector<std::string>& paths, std::optional<HeldDir> below);
 
   /// Only the one of this name. Throws Error{Refused} when there is none.
   void keep_only(const std::vector<std::string>& name);
@@ -54,10 +54,12 @@ class SourceCursor {
     std::optional<Error> failure = {};
   };
 
+  SourceFile open(const std::string& path) const;
   void add_file(const std::string& path);
   void add_standard_input(const PipeSource::Label& label);
   void require_one() const;
 
+  std::optional<HeldDir> below_;
   std::vector<Source> sources_;
   size_t next_ = 0;
 };

@@ -50,6 +50,12 @@ HeldDir HeldDir::open_operator_path(const std::string& path) {
   return {std::move(fd), path};
 }
 
+HeldDir HeldDir::open_root(const std::string& path) {
+  HeldDir root = open_operator_path(path);
+  root.path_ = ".";
+  return root;
+}
+
 std::string HeldDir::path_of(const std::string& name) const {
   return path_ == "." ? name : path_ + (path_.ends_with('/') ? "" : "/") + name;
 }
@@ -67,6 +73,18 @@ std::optional<HeldDir> HeldDir::make_child(const std::string& name) const {
   check_component(name);
   make_directory(fd_.get(), name, describe(name));
   return open_child(name);
+}
+
+HeldDir HeldDir::walk(std::span<const std::string> names, bool make) const {
+  HeldDir at(UniqueFd(fcntl(fd_.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1)), path_);
+  if (!at.fd_.valid()) throw_file_errno(quote(path_) + ": duplicate", errno);
+  for (const std::string& name : names) {
+    auto child = make ? at.make_child(name) : at.open_child(name);
+    if (!child)
+      throw Error(ExitStatus::FileIo, at.describe(name) + ": no such directory below the root");
+    at = std::move(*child);
+  }
+  return at;
 }
 
 std::optional<struct stat> HeldDir::stat_child(const std::string& name) const {

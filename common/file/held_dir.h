@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include <optional>
+#include <span>
 #include <string>
 
 #include "common/base/caveat.h"
@@ -23,6 +24,8 @@ class HeldDir {
  public:
   /// The operator's own directory: symbolic links in `path` are followed. Throws Error{FileIo}.
   static HeldDir open_operator_path(const std::string& path);
+  /// The same, for somebody who does not learn where it is: messages name what is below it only.
+  static HeldDir open_root(const std::string& path);
 
   /// The subdirectory with this one-component name, or nothing when it is no directory (a symbolic
   /// link is none). Throws Error{Refused} for an unsafe name, Error{FileIo} otherwise.
@@ -30,6 +33,10 @@ class HeldDir {
 
   /// The same, and made, with its name on disk, where nothing has that name.
   std::optional<HeldDir> make_child(const std::string& name) const;
+
+  /// The directory that these names lead to from here, one open_child() after another, or
+  /// make_child() with `make`. Throws Error{FileIo} where one is missing.
+  HeldDir walk(std::span<const std::string> names, bool make) const;
 
   /// lstat of a one-component name; nothing when there is none.
   std::optional<struct stat> stat_child(const std::string& name) const;

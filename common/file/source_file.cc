@@ -35,19 +35,25 @@ SourceFile::SourceFile(UniqueFd fd, std::string name)
     throw Error(ExitStatus::FileIo, quote(path_) + ": not a regular file");
 }
 
-SourceFile::SourceFile(const std::string& path) : path_(path), serial_(++last_serial) {
-  const auto refuse = [&](const char* why) {
-    throw Error(ExitStatus::FileIo, quote(path) + ": " + why);
+SourceFile::SourceFile(int dir, const std::string& path, const std::string& shown, int flags)
+    : path_(shown), serial_(++last_serial) {
+  const auto refuse = [&](const std::string& why) {
+    throw Error(ExitStatus::FileIo, quote(shown) + ": " + why);
   };
   // O_NONBLOCK: a FIFO without a writer must not hang us before fstat can refuse it.
-  fd_ = UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-  if (!fd_.valid()) throw_errno(ExitStatus::FileIo, quote(path) + ": open", errno);
-  if (fstat(fd_.get(), &stat_) != 0) throw_errno(ExitStatus::FileIo, quote(path) + ": stat", errno);
-  if (S_ISDIR(stat_.st_mode)) refuse("is a directory, not a file");
+  fd_ = UniqueFd(openat(dir, path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags));
+  if (!fd_.valid() && errno == ELOOP && flags == O_NOFOLLOW)
+    refuse("is a symbolic link, and none is followed here");
+  if (!fd_.valid()) throw_errno(ExitStatus::FileIo, quote(shown) + ": open", errno);
+  if (fstat(fd_.get(), &stat_) != 0)
+    throw_errno(ExitStatus::FileIo, quote(shown) + ": stat", errno);
+  if (S_ISDIR(stat_.st_mode))
+    refuse("is a directory, not a file; zsend --exec " + shell_word("tar c " + shell_word(shown)) +
+           " sends one");
   if (!S_ISREG(stat_.st_mode) && !is_device()) refuse("neither a regular file nor a block device");
   if (is_device()) {
     const auto bytes = block_device_bytes(fd_.get());
-    if (!bytes) throw_file_errno(quote(path) + ": size of the block device", errno);
+    if (!bytes) throw_file_errno(quote(shown) + ": size of the block device", errno);
     stat_.st_size = to_off(*bytes);
     (void)clock_gettime(CLOCK_REALTIME, &stat_.st_mtim);
   }

@@ -3,12 +3,14 @@
 // noticed.
 #pragma once
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <cstdint>
 #include <string>
 
 #include "common/base/unique_fd.h"
+#include "common/file/held_dir.h"
 
 namespace zx {
 
@@ -22,7 +24,10 @@ class SourceFile {
  public:
   /// Opens the operator's file. A directory, FIFO, character device or socket is an Error{FileIo},
   /// and so is one that cannot be read; opening never blocks.
-  explicit SourceFile(const std::string& path);
+  explicit SourceFile(const std::string& path) : SourceFile(AT_FDCWD, path, path, 0) {}
+  /// The same for a name in a held directory; a symbolic link is not followed.
+  SourceFile(const HeldDir& dir, const std::string& name)
+      : SourceFile(dir.fd(), name, dir.path_of(name), O_NOFOLLOW) {}
   /// One that is open already, and regular; `name` is what messages and the receiver call it.
   /// Throws Error{FileIo}.
   SourceFile(UniqueFd fd, std::string name);
@@ -47,6 +52,7 @@ class SourceFile {
   bool changed() const;
 
  private:
+  SourceFile(int dir, const std::string& path, const std::string& shown, int flags);
   bool is_device() const { return S_ISBLK(stat_.st_mode); }
 
   std::string path_;

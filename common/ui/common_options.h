@@ -42,6 +42,7 @@ struct CommonOptions {
   SshStart ssh;                               // -P -i -F -J -o -S, --remote-program, --via, ...
   bool ssh_asked = false;                     // one of them was given
   bool started_by_ssh = false;                // --remote: ssh has started this program
+  std::optional<std::string> below;           // --below: with it, nothing but what is in there
   std::vector<std::string> operands;          // as written
 };
 
@@ -53,6 +54,9 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
 
 /// The ssh options, into `options->ssh`. Of parse_common_options().
 void add_ssh_options(CLI::App& app, CommonOptions* options);
+
+/// What to tell who has written an option of scp or rsync: "; ...", or "" for none of these.
+std::string habit_remark(std::string_view option);
 
 /// What the operands have decided: ssh options need an ssh operand, and with that no key or
 /// certificate is wanted. Throws Error{Usage}.

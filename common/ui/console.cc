@@ -32,6 +32,10 @@ constexpr double kRateInertia = 0.9;
 // A line of progress is shorter than PIPE_BUF.
 constexpr size_t kWidest = 250;
 
+// Those that an error may repeat.
+constexpr size_t kNotesKept = 16;
+constexpr std::string_view kSshSays = "ssh: ";
+
 // Opened without O_TRUNC: first it must be sure that it is none of the files that are worked on.
 UniqueFd open_output(const std::string& path, const std::vector<std::string>& in_use) {
   // 0600: with --json a one-time key may be in it.
@@ -93,6 +97,7 @@ void Console::configure(const ConsoleOptions& options, std::vector<std::string> 
     digests_ = Output(digest_file_.get());
   else if (options.digest && json_.fd() != STDOUT_FILENO)
     digests_ = Output(STDOUT_FILENO);
+  for (const std::string& text : options.notes) note("note: " + text);
 }
 
 std::string Console::clear_bar() {
@@ -268,7 +273,19 @@ void Console::detail(const std::string& text) {
 
 void Console::note(const std::string& text) {
   const std::lock_guard lock(mutex_);
-  if (!options_.quiet) print(program_ + ": " + text);
+  if (options_.quiet) return;
+  print(program_ + ": " + text);
+  noted_.push_back(text);
+  if (noted_.size() > kNotesKept) noted_.pop_front();
+}
+
+std::string Console::not_yet_said(std::string error) const {
+  for (const std::string& note : noted_) {
+    const std::string text = note.starts_with(kSshSays) ? note.substr(kSshSays.size()) : note;
+    for (const std::string& tail : {": " + text, " (" + text + ")"})
+      if (error.ends_with(tail)) error.resize(error.size() - tail.size());
+  }
+  return error;
 }
 
 void Console::write_digest(const EntryOutcome& o) {

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -41,6 +42,7 @@ struct ConsoleOptions {
   ProgressMode progress = ProgressMode::Auto;
   std::optional<std::string> json;    // path, "-" for stdout
   std::optional<std::string> digest;  // path, "-" for stdout
+  std::vector<std::string> notes;     // what there is to say about the command line
 };
 
 /// How a transfer went, as both ends tell it.
@@ -138,6 +140,7 @@ class Console : public Notices {
   bool lost(Output& output, const char* option);
   void finish_with(int exit, std::string_view status, const std::string& error,
                    const Ledger& ledger);
+  std::string not_yet_said(std::string error) const;  // without a note at its end
   void write_digest(const EntryOutcome& outcome);
   void print_summary(const Totals& totals, double time);
   double seconds() const;
@@ -166,6 +169,7 @@ class Console : public Notices {
   std::function<void()> meanwhile_;
   Invitation invitation_;
   Lines errors_, warnings_, skipped_;
+  std::deque<std::string> noted_;  // the last ones
 
   std::mutex mutex_;
   std::atomic<uint64_t> moved_{0}, total_{0};

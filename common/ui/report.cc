@@ -210,7 +210,7 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
         json_event("error").number("exit", exit_number).text("status", status).text("text", text));
     // Nobody else hears of an error that is a bug here.
     if (exit == static_cast<int>(ExitStatus::Internal)) options_.silent = false;
-    print(program_ + ": error: " + text);
+    print(program_ + ": error: " + not_yet_said(text));
   }
   const Totals totals = ledger.totals();
   const double time = seconds();

@@ -55,7 +55,18 @@ void add_ssh_options(CLI::App& app, CommonOptions* o) {
          "with ssh: ports for the data (any)")
       ->type_name("A-B")
       ->each(asked);
+  app.add_option("--below", o->below, "in a forced command, with --remote: serve DIR and no more")
+      ->type_name("DIR");
   app.add_flag("--remote", o->started_by_ssh)->group("");  // what ssh starts
+}
+
+std::string habit_remark(std::string_view option) {
+  // What is left of -p2222: -p is an option of its own.
+  if (option.find_first_not_of("0123456789", 1) == std::string_view::npos)
+    return "; ssh's port is -P " + std::string(option.substr(1));
+  for (const char* recursive : {"-r", "-R", "-a", "--recursive", "--archive"})
+    if (option == recursive) return "; zsend --exec 'tar c DIR' sends a directory";
+  return "";
 }
 
 void check_ssh_use(const CommonOptions& o, bool ssh_operand) {
