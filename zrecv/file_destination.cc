@@ -54,8 +54,9 @@ class FileSink final : public Sink {
       temp_->check_can_appear();
       files_.can_appear = true;
     }
-    if (!info_.sparse && !info_.open_ended && info_.size > kSmallBytes)
-      temp_->preallocate(info_.size);
+    if (info_.open_ended || info_.size <= kSmallBytes) return;
+    // A size that no file can have here is found before anything of it comes.
+    info_.sparse ? temp_->truncate(info_.size) : temp_->preallocate(info_.size);
   }
   int fd() const override { return temp_->fd(); }
   void finish(uint64_t size) override {

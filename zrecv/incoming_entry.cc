@@ -168,6 +168,7 @@ void IncomingEntry::hole(uint64_t offset, uint64_t length) {
     throw Error(ExitStatus::Protocol, "peer sent HOLE in an entry of unknown length");
   if (end_) throw Error(ExitStatus::Protocol, "peer sent HOLE after END");
   arrived_.hole(offset, length);
+  hole_bytes_ += length;  // they do not overlap
 }
 
 void IncomingEntry::zero(uint64_t offset, uint64_t length) {
@@ -183,7 +184,7 @@ void IncomingEntry::zero(uint64_t offset, uint64_t length) {
   }
   const std::lock_guard lock(mutex_);
   if (pipe_ != nullptr) pipe_->verified(arrived_.prefix());
-  if (flat_ && offset == flat_bytes_) {
+  if (flat_ && offset == flat_bytes_ && !has_too_many_zeros()) {
     Hasher flat = *flat_;  // a lost connection may end this in the middle: then it comes again
     flat.update_zeros(length);
     *flat_ = flat;
@@ -223,15 +224,15 @@ void IncomingEntry::conclude(PageBuffer& buffer) {
     if (failed) return;
     outcome_.bytes = size_;
     outcome_.changed = end_->changed;
-    outcome_.block_sum = arrived_.sum();
-    if (end_->block_sum != arrived_.sum())
+    outcome_.block_sum = arrived_.sum(size_);
+    if (end_->block_sum != outcome_.block_sum)
       return fail_locked(ExitStatus::Integrity,
                          sink_->describe() + ": the digests of the blocks do not add up");
     if (!open_locked()) return;  // an empty one gets its file only now
   }
   try {
     sink_->finish(size_);
-    if (agreed_.file_digest) settle_file_digest(buffer);
+    if (agreed_.file_digest && !has_too_many_zeros()) settle_file_digest(buffer);
   } catch (const Error& error) {
     fail(error.status(), error.what());
   }

@@ -78,7 +78,7 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
   // 3. Send everything, up to the verdict: what is not committed, over there and durable as agreed,
   //    does not count as sent.
   session->guard([&] {
-    if (!cursor) cursor.emplace(session->agreed().named->operands);
+    if (!cursor) cursor.emplace(session->agreed().named->operands, options.common.timeout);
     // A receiver that connects may ask for one of what is offered, by name.
     if (options.common.listen && !session->agreed().path.empty())
       cursor->keep_only(session->agreed().path);
