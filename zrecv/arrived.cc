@@ -14,11 +14,11 @@ namespace {
 // goes first.
 constexpr size_t kMaxRemembered = kMaxUnacknowledged * kMaxStreams;
 
-[[noreturn]] void protocol(const std::string& what) {
+}  // namespace
+
+void protocol(const std::string& what) {
   throw Error(ExitStatus::Protocol, "peer sent " + what);
 }
-
-}  // namespace
 
 Arrived::Arrived(uint64_t most_bytes, uint32_t block_bytes, BlockOrder order)
     : most_bytes_(most_bytes), block_bytes_(block_bytes), order_(order) {}

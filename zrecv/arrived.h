@@ -15,12 +15,16 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <string>
 
 #include "common/wire/frame.h"
 #include "common/wire/message.h"
 #include "zrecv/covered_ranges.h"
 
 namespace zx {
+
+/// Throws Error{Protocol}: "peer sent WHAT".
+[[noreturn]] void protocol(const std::string& what);
 
 /// InTurn: each block begins where the one before ended, but for those that come again.
 enum class BlockOrder { InTurn, Any };

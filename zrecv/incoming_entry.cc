@@ -165,8 +165,8 @@ void IncomingEntry::hole(uint64_t offset, uint64_t length) {
   const std::lock_guard lock(mutex_);
   if (failed_locked()) return;
   if (info_.open_ended)
-    throw Error(ExitStatus::Protocol, "peer sent HOLE in an entry of unknown length");
-  if (end_) throw Error(ExitStatus::Protocol, "peer sent HOLE after END");
+    protocol("HOLE in an entry of unknown length");
+  if (end_) protocol("HOLE after END");
   arrived_.hole(offset, length);
   hole_bytes_ += length;  // they do not overlap
 }
@@ -198,17 +198,17 @@ void IncomingEntry::zero(uint64_t offset, uint64_t length) {
 
 void IncomingEntry::end(uint64_t size, const EntryEnd& end) {
   const std::lock_guard lock(mutex_);
-  if (end_) throw Error(ExitStatus::Protocol, "peer sent END twice for an entry");
+  if (end_) protocol("END twice for an entry");
   end_ = end;
   size_ = size;
   if (end.failure != ExitStatus::Ok)
     fail_locked(end.failure, "peer: " + quote_peer_text(end.reason, kMaxReasonBytes));
   if (failed_locked()) return;
   if (size != info_.size && !end.changed && !info_.open_ended)
-    throw Error(ExitStatus::Protocol, "peer sent END with another size for an unchanged file");
+    protocol("END with another size for an unchanged file");
   // Only the one block of a small entry may still be on its way, or be lost and come again.
   if (!arrived_.complete(size) && has_several_blocks())
-    throw Error(ExitStatus::Protocol, "peer sent END before all blocks were acknowledged");
+    protocol("END before all blocks were acknowledged");
 }
 
 bool IncomingEntry::ready() {
