@@ -188,6 +188,7 @@ void EntrySender::begin_next() {
   OutgoingEntry& entry = entries_[++last_id_];
   entry.id = last_id_;
   entry.name = source->path.empty() ? source->name : source->path;
+  console_.begin_file(entry.name);
   if (source->pipe != nullptr) return begin_pipe(entry, *source->pipe);
   if (source->file) {
     begin_file(entry, source->name, std::move(*source->file));
