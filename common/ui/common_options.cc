@@ -18,6 +18,7 @@
 #include "common/base/page_buffer.h"
 #include "common/base/quote.h"
 #include "common/net/ktls.h"
+#include "common/ui/option_words.h"
 #include "common/ui/units.h"
 
 namespace zx {
@@ -48,6 +49,19 @@ std::vector<std::string> with_explicit_values(int argc, const char* const* argv,
     out.push_back(std::move(word));
   }
   return out;
+}
+
+// Before those of the command line: the last one counts. What ssh starts has nobody's wishes.
+void take_from_environment(CLI::App& app, std::vector<std::string>* words) {
+  for (CLI::Option* option : app.get_options())
+    if (option->get_expected_max() == 1) option->take_last();
+  if (std::ranges::find(*words, "--remote") != words->end()) return;
+  const std::vector<std::string> always = options_of_environment(app.get_name());
+  std::vector<const char*> argv{""};
+  for (const std::string& word : always) argv.push_back(word.c_str());
+  std::vector<std::string> none;
+  const auto first = with_explicit_values(static_cast<int>(argv.size()), argv.data(), &none);
+  words->insert(words->begin(), first.begin(), first.end());
 }
 
 template <typename T>
@@ -281,13 +295,15 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
 
   std::vector<std::string> after_dashes;
   std::vector<std::string> words = with_explicit_values(argc, argv, &after_dashes);
+  take_from_environment(app, &words);
   std::reverse(words.begin(), words.end());  // CLI11 takes them from the back
   try {
     app.parse(words);
     for (const std::string& word : app.remaining()) {
       if (word.size() > 1 && word[0] == '-')
-        throw Error(ExitStatus::Usage, escape(word) + ": no such option" + habit_remark(word) +
-                                           " (see " + app.get_name() + " --help)");
+        throw Error(ExitStatus::Usage,
+                    escape(word) + ": no such option" + advice_for(app, word) + " (see " +
+                        app.get_name() + " --help)");
       o->operands.push_back(word);
     }
     o->operands.insert(o->operands.end(), after_dashes.begin(), after_dashes.end());
