@@ -10,10 +10,8 @@ namespace {
 
 // Frames that are handled before the threads are looked at again.
 constexpr int kFramesAtOnce = 32;
-
-[[noreturn]] void protocol(const std::string& what) {
-  throw Error(ExitStatus::Protocol, "peer sent " + what);
-}
+// After a block of this size they are looked at in any case: what is committed is told at once.
+constexpr uint32_t kLongBlockBytes = 1 << 20;
 
 // What the next entry of a run must have in common with it to be part of it.
 bool continues(const Result& run, const EntryOutcome& next) {
@@ -89,6 +87,7 @@ void EntryReceiver::step() {
   for (int i = 0; i < kFramesAtOnce && !done_ && !hole_; ++i) {
     if (const auto frame = link_.read_if_any()) {
       handle(*frame);
+      if (frame->header.length >= kLongBlockBytes) return;
       continue;
     }
     link_.flush();
@@ -152,6 +151,7 @@ void EntryReceiver::on_entry(const Frame& frame) {
   const auto entry = open_entry(info, &outcome);
   entries_.announce(entry);
   if (!entry) return settle({std::move(outcome)});
+  console_.begin_file(outcome.name);
   if (info.open_ended && info.size == 0)
     console_.no_total();
   else

@@ -37,9 +37,7 @@ class FileSink final : public Sink {
     existing_ = target_.dir->stat_child(target_.name);
     if (!existing_) return "";
     // Upper and lower case, or two ways to write an accent, may be one name here.
-    if (files_.contains(*existing_))
-      throw Error(ExitStatus::Refused,
-                  describe() + ": the same file here as another entry of this run");
+    if (files_.contains(*existing_)) refuse_other_name();
     // --overwrite is about files: what is none stays, whatever that says.
     std::string why;
     if (S_ISREG(existing_->st_mode) || S_ISLNK(existing_->st_mode))
@@ -54,8 +52,9 @@ class FileSink final : public Sink {
       temp_->check_can_appear();
       files_.can_appear = true;
     }
-    if (!info_.sparse && !info_.open_ended && info_.size > kSmallBytes)
-      temp_->preallocate(info_.size);
+    if (info_.open_ended || info_.size <= kSmallBytes) return;
+    // A size that no file can have here is found before anything of it comes.
+    info_.sparse ? temp_->truncate(info_.size) : temp_->preallocate(info_.size);
   }
   int fd() const override { return temp_->fd(); }
   void finish(uint64_t size) override {
@@ -91,6 +90,16 @@ class FileSink final : public Sink {
       if (rule == Overwrite::Never || rule == Overwrite::Skip) return true;
     return false;
   }
+  [[noreturn]] void refuse_other_name() const {
+    const std::string first =
+        target_.dir->find([&](const dirent& d) { return d.d_ino == existing_->st_ino; })
+            .value_or("");
+    const bool known = !first.empty() && first != target_.name;
+    throw Error(ExitStatus::Refused,
+                describe() + (known ? ": " + quote(first) + " and " + quote(target_.name) +
+                                          " are one file here"
+                                    : ": the same file here as another entry of this run"));
+  }
   void look_again() {
     if (const std::string why = look(*agreed_); !why.empty())
       throw Error(ExitStatus::Refused, describe() + ": has changed meanwhile: " + why);
@@ -108,6 +117,22 @@ class FileSink final : public Sink {
 // All is in a few file systems, so that two do not meet in practice.
 uint64_t key_of(const struct stat& file) {
   return file.st_ino + file.st_dev * 0x9e3779b97f4a7c15;
+}
+
+// Whether a file can be made in one of its directories. One that cannot be seen may have some.
+bool may_hold_new_below(const HeldDir& dir) {
+  const auto name = dir.find([&](const dirent& d) {
+    const std::string_view child_name = d.d_name;
+    if (child_name == "." || child_name == ".." || (d.d_type != DT_DIR && d.d_type != DT_UNKNOWN)) return false;
+    try {
+      const auto child = dir.open_child(d.d_name);
+      if (child) check_can_hold_new(*child);
+      return child.has_value();
+    } catch (const Error&) {
+      return false;
+    }
+  });
+  return name != "";
 }
 
 std::string parent_of(std::string path) {
@@ -141,7 +166,7 @@ bool RunFiles::contains(const struct stat& file) const {
 }
 
 FileDestination::FileDestination(const std::string& path, bool no_target_directory,
-                                 bool keep_full_mode, bool mkdir)
+                                 bool keep_full_mode, bool mkdir, bool listens)
     : keep_full_mode_(keep_full_mode) {
   refuse_planted_links(path, "destination");
   if (mkdir) make_directories(path);
@@ -153,7 +178,13 @@ FileDestination::FileDestination(const std::string& path, bool no_target_directo
     throw Error(ExitStatus::FileIo, quote(path) + ": is a directory, and -T was given");
   if (directory) {
     dir_ = std::make_unique<HeldDir>(HeldDir::open_operator_path(path));
-    check_can_hold_new(*dir_);
+    try {
+      check_can_hold_new(*dir_);
+    } catch (const Error& error) {
+      // A sender may name a directory below it that can.
+      if (!listens || !may_hold_new_below(*dir_)) throw;
+      not_here_ = error;
+    }
     return;
   }
   if (path.ends_with('/'))
@@ -190,6 +221,7 @@ void FileDestination::aim(const Negotiated& agreed, bool pull) {
     if (agreed.no_target_directory && fixed_name_.empty())
       throw Error(ExitStatus::FileIo,
                   quote(dir_->path()) + ": is a directory, and the peer asked for -T");
+    if (not_here_) throw Error(*not_here_);
     return;
   }
   check_path(path);

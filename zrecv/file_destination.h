@@ -43,10 +43,10 @@ class FileDestination final : public Destination {
  public:
   /// Opens the operator's path. mkdir: it is a directory, and is made with its parents where it is
   /// missing. keep_full_mode: permission bits are the sender's, without the
-  /// umask. Throws Error{FileIo} when it cannot be a destination, or is a directory and -T was
-  /// given.
+  /// umask. listens: a sender may name a directory below it. Throws Error{FileIo} when it cannot be
+  /// a destination, or is a directory and -T was given.
   FileDestination(const std::string& path, bool no_target_directory, bool keep_full_mode = false,
-                  bool mkdir = false);
+                  bool mkdir = false, bool listens = false);
 
   /// What a path of the peer's operator means below a root that this side has set him. Throws
   /// Error{Refused} for one that leads out of it, Error{FileIo} for one that leads nowhere.
@@ -68,6 +68,7 @@ class FileDestination final : public Destination {
   std::unique_ptr<HeldDir> dir_;  // at a fixed address: targets point to it
   std::string fixed_name_;        // empty: entries keep their names
   bool fixed_name_taken_ = false;
+  std::optional<Error> not_here_;  // why nothing can be made in the root itself
   RunFiles files_;
 };
 

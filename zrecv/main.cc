@@ -38,7 +38,8 @@ std::unique_ptr<Destination> make_destination(const RecvOptions& options, Consol
   }
   auto files =
       std::make_unique<FileDestination>(options.destination, options.common.no_target_directory,
-                                        options.common.preserve, options.common.mkdir);
+                                        options.common.preserve, options.common.mkdir,
+                                        options.common.listen.has_value());
   const char* home = getenv("HOME");
   if (options.common.listen && (is_same_file(options.destination, "/") ||
                                 (home != nullptr && is_same_file(options.destination, home))))

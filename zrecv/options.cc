@@ -89,6 +89,12 @@ bool parse_recv_options(int argc, const char* const* argv, RecvOptions* out) {
       "  zrecv [OPTIONS] zs://HOST[:PORT][/NAME] DST   from a zsend that waits there\n"
       "  DST '-' is standard output; --exec CMD stands in the place of DST\n",
       "zrecv");
+  app.footer(
+      "Examples:\n"
+      "  zrecv backup:/srv/big.iso .                     by ssh\n"
+      "  zrecv --listen 7717 /srv/incoming               for zsend FILE zs://HERE:7717\n"
+      "  zrecv --listen 7717 --exec 'tar x'              for zsend --exec 'tar c DIR' zs://HERE:7717\n"
+      "More: man zrecv, man zsend-transfer");
   app.add_option("--exec", out->exec, "give the content to this shell command, in place of DST")
       ->type_name("CMD");
   app.add_flag("--inplace", out->inplace,

@@ -10,7 +10,7 @@
 
 namespace zx {
 
-SourceCursor::SourceCursor(const SendOptions& options) {
+SourceCursor::SourceCursor(const SendOptions& options) : patience_(options.common.timeout) {
   const PipeSource::Label label{options.name.value_or("stdin"), options.expected_bytes};
   if (options.exec)
     sources_.push_back({label.name, "", label.expected_bytes, false,
@@ -24,8 +24,9 @@ SourceCursor::SourceCursor(const SendOptions& options) {
   require_one();
 }
 
-SourceCursor::SourceCursor(const std::vector<std::string>& paths, std::optional<HeldDir> below)
-    : below_(std::move(below)) {
+SourceCursor::SourceCursor(const std::vector<std::string>& paths, std::chrono::seconds patience,
+                           std::optional<HeldDir> below)
+    : below_(std::move(below)), patience_(patience) {
   if (paths.empty()) throw Error(ExitStatus::Protocol, "the receiver named nothing to send");
   for (const std::string& path : paths) {
     add_file(path);
@@ -47,6 +48,9 @@ void SourceCursor::add_file(const std::string& path) {
   try {
     source.bytes = open(path).size();
     check_component(source.name);
+  } catch (const LeasedFile&) {
+    struct stat st {};
+    if (!below_ && stat(path.c_str(), &st) == 0) source.bytes = static_cast<uint64_t>(st.st_size);
   } catch (const Error& error) {
     source.failure = error;
   }
@@ -105,17 +109,23 @@ uint64_t SourceCursor::file_bytes() const {
 
 std::optional<SourceEntry> SourceCursor::next() {
   if (next_ == sources_.size()) return std::nullopt;
-  Source& source = sources_[next_++];
+  Source& source = sources_[next_];
   SourceEntry out{source.name, source.path};
   out.pipe = source.pipe.get();
   out.failure = source.failure;
-  if (out.pipe != nullptr || out.failure) return out;
   try {
     if (source.standard_input) out.file = standard_input_file(source.name);
-    if (!out.file) out.file.emplace(open(source.path));
+    if (out.pipe == nullptr && !out.failure && !out.file) out.file.emplace(open(source.path));
+  } catch (const LeasedFile& leased) {
+    if (!lease_limit_) lease_limit_ = Clock::now() + patience_;
+    out.leased = Clock::now() < *lease_limit_;
+    if (out.leased) return out;
+    out.failure = leased;
   } catch (const Error& error) {
     out.failure = error;
   }
+  lease_limit_.reset();
+  ++next_;
   return out;
 }
 

@@ -22,6 +22,7 @@ struct SourceEntry {
   std::optional<SourceFile> file = {};
   PipeSource* pipe = nullptr;
   std::optional<Error> failure = {};
+  bool leased = false;  // another process has a lease on it: next() is to be asked again in a moment
 };
 
 class SourceCursor {
@@ -29,8 +30,10 @@ class SourceCursor {
   /// The sources of the command line. Looks at each of them: what cannot be read is found before
   /// anyone is bothered. Throws Error when none can be.
   explicit SourceCursor(const SendOptions& options);
-  /// Files of this machine that the operator named over ssh; `below`: only what is in there.
-  SourceCursor(const std::vector<std::string>& paths, std::optional<HeldDir> below);
+  /// Files of this machine that the operator named over ssh. patience: as --timeout. `below`: only
+  /// what is in there.
+  SourceCursor(const std::vector<std::string>& paths, std::chrono::seconds patience,
+               std::optional<HeldDir> below);
 
   /// Only the one of this name. Throws Error{Refused} when there is none.
   void keep_only(const std::vector<std::string>& name);
@@ -61,7 +64,9 @@ class SourceCursor {
 
   std::optional<HeldDir> below_;
   std::vector<Source> sources_;
+  const std::chrono::seconds patience_;
   size_t next_ = 0;
+  std::optional<Clock::time_point> lease_limit_;  // of the next one
 };
 
 }  // namespace zx

@@ -15,6 +15,8 @@ constexpr size_t kGatherBytes = 256 << 10;
 constexpr size_t kMostReading = kMaxOpenFiles / 2;
 // After BYE: how long a connection that was reset is made again, so that the receiver hears it.
 constexpr std::chrono::seconds kByeLimit{5};
+// Before a file that another process has a lease on is tried again.
+constexpr std::chrono::milliseconds kLeasePause{50};
 
 }  // namespace
 
@@ -179,9 +181,15 @@ void EntrySender::begin_next() {
     all_begun_ = true;
     return;
   }
+  if (source->leased) {
+    link_.flush();
+    link_.heartbeat_if_due();
+    return link_.wait(kLeasePause);
+  }
   OutgoingEntry& entry = entries_[++last_id_];
   entry.id = last_id_;
   entry.name = source->path.empty() ? source->name : source->path;
+  console_.begin_file(entry.name);
   if (source->pipe != nullptr) return begin_pipe(entry, *source->pipe);
   if (source->file) {
     begin_file(entry, source->name, std::move(*source->file));

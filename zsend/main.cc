@@ -81,11 +81,12 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
   // 3. Send everything, up to the verdict: what is not committed, over there and durable as agreed,
   //    does not count as sent.
   session->guard([&] {
-    if (!cursor) cursor.emplace(session->agreed().named->operands, std::move(below));
+    if (!cursor)
+      cursor.emplace(session->agreed().named->operands, options.common.timeout, std::move(below));
     // A receiver that connects may ask for one of what is offered, by name.
     if (options.common.listen && !session->agreed().path.empty())
       cursor->keep_only(session->agreed().path);
-    console.begin_transfer(cursor->total_bytes().value_or(0));
+    console.begin_transfer(cursor->total_bytes().value_or(0), cursor->count());
     EntrySender sender(*session, *cursor, options.common.engine, streams_for(*session, *cursor),
                        console, ledger);
     console.summary().add(sender.run());

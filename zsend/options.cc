@@ -80,6 +80,12 @@ bool parse_send_options(int argc, const char* const* argv, SendOptions* out) {
       "  zsend [OPTIONS] --listen [HOST:]PORT SRC...\n\n"
       "SRC may be '-', standard input; --exec CMD in place of SRC sends what a command writes.\n",
       "zsend");
+  app.footer(
+      "Examples:\n"
+      "  zsend big.iso backup:/srv/                              by ssh\n"
+      "  zsend --exec 'tar c photos' --name photos.tar backup:   a directory\n"
+      "  zsend *.mkv zs://there:7717            to zrecv --listen 7717 DIR there\n"
+      "More: man zsend, man zsend-transfer");
   std::string size;
   app.add_option("--exec", out->exec, "send what this shell command writes; it must end with 0")
       ->type_name("CMD");

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
 
 #include "common/base/error.h"
 #include "common/file/name.h"
@@ -93,6 +94,17 @@ std::optional<struct stat> HeldDir::stat_child(const std::string& name) const {
   if (fstatat(fd_.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0) return st;
   if (errno == ENOENT) return std::nullopt;
   throw_file_errno(describe(name) + ": stat", errno);
+}
+
+std::optional<std::string> HeldDir::find(const std::function<bool(const dirent&)>& wanted) const {
+  UniqueFd fd(openat(fd_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const std::unique_ptr<DIR, int (*)(DIR*)> dir(fd.valid() ? fdopendir(fd.get()) : nullptr,
+                                                closedir);
+  if (!dir) return std::nullopt;
+  (void)fd.release();  // it is the DIR's
+  while (const dirent* entry = readdir(dir.get()))
+    if (wanted(*entry)) return entry->d_name;
+  return "";
 }
 
 void HeldDir::sync(Caveats& caveats) const {

@@ -4,8 +4,10 @@
 // nor a local user who swaps directories can lead outside.
 #pragma once
 
+#include <dirent.h>
 #include <sys/stat.h>
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -40,6 +42,9 @@ class HeldDir {
 
   /// lstat of a one-component name; nothing when there is none.
   std::optional<struct stat> stat_child(const std::string& name) const;
+
+  /// The first name in it that is wanted; "" when there is none, nothing when that cannot be seen.
+  std::optional<std::string> find(const std::function<bool(const dirent&)>& wanted) const;
 
   /// fsync of the directory itself: makes renames in it durable. As sync_to_disk().
   void sync(Caveats& caveats) const;

@@ -19,10 +19,16 @@
 #include "common/base/error.h"
 #include "common/base/io.h"
 #include "common/base/quote.h"
+#include "common/base/wait.h"
 
 namespace zx {
 
 namespace {
+
+// Between two looks whether a lease was given up.
+constexpr std::chrono::milliseconds kLookForLease{50};
+// The kernel ends a lease after /proc/sys/fs/lease-break-time: 45 s.
+constexpr std::chrono::seconds kLongestLease{50};
 
 // Whether there is a symbolic link of somebody else.
 bool is_foreign_link(const std::string& path, struct stat* link) {
@@ -85,7 +91,13 @@ void refuse_foreign_link(const std::string& path, const std::string& what, ExitS
 UniqueFd open_operator_file(const std::string& path, int flags, mode_t mode,
                             const std::string& what, ExitStatus refusal) {
   refuse_foreign_link(path, what, refusal);
-  UniqueFd fd(open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, mode));
+  const auto give_up = Clock::now() + kLongestLease;
+  UniqueFd fd;
+  for (;;) {
+    fd = UniqueFd(open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, mode));
+    if (fd.valid() || errno != EAGAIN || Clock::now() >= give_up) break;
+    pause_for(kLookForLease);
+  }
   if (!fd.valid()) throw_file_errno(what + " " + quote(path) + ": open", errno);
   (void)fcntl(fd.get(), F_SETFL, flags & O_APPEND);  // blocking again from here on
   return fd;

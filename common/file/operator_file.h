@@ -23,7 +23,7 @@ void refuse_planted_links(const std::string& path, const std::string& what,
 void refuse_foreign_link(const std::string& path, const std::string& what,
                          ExitStatus refusal = ExitStatus::FileIo);
 
-/// open(2) after refuse_foreign_link(); never blocks on a FIFO, never becomes the controlling
+/// open(2) after refuse_foreign_link(); waits for a lease, but not on a FIFO; never becomes the controlling
 /// terminal. `what` names the file in errors ("key file"). Throws Error{refusal|FileIo|NoSpace}.
 UniqueFd open_operator_file(const std::string& path, int flags, mode_t mode,
                             const std::string& what, ExitStatus refusal = ExitStatus::FileIo);

@@ -18,6 +18,7 @@
 #include "common/base/page_buffer.h"
 #include "common/base/quote.h"
 #include "common/net/ktls.h"
+#include "common/ui/option_words.h"
 #include "common/ui/units.h"
 
 namespace zx {
@@ -48,6 +49,28 @@ std::vector<std::string> with_explicit_values(int argc, const char* const* argv,
     out.push_back(std::move(word));
   }
   return out;
+}
+
+// What the command line says itself counts more. What ssh starts has nobody's wishes.
+void take_from_environment(const CLI::App& app, std::vector<std::string>* words) {
+  if (std::ranges::find(*words, "--remote") != words->end()) return;
+  const std::vector<std::string> always = options_of_environment(app.get_name());
+  std::vector<const char*> argv{""};
+  for (const std::string& word : always) argv.push_back(word.c_str());
+  std::vector<std::string> none;
+  auto first = with_explicit_values(static_cast<int>(argv.size()), argv.data(), &none);
+  const auto option_of = [&](const std::string& word) -> const CLI::Option* {
+    const bool is_long = word.starts_with("--");
+    return word[0] != '-' ? nullptr
+                          : app.get_option_no_throw(
+                                is_long ? word.substr(0, word.find('=')) : word.substr(0, 2));
+  };
+  std::erase_if(first, [&](const std::string& word) {
+    const CLI::Option* option = option_of(word);
+    return option != nullptr && option->get_expected_max() == 1 &&
+           std::ranges::find(*words, option, option_of) != words->end();
+  });
+  words->insert(words->begin(), first.begin(), first.end());
 }
 
 template <typename T>
@@ -281,13 +304,15 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
 
   std::vector<std::string> after_dashes;
   std::vector<std::string> words = with_explicit_values(argc, argv, &after_dashes);
+  take_from_environment(app, &words);
   std::reverse(words.begin(), words.end());  // CLI11 takes them from the back
   try {
     app.parse(words);
     for (const std::string& word : app.remaining()) {
       if (word.size() > 1 && word[0] == '-')
-        throw Error(ExitStatus::Usage, escape(word) + ": no such option" + habit_remark(word) +
-                                           " (see " + app.get_name() + " --help)");
+        throw Error(ExitStatus::Usage,
+                    escape(word) + ": no such option" + advice_for(app, word) + " (see " +
+                        app.get_name() + " --help)");
       o->operands.push_back(word);
     }
     o->operands.insert(o->operands.end(), after_dashes.begin(), after_dashes.end());

@@ -55,9 +55,6 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
 /// The ssh options, into `options->ssh`. Of parse_common_options().
 void add_ssh_options(CLI::App& app, CommonOptions* options);
 
-/// What to tell who has written an option of scp or rsync: "; ...", or "" for none of these.
-std::string habit_remark(std::string_view option);
-
 /// What the operands have decided: ssh options need an ssh operand, and with that no key or
 /// certificate is wanted. Throws Error{Usage}.
 void check_ssh_use(const CommonOptions& options, bool ssh_operand);

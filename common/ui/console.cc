@@ -15,6 +15,7 @@
 
 #include "common/base/error.h"
 #include "common/base/quote.h"
+#include "common/file/name.h"
 #include "common/file/operator_file.h"
 #include "common/net/key.h"
 #include "common/ui/json.h"
@@ -166,10 +167,17 @@ void Console::connected(const Channel& channel, const std::string& peer_build) {
   for (const std::string& reason : summary_.why) print(reason);
 }
 
-void Console::begin_transfer(uint64_t total_bytes) {
+void Console::begin_file(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  ++files_begun_;
+  file_ = name;
+}
+
+void Console::begin_transfer(uint64_t total_bytes, uint64_t files) {
   {
     const std::lock_guard lock(mutex_);
     total_ = total_bytes;
+    files_ = files;
     transferring_ = true;
     begun_ = last_shown_ = last_json_ = steady_clock::now();
   }
@@ -203,7 +211,7 @@ double Console::seconds() const {
 
 // total: 0 when it is not known. The least useful fields vanish first where there is no room.
 std::string Console::progress_line(uint64_t moved, uint64_t total, size_t columns) const {
-  enum { Percent, Moved, Total, Rate, Left, Fields };
+  enum { Percent, Moved, Total, Rate, Left, Count, Name, Fields };
   std::array<std::string, Fields> fields;
   fields[Moved] = human_bytes(static_cast<double>(moved));
   fields[Rate] = "  " + human_bytes(rate_) + "/s";
@@ -216,8 +224,12 @@ std::string Console::progress_line(uint64_t moved, uint64_t total, size_t column
   }
   if (total > moved && rate_ > 0)
     fields[Left] = "  ETA " + human_time(static_cast<double>(total - moved) / rate_);
+  // Of a single file the operator knows the name.
+  if (files_ > 1)
+    fields[Count] = "  " + std::to_string(files_begun_) + "/" + std::to_string(files_);
+  if (files_ != 1 && !file_.empty()) fields[Name] = "  " + escape(base_name(file_));
   const auto line = [&] { return std::accumulate(fields.begin(), fields.end(), std::string()); };
-  for (const int least : {Total, Moved, Rate, Left})
+  for (const int least : {Name, Total, Count, Moved, Rate, Left})
     if (line().size() > columns) fields[static_cast<size_t>(least)].clear();
   return line().substr(0, columns);
 }

@@ -103,8 +103,10 @@ class Console : public Notices {
   void invite(Invitation invitation) { invitation_ = std::move(invitation); }
   /// The peer is authenticated. Notes the channel's TLS for the summary too.
   void connected(const Channel& channel, const std::string& peer_build);
-  /// Progress begins; total is 0 when unknown.
-  void begin_transfer(uint64_t total_bytes);
+  /// Progress begins; what is unknown is 0.
+  void begin_transfer(uint64_t total_bytes, uint64_t files = 0);
+  /// The next file, for progress.
+  void begin_file(const std::string& name);
   void add_bytes(uint64_t bytes) { moved_.fetch_add(bytes, std::memory_order_relaxed); }
   void add_total(uint64_t bytes) { total_.fetch_add(bytes, std::memory_order_relaxed); }
   /// Of something that moves nobody knows how much it is.
@@ -175,6 +177,8 @@ class Console : public Notices {
   std::atomic<uint64_t> moved_{0}, total_{0};
   std::atomic<bool> total_known_{true};
   bool transferring_ = false;
+  uint64_t files_ = 0, files_begun_ = 0;
+  std::string file_;  // the one that was begun last
   size_t bar_columns_ = 0;  // of the progress that is shown
   std::chrono::steady_clock::time_point begun_{}, last_json_{};
   uint64_t last_moved_ = 0;

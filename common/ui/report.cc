@@ -205,7 +205,10 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
   }
   const auto exit_number = static_cast<uint64_t>(exit);
   if (!error.empty()) {
-    const std::string text = remark_ ? error + remark_() : error;
+    std::string text = remark_ ? error + remark_() : error;
+    if (const uint64_t files = ledger.totals().entries; files > 0)
+      text += "; before that " + count_files(files) +
+              (files == 1 ? " was" : " were") + " committed (--overwrite=skip leaves them alone)";
     write_json(
         json_event("error").number("exit", exit_number).text("status", status).text("text", text));
     // Nobody else hears of an error that is a bug here.

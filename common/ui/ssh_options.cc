@@ -60,15 +60,6 @@ void add_ssh_options(CLI::App& app, CommonOptions* o) {
   app.add_flag("--remote", o->started_by_ssh)->group("");  // what ssh starts
 }
 
-std::string habit_remark(std::string_view option) {
-  // What is left of -p2222: -p is an option of its own.
-  if (option.find_first_not_of("0123456789", 1) == std::string_view::npos)
-    return "; ssh's port is -P " + std::string(option.substr(1));
-  for (const char* recursive : {"-r", "-R", "-a", "--recursive", "--archive"})
-    if (option == recursive) return "; zsend --exec 'tar c DIR' sends a directory";
-  return "";
-}
-
 void check_ssh_use(const CommonOptions& o, bool ssh_operand) {
   const auto conflict = [](const std::string& text) { throw Error(ExitStatus::Usage, text); };
   if (!ssh_operand) {
