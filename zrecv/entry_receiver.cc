@@ -69,6 +69,7 @@ void EntryReceiver::recover(const Error& lost) {
   } catch (const Error& error) {
     if (!is_lost_connection(error)) throw;
   }
+  session_.hear_the_rest(lost);
   session_.recover(lost);
   engines_.use(link_.channel());
 }

@@ -212,7 +212,7 @@ bool PipeSink::idle_until_work() {
                                {reader_gone_ && !work ? -1 : output_.fd(), 0, 0},
                                {command_looked_at_ ? -1 : output_.process_fd(), POLLIN, 0}}};
     if (work) fds[1].events = POLLOUT;
-    if (poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR)
+    if (retry_regardless([&] { return poll(fds.data(), fds.size(), -1); }) < 0)
       throw_errno(ExitStatus::Internal, "poll", errno);
     // One that has failed counts at once, also when others still hold its input.
     if (fds[2].revents != 0) {

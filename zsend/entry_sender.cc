@@ -54,6 +54,7 @@ RunReport EntrySender::run() {
 
 // Blocks that were on their way go over any other connection, at once where there is one.
 void EntrySender::recover(const Error& lost) {
+  session_.hear_the_rest(lost, [this](const Frame& ack) { handle(ack); });
   queue_.give_back(lane_.give_back());
   session_.recover(lost);
   engines_.use(link_.channel());

@@ -15,6 +15,35 @@ constexpr uint64_t kMostBytes = 256 << 20;
 // Of small files, whose content is kept.
 constexpr uint64_t kMostMemory = 16 << 20;
 
+// See serve_lane().
+bool serve(Link& link, Session& session, Lane& lane, BlockQueue& queue,
+           const std::function<void(const Frame&)>& take) {
+  for (;;) {
+    while (const auto frame = link.read_if_any()) {
+      if (frame->header.type != FrameType::Ack && frame->header.type != FrameType::Retry)
+        unexpected_frame(frame->header, "on a further connection");
+      take(*frame);
+    }
+    const bool worn = session.key_is_worn(link);
+    const bool closed = queue.closed();
+    if (lane.empty() && closed) {
+      link.send(FrameType::Bye, 0, 0, encode(Bye{ExitStatus::Ok}));
+      return true;
+    }
+    if (lane.empty() && worn) {
+      link.flush();
+      return false;
+    }
+    const bool room = !worn && lane.has_room();
+    if (auto block = room ? queue.take() : std::nullopt) {
+      (void)lane.send(std::move(*block), nullptr);
+      continue;
+    }
+    link.flush();
+    link.wait(session.heartbeat(), room && !closed ? queue.event_fd() : -1);
+  }
+}
+
 }  // namespace
 
 bool Lane::has_room() const {
@@ -57,7 +86,7 @@ std::optional<Delivered> Lane::take_answer(const Frame& frame) {
   const auto found = std::ranges::find_if(under_way_, [&](const Block& b) {
     return b.entry == frame.header.entry && b.offset == frame.header.offset;
   });
-  if (found == under_way_.end())
+  if (found == under_way_.end() || found->sent.empty())
     throw Error(ExitStatus::Protocol, "peer speaks of a block that was not sent");
   if (frame.header.type == FrameType::Retry) {
     // It will be answered after all that was sent before.
@@ -119,29 +148,14 @@ bool serve_lane(Link& link, Session& session, const EngineOptions& options, Cons
   SendEngines engines(link.channel(), options);
   Lane lane(link, engines, console);
   const Defer at_the_end([&] { queue.give_back(lane.give_back()); });
-  for (;;) {
-    while (const auto frame = link.read_if_any()) {
-      if (frame->header.type != FrameType::Ack && frame->header.type != FrameType::Retry)
-        unexpected_frame(frame->header, "on a further connection");
-      if (auto done = lane.take_answer(*frame)) deliver(std::move(*done));
-    }
-    const bool worn = session.key_is_worn(link);
-    const bool closed = queue.closed();
-    if (lane.empty() && closed) {
-      link.send(FrameType::Bye, 0, 0, encode(Bye{ExitStatus::Ok}));
-      return true;
-    }
-    if (lane.empty() && worn) {
-      link.flush();
-      return false;
-    }
-    const bool room = !worn && lane.has_room();
-    if (auto block = room ? queue.take() : std::nullopt) {
-      (void)lane.send(std::move(*block), nullptr);
-      continue;
-    }
-    link.flush();
-    link.wait(session.heartbeat(), room && !closed ? queue.event_fd() : -1);
+  const auto take = [&](const Frame& answer) {
+    if (auto done = lane.take_answer(answer)) deliver(std::move(*done));
+  };
+  try {
+    return serve(link, session, lane, queue, take);
+  } catch (const Error& error) {
+    if (error.status() == ExitStatus::Network) link.look_for_peer_error(take);
+    throw;
   }
 }
 

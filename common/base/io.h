@@ -9,19 +9,34 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "common/base/stop.h"
 
 namespace zx {
 
-/// Calls f() until it does not fail with EINTR, looking for a stop signal each time.
+/// EINTR is rare. What fails with it so often in a row (a filter of system calls, a broken driver)
+/// does so for ever, and is an error like others. A thread that is stopped is interrupted 50 times
+/// a second, and has fewer seconds than that for its last words.
+constexpr int kMostInterruptions = 1000;
+
+/// Calls f() until it does not fail with EINTR.
+template <typename F>
+auto retry_regardless(F&& f) {
+  auto result = f();
+  for (int times = 0; result < 0 && errno == EINTR && times < kMostInterruptions; ++times)
+    result = f();
+  return result;
+}
+
+/// The same, looking for a stop signal each time.
 template <typename F>
 auto retry_eintr(F&& f) {
-  for (;;) {
-    const auto result = f();
-    if (result >= 0 || errno != EINTR) return result;
-    check_stop();
-  }
+  bool interrupted = false;
+  return retry_regardless([&] {
+    if (std::exchange(interrupted, true)) check_stop();
+    return f();
+  });
 }
 
 // `uncached`: what was not in the page cache before does not stay there (RWF_DONTCACHE, kernel 6.14

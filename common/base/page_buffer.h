@@ -27,6 +27,8 @@ class PageBuffer {
   std::span<std::byte> span() { return {memory_.get(), bytes_}; }
   /// The first n bytes; n at most size().
   std::span<std::byte> first(size_t n) { return span().first(n); }
+  /// The memory is never freed: who else writes to it cannot be stopped.
+  void leak() { (void)memory_.release(); }
 
  private:
   struct Free {

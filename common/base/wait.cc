@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <vector>
 
+#include "common/base/io.h"
 #include "common/base/stop.h"
 
 namespace zx {
@@ -24,11 +25,12 @@ std::optional<size_t> wait(std::span<const Watched> fds, Clock::time_point deadl
   for (const Watched& w : fds) polled.push_back({w.fd, w.events, 0});
   polled.push_back({stops ? stop_fd() : -1, POLLIN, 0});
   const milliseconds most = stops && in_cancel_scope() ? kSlice : kLongest;
-  for (;;) {
+  for (int interrupted = 0;;) {
     const auto left = std::chrono::ceil<milliseconds>(deadline - std::min(Clock::now(), deadline));
     const int n =
         poll(polled.data(), polled.size(), static_cast<int>(std::min(left, most).count()));
-    if (n < 0 && errno != EINTR) throw_errno(ExitStatus::Internal, "poll", errno);
+    if (n < 0 && (errno != EINTR || ++interrupted > kMostInterruptions))
+      throw_errno(ExitStatus::Internal, "poll", errno);
     for (size_t i = 0; n > 0 && i < fds.size(); ++i)
       if (polled[i].revents != 0) return i;
     if (Clock::now() >= deadline) return std::nullopt;

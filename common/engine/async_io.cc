@@ -5,6 +5,8 @@
 #include <sys/uio.h>
 
 #include <cerrno>
+#include <chrono>
+#include <thread>
 #include <vector>
 
 #include "common/base/error.h"
@@ -40,6 +42,7 @@ class UringIo final : public AsyncIo {
   ~UringIo() override {
     // Before the memory is freed: what is in flight would be written into whatever takes its place.
     drain();
+    if (abandoned_) leak_memory();
     if (ready_) io_uring_queue_exit(&ring_);
   }
 
@@ -57,7 +60,11 @@ class UringIo final : public AsyncIo {
     io_uring_prep_nop(io_uring_get_sqe(&ring_));
     if (n = io_uring_submit(&ring_); n < 0) return -n;
     io_uring_cqe* done = nullptr;
-    while ((n = io_uring_wait_cqe(&ring_, &done)) == -EINTR) check_stop();
+    for (int times = 0; (n = io_uring_wait_cqe(&ring_, &done)) == -EINTR; ++times)
+      if (times < kMostInterruptions)
+        check_stop();
+      else
+        return EINTR;
     if (n < 0) return -n;
     io_uring_cqe_seen(&ring_, done);
     std::vector<iovec> buffers;
@@ -83,11 +90,10 @@ class UringIo final : public AsyncIo {
     else
       io_uring_prep_write(sqe, r.fd, memory, bytes, r.offset);
     sqe->user_data = r.slot;
-    for (;;) {
-      const int n = io_uring_submit(&ring_);
+    for (int times = 0;;) {
+      const int n = abandoned_ ? -ECANCELED : io_uring_submit(&ring_);
       if (n > 0) return;
-      if (n != -EINTR && n != -EAGAIN && n != -EBUSY && n != 0)
-        throw_errno(ExitStatus::FileIo, "io_uring: submit", -n);
+      if (!passes(n, &times)) throw_errno(ExitStatus::FileIo, "io_uring: submit", -n);
       check_stop();
     }
   }
@@ -95,18 +101,33 @@ class UringIo final : public AsyncIo {
   Done finish(Signals signals) override {
     io_uring_cqe* cqe = nullptr;
     int n = 0;
-    while ((n = io_uring_wait_cqe(&ring_, &cqe)) < 0) {
-      if (signals == Signals::Notice && n != -EINTR && n != -EAGAIN)
+    for (int times = 0; !abandoned_ && (n = io_uring_wait_cqe(&ring_, &cqe)) < 0;) {
+      const bool again = passes(n, &times);
+      if (signals == Signals::Notice && !again)
         throw_errno(ExitStatus::FileIo, "io_uring: wait", -n);
-      if (signals == Signals::Notice) check_stop();
+      if (signals == Signals::Notice)
+        check_stop();
+      else if (!again)
+        abandoned_ = true;
     }
+    if (abandoned_) return {};
     const Done done{static_cast<size_t>(cqe->user_data), cqe->res};
     io_uring_cqe_seen(&ring_, cqe);
     return done;
   }
 
+  // Whether a call that has failed so may succeed a moment later, which has passed then.
+  static bool passes(int result, int* times) {
+    if (result != -EINTR && result != -EAGAIN && result != -EBUSY && result != 0) return false;
+    if (++*times > kMostInterruptions) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return true;
+  }
+
   io_uring ring_{};
   bool ready_ = false, registered_ = false;
+  // Nobody can tell when what is in flight ends: nothing is started any more.
+  bool abandoned_ = false;
 };
 
 }  // namespace

@@ -66,6 +66,8 @@ class AsyncIo {
         slot_bytes_(slot_bytes),
         why_threads_(std::move(why_threads)),
         memory_(slots * slot_bytes) {}
+  /// Of a destructor, when requests may still be under way.
+  void leak_memory() { memory_.leak(); }
   virtual void start(const Request& request) = 0;
   virtual Done finish(Signals signals) = 0;
 

@@ -39,10 +39,8 @@ class Pieces {
         channel.socket().send_failed(errno);
         continue;
       }
-      if (static_cast<size_t>(n) == want)
-        took(Clock::now() - start);
-      else
-        channel.socket().require_connected();
+      channel.socket().sent(static_cast<size_t>(n), want);
+      if (static_cast<size_t>(n) == want) took(Clock::now() - start);
       sent += static_cast<uint32_t>(n);
       progress(static_cast<uint64_t>(n));
     }
@@ -137,7 +135,7 @@ class SpliceSender final : public BlockSender {
         channel_.socket().send_failed(n == 0 ? EIO : errno);
         continue;
       }
-      if (static_cast<size_t>(n) < bytes) channel_.socket().require_connected();
+      channel_.socket().sent(static_cast<size_t>(n), bytes);
       bytes -= static_cast<size_t>(n);
       progress(static_cast<uint64_t>(n));
     }

@@ -42,12 +42,11 @@ class ThreadIo final : public AsyncIo {
 
  private:
   Done carry_out(const Request& r) {
-    ssize_t n = 0;
-    // Not retry_eintr(): only the main thread deals with signals.
-    do {
-      n = r.kind == Kind::Read ? pread(r.fd, slot(r.slot).data(), r.bytes, to_off(r.offset))
-                               : pwrite(r.fd, slot(r.slot).data(), r.bytes, to_off(r.offset));
-    } while (n < 0 && errno == EINTR);
+    // Only the main thread deals with signals.
+    const ssize_t n = retry_regardless([&] {
+      return r.kind == Kind::Read ? pread(r.fd, slot(r.slot).data(), r.bytes, to_off(r.offset))
+                                  : pwrite(r.fd, slot(r.slot).data(), r.bytes, to_off(r.offset));
+    });
     return {r.slot, n < 0 ? -errno : static_cast<int>(n)};
   }
 

@@ -26,6 +26,8 @@ constexpr seconds kConnectLimit{10};
 // Until the next address of a host is tried beside those that have not answered (RFC 8305, 8).
 constexpr milliseconds kAttemptDelay{250};
 constexpr int kBacklog = 16;
+// After a connection that was gone before it was accepted.
+constexpr milliseconds kGonePause{10};
 
 using AddressList = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
 
@@ -167,7 +169,7 @@ Socket connect_to(const HostPort& address, Family family, seconds wait, millisec
     const auto waited = std::chrono::round<seconds>(Clock::now() - start);
     throw Error(error == ETIMEDOUT ? ExitStatus::Timeout : ExitStatus::Network,
                 to_text(address) + ": connect: " + errno_text(error) +
-                    (wait.count() > 0 ? " after " + std::to_string(waited.count()) + " s" : "") +
+                    (waited.count() > 0 ? " after " + std::to_string(waited.count()) + " s" : "") +
                     advice);
   };
   return retry_until(start + wait, attempt, [&](const Error&) { return again; });
@@ -219,6 +221,9 @@ std::optional<Socket> Listener::accept(Clock::time_point give_up, milliseconds i
     if (errno != ECONNABORTED && errno != EPROTO && errno != ENETDOWN && errno != EHOSTDOWN &&
         errno != EHOSTUNREACH && errno != ENETUNREACH)
       throw_errno(ExitStatus::Network, "accept", errno);
+    // That may also be said for ever.
+    pause_for(kGonePause);
+    if (Clock::now() >= give_up) return std::nullopt;
   }
 }
 

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <vector>
 
+#include "common/base/io.h"
 #include "common/base/wait.h"
 
 namespace zx {
@@ -26,13 +27,14 @@ bool ready_before(int fd, short events, int stop) {
 void copy(int from, int to, int stop) {
   std::vector<std::byte> buffer(kBufferBytes);
   while (ready_before(from, POLLIN, stop)) {
-    const ssize_t got = read(from, buffer.data(), buffer.size());
-    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    const ssize_t got = retry_regardless([&] { return read(from, buffer.data(), buffer.size()); });
+    if (got < 0 && errno == EAGAIN) continue;
     if (got <= 0) return;
     for (ssize_t done = 0; done < got;) {
       if (!ready_before(to, POLLOUT, stop)) return;
-      const ssize_t n = write(to, buffer.data() + done, static_cast<size_t>(got - done));
-      if (n < 0 && errno != EINTR && errno != EAGAIN) return;
+      const ssize_t n = retry_regardless(
+          [&] { return write(to, buffer.data() + done, static_cast<size_t>(got - done)); });
+      if (n < 0 && errno != EAGAIN) return;
       done += std::max<ssize_t>(n, 0);
     }
   }

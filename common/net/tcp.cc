@@ -3,11 +3,13 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "common/base/error.h"
 #include "common/base/io.h"
@@ -20,6 +22,8 @@ using std::chrono::milliseconds;
 
 // Whoever has asked for a stop does not wait longer for the peer to take the last message.
 constexpr milliseconds kLastMoment{200};
+// In the idle time, of a send that waits, whether there is still somebody.
+constexpr int kLooks = 16;
 
 void set_option(int fd, int level, int name, int value) {
   // Tuning only: a kernel that refuses one still moves the data.
@@ -59,12 +63,12 @@ void Socket::apply_idle() {
   // Later than SO_SNDTIMEO: at the same moment it would end a blocked sendfile first, and that call
   // then reports EPIPE instead of the time-out.
   const int later = static_cast<int>(2 * std::min<int64_t>(idle_.count(), 1'000'000) + 5000);
-  const bool tcp = setsockopt(fd_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &later, sizeof later) == 0;
+  set_option(fd_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, later);
   // The kernel's own time-outs make sendfile and splice end too, without a poll before each.
   set_timeout(fd_.get(), SO_RCVTIMEO, idle_);
-  // A send that waits does not read, and one call may wait several times. So it ends more often,
-  // and what was heard of the peer is asked of TCP, if it is that.
-  set_timeout(fd_.get(), SO_SNDTIMEO, tcp ? idle_ / 4 : idle_);
+  // A send that waits does not read, one call may wait several times, and what it took before it
+  // waited counts as success. So it ends much more often, and is_silent() judges.
+  set_timeout(fd_.get(), SO_SNDTIMEO, std::max(idle_ / kLooks, milliseconds(1)));
 }
 
 void Socket::set_idle(milliseconds idle) {
@@ -99,14 +103,19 @@ void Socket::fail(const char* operation, int error) const {
   throw_errno(error == ETIMEDOUT ? ExitStatus::Timeout : ExitStatus::Network, what, error);
 }
 
-bool Socket::is_silent() const {
+// Nobody reads while a send waits.
+bool Socket::is_silent() {
   tcp_info info{};
   socklen_t length = sizeof info;
-  return getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &length) != 0 ||
-         milliseconds(info.tcpi_last_data_recv) >= idle_;
+  if (getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &length) == 0)
+    return milliseconds(info.tcpi_last_data_recv) >= idle_;
+  int unread = 0;
+  if (ioctl(fd_.get(), FIONREAD, &unread) == 0 && std::exchange(unread_, unread) < unread)
+    moved_ = Clock::now();
+  return Clock::now() - moved_ >= idle_;
 }
 
-void Socket::send_failed(int error) const {
+void Socket::send_failed(int error) {
   if ((error != EAGAIN && error != EWOULDBLOCK) || is_silent()) fail("send", error);
   // It counts the time that the peer's window is closed too, acknowledged or not (tcp(7)). From now
   // on only a peer that is silent ends this.
@@ -124,6 +133,7 @@ size_t Socket::recv_some(std::span<std::byte> buffer) {
   wait_until_deadline(POLLIN);
   const ssize_t n = retry_eintr([&] { return recv(fd_.get(), buffer.data(), buffer.size(), 0); });
   if (n < 0) fail("receive", errno);
+  moved_ = Clock::now();
   return static_cast<size_t>(n);
 }
 
@@ -137,9 +147,18 @@ ssize_t Socket::send_message(const msghdr* message) {
   return retry_eintr([&] { return sendmsg(fd_.get(), message, MSG_NOSIGNAL); });
 }
 
-void Socket::require_connected() const {
+void Socket::sent(size_t taken, size_t given) {
+  moved_ = Clock::now();
+  if (taken >= given) return;
   pollfd p{fd_.get(), 0, 0};
   if (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0) fail("send", ECONNRESET);
+}
+
+bool Socket::is_established() const {
+  tcp_info info{};
+  socklen_t length = sizeof info;
+  return getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
+         info.tcpi_state == TCP_ESTABLISHED;
 }
 
 void Socket::require_input() const {
@@ -171,9 +190,10 @@ void Socket::send_all(std::span<const std::byte> bytes, More more, size_t* sent)
       send_failed(errno);
       continue;
     }
-    if (static_cast<size_t>(n) < part) require_connected();
-    bytes = bytes.subspan(static_cast<size_t>(n));
-    if (sent != nullptr) *sent += static_cast<size_t>(n);
+    const auto taken = static_cast<size_t>(n);
+    this->sent(taken, part);
+    bytes = bytes.subspan(taken);
+    if (sent != nullptr) *sent += taken;
   }
 }
 

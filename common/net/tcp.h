@@ -57,11 +57,14 @@ class Socket {
 
   /// All of it. Blocking. Throws Error{Network|Timeout}; *sent, if given, is what has left by then.
   void send_all(std::span<const std::byte> bytes, More more, size_t* sent = nullptr);
-  /// Throws Error{Network} when the connection is no longer there. To be asked after a send that
-  /// took less than it was given: a reset that meets a blocked sendfile(2) under kernel TLS is told
-  /// once, by that short count, and every later send reports success though nothing leaves
-  /// (measured on 6.1 to 7.2); plain TCP says EPIPE.
-  void require_connected() const;
+  /// To be told of every send that has succeeded, and has taken `taken` bytes of those `given`.
+  /// Throws Error{Network} when it was short because the connection is no longer there: a reset
+  /// that meets a blocked sendfile(2) under kernel TLS is told once, by that short count, and every
+  /// later send reports success though nothing leaves (measured on 6.1 to 7.2); plain TCP says
+  /// EPIPE.
+  void sent(size_t taken, size_t given);
+  /// Neither side has ended it.
+  bool is_established() const;
   /// Throws Error{Network|Timeout} when a read would find no byte, but the end or an error, or
   /// would block.
   void require_input() const;
@@ -83,7 +86,7 @@ class Socket {
   /// The same for a send, which is to be repeated when this returns: nothing could leave for some
   /// time, but the peer has said something in the idle time. So it lives and does not read, because
   /// it waits for somebody else, who takes what it receives.
-  void send_failed(int error) const;
+  void send_failed(int error);
 
   int fd() const { return fd_.get(); }
   const std::string& peer() const { return peer_; }
@@ -94,7 +97,7 @@ class Socket {
  private:
   void wait_until_deadline(short events);
   void apply_idle();
-  bool is_silent() const;
+  bool is_silent();
   size_t wait_for_rate(size_t wanted);
 
   UniqueFd fd_;
@@ -104,6 +107,10 @@ class Socket {
   std::optional<Clock::time_point> deadline_;
   uint64_t own_rate_ = 0;  // bytes/s; 0: none, or the kernel's business
   Clock::time_point next_send_{};
+  // Of one that is not TCP, whose silence nobody else measures: what it had unread when it was
+  // looked at, and when something moved last.
+  int unread_ = 0;
+  Clock::time_point moved_ = Clock::now();
 };
 
 /// Connects to the address of the host that answers first (race()), within 10 s and never later

@@ -241,6 +241,10 @@ std::unique_ptr<Channel> choose_record_layer(std::unique_ptr<TlsChannel> channel
   if (why.empty())
     why = install_ktls(channel->socket().fd(), state.suite, state.secrets, !setup.listener);
   if (why.empty()) return make_ktls_channel(Channel::take_socket(std::move(channel)), state.suite);
+  // The kernel does not take over what is not there any more; that is no fault of this machine.
+  if (setup.ktls == Ktls::On && !channel->socket().is_established())
+    throw Error(ExitStatus::Network,
+                channel->socket().peer() + ": the connection ended during the TLS handshake");
   if (setup.ktls == Ktls::On) throw KernelTlsError(channel->socket().peer() + ": " + why);
   channel->stay_in_user_space(why);
   return channel;

@@ -91,6 +91,13 @@ void Link::send_heartbeat() {
   flush();
 }
 
+void Link::keep_alive() noexcept {
+  try {
+    if (!in_payload_) heartbeat_if_due();
+  } catch (...) {
+  }
+}
+
 void Link::queue_heartbeat() {
   told_taken_ = taken_;
   queue(FrameType::Heartbeat, 0, 0, encode(Heartbeat{taken_}));
@@ -224,18 +231,21 @@ void Link::send_error(ExitStatus status, const std::string& text) noexcept {
   }
 }
 
-void Link::look_for_peer_error() {
+void Link::look_for_peer_error(const std::function<void(const Frame&)>& acked) {
   if (payload_comes_) return;  // content is not to be taken for frames
   channel_->socket().set_deadline(Clock::now() + kLastWords);
   try {
-    // What was counted will not come again; what answers blocks is worth nothing without them. More
-    // than fits into the buffers of a connection comes from a peer that has not lost it.
+    // What was counted will not come again. More than fits into the buffers of a connection comes
+    // from a peer that has not lost it.
     for (uint64_t bytes = 0; bytes < kMaxUncountedBytes && channel_->readable_now();) {
       auto frame = receive_one();
       if (payload_comes_) return;  // nothing more can be understood
       if (!frame) continue;
       bytes += frame->body.size() + kFrameHeaderBytes;
-      if (is_counted(frame->header.type)) early_.push_back(std::move(*frame));
+      if (frame->header.type == FrameType::Ack && acked)
+        acked(*frame);
+      else if (is_counted(frame->header.type))
+        early_.push_back(std::move(*frame));
     }
   } catch (const Error& last_word) {
     if (last_word.origin() == Origin::Peer) throw;

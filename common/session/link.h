@@ -58,6 +58,9 @@ class Link {
     if (Clock::now() - spoken_ >= heartbeat_) send_heartbeat();
   }
 
+  /// The same where something else than the peer is waited for; a loss is found later.
+  void keep_alive() noexcept;
+
   /// The next frame that is not a HEARTBEAT. Blocking. Throws Error{Protocol} for a malformed one,
   /// Error{class of the peer's ERROR, Origin::Peer}, Error{Network|Timeout}.
   Frame read();
@@ -84,8 +87,9 @@ class Link {
   /// In the middle of a payload nothing else can be said.
   bool in_payload() const { return in_payload_; }
   /// After a failure: throws the peer's ERROR instead when one has arrived, else returns. A peer
-  /// that says why and closes is otherwise only seen as a reset.
-  void look_for_peer_error();
+  /// that says why and closes is otherwise only seen as a reset. The ACKs that had come before are
+  /// for `acked`: what they say is so, and would be sent again without them.
+  void look_for_peer_error(const std::function<void(const Frame&)>& acked = {});
 
   // The first connection of a session, whose messages survive it.
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace zx {
@@ -19,6 +20,9 @@ class Notices {
   virtual void detail(const std::string& text) = 0;
   /// The connection of this session was lost and made again, so often by now.
   virtual void reconnected(uint64_t times) = 0;
+  /// What the thread that calls this has to do now and then while it waits for a slow reader of all
+  /// this; nothing that waits long.
+  virtual void while_waiting(std::function<void()> /*task*/) {}
 };
 
 }  // namespace zx

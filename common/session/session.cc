@@ -111,11 +111,15 @@ FirstConnection connect_first(const HostPort& address, Family family, std::chron
   bool told = false;
   for (int attempt = 1;; ++attempt) {
     const auto left = std::chrono::ceil<std::chrono::seconds>(give_up - Clock::now());
+    // Neither takes longer than was asked for, whoever does not answer.
+    const auto end = wait.count() > 0 ? std::max(give_up, Clock::now() + kRetryPause)
+                                      : Clock::now() + side.timeout;
     Socket socket = connect_to(address, family, std::max(left, std::chrono::seconds(0)),
-                               silence_limit(side.timeout), Clock::time_point::max(),
+                               silence_limit(side.timeout), end,
                                advice_when_absent(side.role, address.port, wait.count() > 0));
     try {
-      return first_as_connector(connector_handshake(std::move(socket), side.role, side.security),
+      return first_as_connector(connector_handshake(std::move(socket), side.role, side.security,
+                                                    Clock::now() + side.timeout),
                                 side);
     } catch (const Error& error) {
       // Somebody else's transfer, which ends; or its listener, which has just ended; or a network
@@ -246,6 +250,7 @@ void Session::take_into_use() {
   Socket& socket = link_->channel().socket();
   socket.set_deadline(std::nullopt);
   prepare(socket);
+  notices_.while_waiting([this] { link_->keep_alive(); });
 }
 
 // Every connection that carries data comes by here.
@@ -269,14 +274,16 @@ void Session::share_rate(unsigned streams) {
   prepare(link_->channel().socket());
 }
 
+// Of a silent connection nothing more comes: not even the rest of what has begun to.
+void Session::hear_the_rest(const Error& lost, const std::function<void(const Frame&)>& acked) {
+  if (lost.status() != ExitStatus::Timeout) link_->look_for_peer_error(acked);
+}
+
 void Session::recover(const Error& lost) {
   if (!connections_)
     throw Error(lost.status(), std::string(lost.what()) +
                                    " (through ssh the connection is not made again; the same "
                                    "command starts over)");
-  // The more telling one. Of a silent connection nothing more comes: not even the rest of what has
-  // begun to.
-  if (lost.status() != ExitStatus::Timeout) link_->look_for_peer_error();
   const bool worn = link_->channel_bytes() >= key_limit_bytes_;
   const bool again = !worn && Clock::now() - recovered_ < kShortLived;
   if (again) pause_for(kRetryPause);

@@ -68,6 +68,7 @@ std::unique_ptr<Session> open_session(FirstConnection first, const Side& side, c
 class Session {
  public:
   Session(FirstConnection first, const Side& side);
+  ~Session() { notices_.while_waiting({}); }
 
   Link& link() { return *link_; }
   /// For further connections beside the first. Throws Error{Protocol} where there cannot be any.
@@ -82,7 +83,10 @@ class Session {
   /// After that.
   std::unique_ptr<Arrivals> take_arrivals() { return connections_->take_arrivals(); }
 
-  /// After the first connection was lost with this error: makes it again, until --timeout has
+  /// The first connection was lost with this error: what had come over it before. ACKs are for
+  /// `acked`. Throws the peer's last word.
+  void hear_the_rest(const Error& lost, const std::function<void(const Frame&)>& acked = {});
+  /// After that: makes it again, until --timeout has
   /// passed without one. Counted messages are not lost; of blocks, those that are not acknowledged
   /// are. References to the channel end. Blocking; a stop signal ends it. Throws what ends the
   /// session: the peer's last word, the error with what to do next where there is no other

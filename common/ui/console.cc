@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdio>
 #include <numeric>
+#include <thread>
 #include <utility>
 
 #include "common/base/error.h"
@@ -101,11 +102,11 @@ std::string Console::clear_bar() {
 }
 
 void Console::print(const std::string& line) {
-  if (!options_.silent) messages_.write(clear_bar() + line + "\n");
+  if (!options_.silent) messages_.write(clear_bar() + line + "\n", meanwhile_);
 }
 
 void Console::write_json(const JsonObject& event) {
-  json_.write(event.str() + "\n");
+  json_.write(event.str() + "\n", meanwhile_);
 }
 
 void Console::listening(uint16_t port) {
@@ -131,6 +132,13 @@ void Console::reconnected(uint64_t times) {
     summary_.reconnects = times;
   }
   detail("connected again (" + std::to_string(times) + (times == 1 ? " time)" : " times)"));
+}
+
+void Console::while_waiting(std::function<void()> task) {
+  const std::lock_guard lock(mutex_);
+  meanwhile_ = [task = std::move(task), thread = std::this_thread::get_id()] {
+    if (task && std::this_thread::get_id() == thread) task();
+  };
 }
 
 void Console::connected(const Channel& channel, const std::string& peer_build) {
@@ -280,7 +288,8 @@ void Console::write_digest(const EntryOutcome& o) {
   const std::string& name = o.output_name.empty() ? o.name : o.output_name;
   // For a program the exact bytes; for a person nothing that the terminal would act on.
   digests_.write(isatty(digests_.fd()) == 1 ? to_hex(*o.digest) + "  " + escape(name) + "\n"
-                                            : digest_line(*o.digest, name));
+                                            : digest_line(*o.digest, name),
+                 meanwhile_);
 }
 
 }  // namespace zx

@@ -113,6 +113,7 @@ class Console : public Notices {
   void detail(const std::string& text) override;  // with -v
   void note(const std::string& text) override;    // not with -q
   void reconnected(uint64_t times) override;
+  void while_waiting(std::function<void()> task) override;
 
   /// What to add to the line of an error that ends the run, asked for then: "" or " (...)".
   void explain_failure(std::function<std::string()> remark) { remark_ = std::move(remark); }
@@ -164,6 +165,7 @@ class Console : public Notices {
   Output messages_{STDERR_FILENO}, json_, digests_;
   Summary summary_;
   std::function<std::string()> remark_;
+  std::function<void()> meanwhile_;
   Invitation invitation_;
   Lines errors_, warnings_, skipped_;
 

@@ -9,6 +9,7 @@
 #include <climits>
 #include <string_view>
 
+#include "common/base/io.h"
 #include "common/base/stop.h"
 #include "common/base/wait.h"
 
@@ -17,28 +18,31 @@ namespace {
 
 // For a reader that takes nothing, when a stop signal has come.
 constexpr std::chrono::milliseconds kGrace{500};
+constexpr std::chrono::milliseconds kMeanwhile{50};
 
-bool comes_later(int error) {
-  return error == EINTR || error == EAGAIN;
+ssize_t write_some(int fd, std::string_view text) {
+  return retry_regardless([&] { return ::write(fd, text.data(), text.size()); });
 }
 
 }  // namespace
 
-void Output::write(std::string text) {
+void Output::write(std::string text, const std::function<void()>& meanwhile) {
   text.insert(0, rest_);
   rest_.clear();
   std::string_view left = text;
   while (wanted() && error_ == 0 && !left.empty()) {
     const bool stopped = stop_requested();
-    const auto ready = stopped ? wait_regardless({{fd_, POLLOUT}}, Clock::now() + kGrace)
-                               : wait_regardless({{fd_, POLLOUT}, {stop_fd()}});
-    if (!ready) error_ = ETIMEDOUT;
+    const auto ready =
+        stopped ? wait_regardless({{fd_, POLLOUT}}, Clock::now() + kGrace)
+                : wait_regardless({{fd_, POLLOUT}, {stop_fd()}}, Clock::now() + kMeanwhile);
+    if (!ready && stopped) error_ = ETIMEDOUT;
+    if (!ready && meanwhile) meanwhile();
     if (ready != size_t{0}) continue;
     // A pipe that polls writable takes so much without waiting (pipe(7)).
-    const ssize_t n = ::write(fd_, left.data(), std::min<size_t>(left.size(), PIPE_BUF));
+    const ssize_t n = write_some(fd_, left.substr(0, PIPE_BUF));
     if (n >= 0)
       left.remove_prefix(static_cast<size_t>(n));
-    else if (!comes_later(errno))
+    else if (errno != EAGAIN)
       error_ = errno;
   }
 }
@@ -46,10 +50,10 @@ void Output::write(std::string text) {
 void Output::offer(const std::string& text) {
   if (!wanted() || error_ != 0 || !rest_.empty()) return;
   if (!wait_regardless({{fd_, POLLOUT}}, Clock::now())) return;
-  const ssize_t n = ::write(fd_, text.data(), text.size());
+  const ssize_t n = write_some(fd_, text);
   if (n >= 0)
     rest_ = text.substr(static_cast<size_t>(n));
-  else if (!comes_later(errno))
+  else if (errno != EAGAIN)
     error_ = errno;
 }
 

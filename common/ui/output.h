@@ -3,6 +3,7 @@
 // slows the run down and loses nothing; a stop signal ends the waiting.
 #pragma once
 
+#include <functional>
 #include <string>
 
 namespace zx {
@@ -14,8 +15,9 @@ class Output {
   bool wanted() const { return fd_ >= 0; }
   int fd() const { return fd_; }
 
-  /// Waits for the reader, after a stop signal only a moment. Not on the signal thread.
-  void write(std::string text);
+  /// Waits for the reader, after a stop signal only a moment, and calls `meanwhile` now and then.
+  /// Not on the signal thread.
+  void write(std::string text, const std::function<void()>& meanwhile = {});
   /// Never waits: the text is dropped when the reader is behind. Shorter than PIPE_BUF.
   void offer(const std::string& text);
   /// Nothing more will be written. What a network file system tells only now is looked at. Returns

@@ -66,3 +66,10 @@ for cipher in aes128 aes256 chacha20; do
     expect_only "$t/d" ""
   done
 done
+
+# A peer that proves to have the key and is gone when the kernel is asked is no fault of this machine.
+unset ZXFER_KEY
+LD_PRELOAD=$preload LIAR=late start_recv --ktls=on --tls-cipher=aes128 --timeout 10 "$t/d"
+status_of env LD_PRELOAD="$preload" LIAR=leave "$ZSEND" --tls-cipher=aes128 "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err"
+expect_status 9 "zsend that leaves"
+still_listens recv "the connection ended during the TLS handshake"

@@ -1,6 +1,10 @@
 """The first connection of a session with a zsend is lost and made again, and one whose key is worn is replaced: what has no
 ACK comes again, what was not counted too."""
+import fcntl
 import os
+import struct
+import termios
+import time
 
 import speaker as s
 from harness import cases, hostile_sender, main, test, zsend_to
@@ -8,6 +12,12 @@ from reconnecting import FORMS, Receiver, TlsSession, make_certificate, peeked, 
 
 
 BIG = os.urandom(2 * s.MIB + 100)
+
+
+def waiting(peer):
+    """Bytes that it has not read."""
+    return struct.unpack("i", fcntl.ioctl(peer.socket, termios.FIONREAD, bytes(4)))[0]
+
 
 PIECES = [(at, BIG[at:at + s.MIB]) for at in range(0, len(BIG), s.MIB)]
 
@@ -31,6 +41,24 @@ def zsend_sends_again_what_has_no_ack(form, how):
         assert [a.flags - g.flags for a, g in zip(again, got)] == [s.attempt(1)] * 3
         receiver.peer.send(*[s.ack(1, d.offset) for d in again])
         receiver.conclude(PIECES, receiver.peer.expect(s.END))
+
+
+@test
+def an_ack_counts_that_came_before_a_loss():
+    """zsend cannot have read it: it waited for the receiver to take more, and then the connection was reset."""
+    content = os.urandom(24 * s.MIB)
+    with Receiver("connects", content) as receiver:
+        receiver.peer.expect(s.ENTRY)
+        assert receiver.block().offset == 0
+        stuck = lambda: (before := waiting(receiver.peer)) > 0 and not time.sleep(0.1) and waiting(receiver.peer) == before
+        until(stuck)
+        receiver.peer.send(s.ack(1, 0))
+        receiver.lose("reset")
+        rest = [receiver.block() for _ in range(23)]
+        assert sorted(d.offset for d in rest) == [at * s.MIB for at in range(1, 24)], [d.offset for d in rest]
+        receiver.peer.send(*[s.ack(1, d.offset) for d in rest])
+        receiver.conclude([(at, content[at:at + s.MIB]) for at in range(0, len(content), s.MIB)],
+                          receiver.peer.expect(s.END))
 
 
 @test

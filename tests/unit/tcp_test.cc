@@ -128,6 +128,39 @@ TEST_CASE("Socket: has its peer's address, and one of IPv4 as such on a socket f
   CHECK(accepted->peer() == to_text(accepted->peer_address()));
 }
 
+TEST_CASE(
+    "Socket: one that is not TCP waits as long for the peer, and as long as it says something") {
+  constexpr milliseconds kIdle{600};
+  int ends[2];
+  REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+  Socket socket{UniqueFd{ends[0]}, "the peer", kIdle};
+  const UniqueFd peer(ends[1]);
+  const std::vector<std::byte> much(4 << 20);
+  const auto begin = Clock::now();
+  SECTION("It is silent: a part is taken, and then nothing") {
+    CHECK(outcome([&] { socket.send_all(much, More::No); }) == "timeout");
+    CHECK(Clock::now() - begin >= kIdle);
+    CHECK(Clock::now() - begin < kIdle * 17 / 10);
+  }
+  SECTION("It says something, and reads late") {
+    std::thread slow([&] {
+      for (int i = 0; i < 12; ++i) {
+        if (write(peer.get(), "x", 1) != 1) return;
+        std::this_thread::sleep_for(kIdle / 4);
+      }
+      std::vector<std::byte> room(1 << 20);
+      for (size_t got = 0; got < much.size();) {
+        const ssize_t n = read(peer.get(), room.data(), room.size());
+        if (n <= 0) break;
+        got += static_cast<size_t>(n);
+      }
+    });
+    CHECK(outcome([&] { socket.send_all(much, More::No); }) == "no error");
+    socket.shutdown_send();
+    slow.join();
+  }
+}
+
 TEST_CASE("Listener: takes the first port of a range that is free") {
   const Listener first({"", 0}, Family::Any);
   const uint16_t port = first.port();
