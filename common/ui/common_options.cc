@@ -51,28 +51,6 @@ std::vector<std::string> with_explicit_values(int argc, const char* const* argv,
   return out;
 }
 
-// What the command line says itself counts more. What ssh starts has nobody's wishes.
-void take_from_environment(const CLI::App& app, std::vector<std::string>* words) {
-  if (std::ranges::find(*words, "--remote") != words->end()) return;
-  const std::vector<std::string> always = options_of_environment(app.get_name());
-  std::vector<const char*> argv{""};
-  for (const std::string& word : always) argv.push_back(word.c_str());
-  std::vector<std::string> none;
-  auto first = with_explicit_values(static_cast<int>(argv.size()), argv.data(), &none);
-  const auto option_of = [&](const std::string& word) -> const CLI::Option* {
-    const bool is_long = word.starts_with("--");
-    return word[0] != '-' ? nullptr
-                          : app.get_option_no_throw(
-                                is_long ? word.substr(0, word.find('=')) : word.substr(0, 2));
-  };
-  std::erase_if(first, [&](const std::string& word) {
-    const CLI::Option* option = option_of(word);
-    return option != nullptr && option->get_expected_max() == 1 &&
-           std::ranges::find(*words, option, option_of) != words->end();
-  });
-  words->insert(words->begin(), first.begin(), first.end());
-}
-
 template <typename T>
 using Words = std::vector<std::pair<std::string, T>>;
 
@@ -304,7 +282,7 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
 
   std::vector<std::string> after_dashes;
   std::vector<std::string> words = with_explicit_values(argc, argv, &after_dashes);
-  take_from_environment(app, &words);
+  add_options_of_environment(app, &words);
   std::reverse(words.begin(), words.end());  // CLI11 takes them from the back
   try {
     app.parse(words);

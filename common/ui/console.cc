@@ -224,6 +224,7 @@ std::string Console::progress_line(uint64_t moved, uint64_t total, size_t column
   }
   if (total > moved && rate_ > 0)
     fields[Left] = "  ETA " + human_time(static_cast<double>(total - moved) / rate_);
+  if (total == 0) fields[Left] = "  " + human_time(seconds());
   // Of a single file the operator knows the name.
   if (files_ > 1)
     fields[Count] = "  " + std::to_string(files_begun_) + "/" + std::to_string(files_);

@@ -53,23 +53,34 @@ size_t distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-std::vector<std::string> options_of_environment(const std::string& program) {
-  std::string variable = program + "_OPTIONS";
+void add_options_of_environment(const CLI::App& app, std::vector<std::string>* words) {
+  if (std::ranges::find(*words, "--remote") != words->end()) return;
+  const auto option_of = [&](const std::string& word) -> const CLI::Option* {
+    if (word[0] != '-') return nullptr;
+    return app.get_option_no_throw(word.starts_with("--") ? word.substr(0, word.find('='))
+                                                          : word.substr(0, 2));
+  };
+  std::string variable = app.get_name() + "_OPTIONS";
   std::ranges::transform(variable, variable.begin(),
                          [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   const char* value = getenv(variable.c_str());
   std::istringstream in(value != nullptr ? value : "");
-  std::vector<std::string> out;
-  for (std::string word; in >> word; out.push_back(word)) {
+  std::vector<std::string> always;
+  for (std::string word; in >> word;) {
     const auto refuse = [&](const char* why) {
       throw Error(ExitStatus::Usage, "$" + variable + ": " + escape(word) + ": " + why);
     };
-    if (word.size() < 2 || word[0] != '-' || word == "--")
+    if (word.size() < 2 || word[0] != '-' || word == "--" || word.ends_with('=') ||
+        word == "--json" || word == "--digest")
       refuse("not an option with its value in one word, as --timeout=5m");
     if (std::ranges::find(kEachTime, word.substr(0, word.find('='))) != kEachTime.end())
       refuse("only on the command line");
+    const CLI::Option* option = option_of(word);
+    const bool is_single = option != nullptr && option->get_expected_max() == 1;
+    if (!is_single || std::ranges::find(*words, option, option_of) == words->end())
+      always.push_back(word);
   }
-  return out;
+  words->insert(words->begin(), always.begin(), always.end());
 }
 
 std::string advice_for(const CLI::App& app, const std::string& word) {

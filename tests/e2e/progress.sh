@@ -36,6 +36,12 @@ narrow() { # TERM COLUMNS WORDS: the progress at that width
   ! sed 1d "$t/tty" | grep -aq "$(printf '\033')" || fail "an escape with TERM=$1"
   ! tr '\r' '\n' <"$t/tty" | grep -av '^zsend: 1 file\|^Script ' | grep -aE "^.{$2}" || fail "does not fit into $2 columns"
 }
+# Of what nobody knows the end of: for how long it goes.
+start_recv -q --plain --no-auth "$t/d"
+mkfifo "$t/pipe"; "$ZSEND" --plain --no-auth --progress=always - "zs://127.0.0.1:$port" <"$t/pipe" 2>"$t/send.err" & send=$!; started+=($send)
+exec 8>"$t/pipe"; echo data >&8
+until_true grep -qE '^zsend: 5 B  [0-9.]+ k?B/s  0:0[1-9]$' "$t/send.err"; exec 8>&-
+wait_for "$send"; expect_status 0; wait_for "$recv"
 # Of several files also which one it is, and how many there are, where there is room.
 several() { # COLUMNS WORDS
   start_recv -q --plain --no-auth "$t/d"; start_proxy hold 20000000

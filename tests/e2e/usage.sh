@@ -41,10 +41,10 @@ always() { # OPTIONS ARGUMENTS STATUS WORDS
 }
 always "--bwlimit=10X" "--plain --no-auth" 2 "--bwlimit 10X: not a size"
 always "--bwlimit=10X" "--bwlimit=1M --plain --no-auth" 5 "127.0.0.1:1: connect"
-always " --timeout=3  --json -q" "--plain --no-auth" 5 "127.0.0.1:1: connect"
+always " --timeout=3  --json=- -q" "--plain --no-auth" 5 "127.0.0.1:1: connect"
 grep -q '"event":"error"' < <("$ZSEND" --plain --no-auth "$t/out" zs://127.0.0.1:1 2>/dev/null) || fail "no JSON by \$ZSEND_OPTIONS"
 for bad in --plain --no-auth --listen=1 --exec=true --new-key=x --inplace; do always "$bad" "" 2 "\$ZSEND_OPTIONS: $bad: only on the command line"; done
-for bad in "--timeout 5" x --; do always "$bad" "" 2 "not an option with its value in one word"; done
+for bad in "--timeout 5" x -- --json --timeout=; do always "$bad" "" 2 "not an option with its value in one word"; done
 ZSEND_OPTIONS=--bwlimit=10X; status_of "$ZSEND" --remote </dev/null >"$t/out" 2>"$t/e.err"; ! grep -q bwlimit "$t/out" "$t/e.err" || fail "--remote looks at \$ZSEND_OPTIONS"
 unset ZSEND_OPTIONS
 # Nobody is asked for the key of a host that is not there.
