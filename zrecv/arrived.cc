@@ -14,11 +14,11 @@ namespace {
 // goes first.
 constexpr size_t kMaxRemembered = kMaxUnacknowledged * kMaxStreams;
 
-[[noreturn]] void protocol(const std::string& what) {
+}  // namespace
+
+void protocol(const std::string& what) {
   throw Error(ExitStatus::Protocol, "peer sent " + what);
 }
-
-}  // namespace
 
 Arrived::Arrived(uint64_t most_bytes, uint32_t block_bytes, BlockOrder order)
     : most_bytes_(most_bytes), block_bytes_(block_bytes), order_(order) {}
@@ -166,9 +166,27 @@ void Arrived::hole(uint64_t offset, uint64_t length) {
 }
 
 bool Arrived::complete(uint64_t size) const {
-  if (size > most_bytes_ || size < verified_end_ || size > short_end_.value_or(UINT64_MAX))
+  const bool cut = short_end_ == size;
+  if (size > most_bytes_ || (size < verified_end_ && !cut) ||
+      size > short_end_.value_or(UINT64_MAX))
     protocol("END with a size that does not fit the data");
   return claimed_.empty() && damaged_.empty() && covered_.contiguous_end() >= size;
+}
+
+// Behind the size are blocks that came while one before them was missing: no more than are
+// remembered.
+Digest Arrived::sum(uint64_t size) const {
+  DigestSum sum = sum_;
+  const auto remove_behind = [&](const std::deque<Copy>& copies) {
+    for (const Copy& copy : copies)
+      if (copy.offset >= size && copy.digest.length > 0)
+        sum.remove(block_part(copy.offset, copy.digest.length, copy.digest.digest));
+  };
+  if (size < verified_end_) {
+    remove_behind(left_behind_);
+    for (const auto& [lane, copies] : recent_) remove_behind(copies);
+  }
+  return sum.value();
 }
 
 uint64_t Arrived::prefix() const {

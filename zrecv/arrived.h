@@ -15,12 +15,16 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <string>
 
 #include "common/wire/frame.h"
 #include "common/wire/message.h"
 #include "zrecv/covered_ranges.h"
 
 namespace zx {
+
+/// Throws Error{Protocol}: "peer sent WHAT".
+[[noreturn]] void protocol(const std::string& what);
 
 /// InTurn: each block begins where the one before ended, but for those that come again.
 enum class BlockOrder { InTurn, Any };
@@ -61,12 +65,13 @@ class Arrived {
   void hole(uint64_t offset, uint64_t length);
 
   /// Whether all of an entry of this size is there and verified. Throws Error{Protocol} when what
-  /// is there does not fit the size.
+  /// is there does not fit the size. More than that may be there when a block was short, because
+  /// the source was cut meanwhile: what has come behind it counts for nothing.
   bool complete(uint64_t size) const;
   /// Everything before this is verified, without a gap. It only grows.
   uint64_t prefix() const;
-  /// The sum of the digests of all blocks.
-  Digest sum() const { return sum_.value(); }
+  /// The sum of the digests of all blocks of an entry of this size.
+  Digest sum(uint64_t size) const;
   /// Blocks may be missing that nothing else here tells of, because a lane was lost or brought
   /// damaged ones: they come behind others.
   bool owes() const { return lane_lost_ || !damaged_.empty(); }

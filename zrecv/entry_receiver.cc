@@ -12,10 +12,8 @@ namespace {
 
 // Frames that are handled before the threads are looked at again.
 constexpr int kFramesAtOnce = 32;
-
-[[noreturn]] void protocol(const std::string& what) {
-  throw Error(ExitStatus::Protocol, "peer sent " + what);
-}
+// After a block of this size they are looked at in any case: what is committed is told at once.
+constexpr uint32_t kLongBlockBytes = 1 << 20;
 
 // What the next entry of a run must have in common with it to be part of it.
 bool continues(const Result& run, const EntryOutcome& next) {
@@ -92,8 +90,8 @@ void EntryReceiver::step() {
     if (const auto frame = link_.read_if_any()) {
       const size_t depth = directories_.depth();
       handle(*frame);
-      // Each holds a descriptor: what is complete goes to the commit before the next one comes.
-      if (directories_.depth() > depth) return;
+      // A directory holds a descriptor: what is complete goes to the commit before the next one.
+      if (directories_.depth() > depth || frame->header.length >= kLongBlockBytes) return;
       continue;
     }
     link_.flush();
@@ -163,6 +161,7 @@ void EntryReceiver::on_entry(const Frame& frame) {
   const auto entry = open_entry(info, &outcome);
   entries_.announce(entry);
   if (!entry) return;
+  console_.begin_file(outcome.name);
   if (info.open_ended && info.size == 0)
     console_.no_total();
   else

@@ -18,6 +18,23 @@
 namespace zx {
 namespace {
 
+// Whether a file can be made in one of its directories. One that cannot be seen may have some.
+bool may_hold_new_below(const HeldDir& dir) {
+  const auto name = dir.find([&](const dirent& d) {
+    const std::string_view child_name = d.d_name;
+    if (child_name == "." || child_name == ".." || (d.d_type != DT_DIR && d.d_type != DT_UNKNOWN))
+      return false;
+    try {
+      const auto child = dir.open_child(d.d_name);
+      if (child) check_can_hold_new(*child);
+      return child.has_value();
+    } catch (const Error&) {
+      return false;
+    }
+  });
+  return name != "";
+}
+
 std::string parent_of(std::string path) {
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   const size_t slash = path.rfind('/');
@@ -39,11 +56,10 @@ std::string resolve_final_link(const std::string& path) {
 }  // namespace
 
 FileDestination::FileDestination(const std::string& path, bool no_target_directory,
-                                 bool keep_full_mode, bool mkdir, bool recursive)
+                                 bool keep_full_mode, bool mkdir, bool listens, bool recursive)
     : keep_full_mode_(keep_full_mode) {
   const auto hold = [&](const std::string& directory) {
     open_.push_back(std::make_shared<TargetDir>(HeldDir::open_operator_path(directory)));
-    check_can_hold_new(root());
   };
   refuse_planted_links(path, "destination");
   if (mkdir) make_directories(path);
@@ -56,6 +72,13 @@ FileDestination::FileDestination(const std::string& path, bool no_target_directo
   if (directory) {
     hold(path);
     becomes_first_ = no_target_directory;
+    try {
+      check_can_hold_new(root());
+    } catch (const Error& error) {
+      // A sender may name a directory below it that can.
+      if (!listens || !may_hold_new_below(root())) throw;
+      not_here_ = error;
+    }
     return;
   }
   if (path.ends_with('/'))
@@ -65,7 +88,7 @@ FileDestination::FileDestination(const std::string& path, bool no_target_directo
     throw Error(
         ExitStatus::FileIo,
         quote(path) +
-            ": is a block device, and only zrecv --inplace on this machine writes into one: "
+            ": is a block device, and only zrecv --inplace on its own machine writes into one: "
             "zrecv --inplace --listen 7717 " +
             shell_word(path));
   if (exists && !S_ISREG(st.st_mode))
@@ -74,16 +97,30 @@ FileDestination::FileDestination(const std::string& path, bool no_target_directo
   fixed_name_ = base_name(real);
   check_component(fixed_name_);
   hold(parent_of(real));
+  check_can_hold_new(root());
+}
+
+FileDestination::FileDestination(HeldDir root, const std::string& path, const Negotiated& agreed)
+    : keep_full_mode_(agreed.preserve) {
+  open_.push_back(std::make_shared<TargetDir>(std::move(root)));
+  becomes_first_ = agreed.no_target_directory && agreed.recursive;
+  const std::vector<std::string> names = components_below(path);
+  if (names.empty())
+    check_can_hold_new(this->root());
+  else
+    go_below(names, path.ends_with('/'), agreed);
 }
 
 void FileDestination::aim(const Negotiated& agreed, bool pull) {
   const auto& path = agreed.path;
   if (pull || path.empty()) {
+    if (not_here_) throw Error(*not_here_);
     if (!agreed.no_target_directory || !fixed_name_.empty()) return;
     if (!agreed.recursive)
       throw Error(ExitStatus::FileIo,
                   quote(root().path()) + ": is a directory, and the peer asked for -T");
     becomes_first_ = true;
+    return;
     return;
   }
   check_path(path);
@@ -91,24 +128,20 @@ void FileDestination::aim(const Negotiated& agreed, bool pull) {
     throw Error(ExitStatus::Refused, "the peer named " + quote(join_path(path)) +
                                          ", but this side receives one file, " +
                                          quote(fixed_name_));
-  const auto child_of = [&](const std::string& name) {
-    return agreed.mkdir ? root().make_child(name) : root().open_child(name);
-  };
-  for (size_t i = 0; i + 1 < path.size(); ++i) {
-    auto child = child_of(path[i]);
-    if (!child)
-      throw Error(ExitStatus::FileIo,
-                  root().describe(path[i]) + ": no such directory below the root");
-    root() = std::move(*child);
-  }
+  go_below(path, agreed.path_is_directory, agreed);
+}
+
+void FileDestination::go_below(const std::vector<std::string>& path, bool is_directory,
+                               const Negotiated& agreed) {
+  root() = root().walk({path.data(), path.size() - 1}, agreed.mkdir);
   const std::string& last = path.back();
-  auto child = child_of(last);
+  auto child = agreed.mkdir ? root().make_child(last) : root().open_child(last);
   if (child && agreed.no_target_directory && !agreed.recursive)
     throw Error(ExitStatus::FileIo, root().describe(last) + ": is a directory, and -T was given");
   if (child) {
     root() = std::move(*child);
     becomes_first_ = agreed.no_target_directory;
-  } else if (agreed.path_is_directory || agreed.mkdir) {
+  } else if (is_directory || agreed.mkdir) {
     throw Error(ExitStatus::FileIo, root().describe(last) + ": no such directory below the root");
   } else {
     fixed_name_ = last;
@@ -146,7 +179,7 @@ std::unique_ptr<Sink> FileDestination::enter(const EntryInfo& entry) {
   const Target target = target_for(entry);
   const std::string name = target.relative();
   auto self = std::make_shared<TargetDir>(
-      target.name.empty() ? target.dir().again() : target.dir().absent_child(target.name),
+      target.name.empty() ? target.dir().walk({}, false) : target.dir().absent_child(target.name),
       name.empty() ? "" : name + "/");
   self->failure = Error(ExitStatus::FileIo,
                         quote(self->dir.path()) + ": is not there, so nothing can come into it");

@@ -19,10 +19,15 @@ class FileDestination final : public Destination {
  public:
   /// Opens the operator's path. mkdir: it is a directory, and is made with its parents where it is
   /// missing. keep_full_mode: permission bits are the sender's, without the
-  /// umask. recursive: with -T it may be a directory, and then becomes the one that is sent. Throws
-  /// Error{FileIo} when it cannot be a destination, or is a directory, -T was given and it may not.
+  /// umask. listens: a sender may name a directory below it. recursive: with -T it may be a
+  /// directory, and then becomes the one that is sent. Throws Error{FileIo} when it cannot be a
+  /// destination, or is a directory, -T was given and it may not.
   FileDestination(const std::string& path, bool no_target_directory, bool keep_full_mode = false,
-                  bool mkdir = false, bool recursive = false);
+                  bool mkdir = false, bool listens = false, bool recursive = false);
+
+  /// What a path of the peer's operator means below a root that this side has set him. Throws
+  /// Error{Refused} for one that leads out of it, Error{FileIo} for one that leads nowhere.
+  FileDestination(HeldDir root, const std::string& path, const Negotiated& agreed);
 
   /// A push goes to what the peer's operator wrote after zs://host/, below the root. Throws
   /// Error{Refused} for an unsafe path, Error{FileIo} for one that leads nowhere.
@@ -37,12 +42,14 @@ class FileDestination final : public Destination {
 
  private:
   HeldDir& root() { return open_.front()->dir; }
+  void go_below(const std::vector<std::string>& path, bool is_directory, const Negotiated& agreed);
 
   const bool keep_full_mode_;
   std::vector<std::shared_ptr<TargetDir>> open_;  // the first is the destination
   std::string fixed_name_;                        // empty: entries keep their names
-  bool becomes_first_ = false;  // -T: the one entry is a directory, and is this one
-  bool entry_taken_ = false;    // where there is one name only
+  bool becomes_first_ = false;     // -T: the one entry is a directory, and is this one
+  bool entry_taken_ = false;       // where there is one name only
+  std::optional<Error> not_here_;  // why nothing can be made in the destination itself
 };
 
 }  // namespace zx

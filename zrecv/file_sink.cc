@@ -49,8 +49,9 @@ class FileSink final : public Sink {
       temp_->check_can_appear();
       target_.parent->files.can_appear = true;
     }
-    if (!info_.sparse && !info_.open_ended && info_.size > kSmallBytes)
-      temp_->preallocate(info_.size);
+    if (info_.open_ended || info_.size <= kSmallBytes) return;
+    // A size that no file can have here is found before anything of it comes.
+    info_.sparse ? temp_->truncate(info_.size) : temp_->preallocate(info_.size);
   }
   int fd() const override { return temp_->fd(); }
   void finish(uint64_t size) override {
@@ -108,6 +109,16 @@ bool RunFiles::contains(const struct stat& file) const {
   return made_.contains(key_of(file));
 }
 
+[[noreturn]] static void refuse_other_name(const Target& target, const struct stat& existing) {
+  const std::string first =
+      target.dir().find([&](const dirent& d) { return d.d_ino == existing.st_ino; }).value_or("");
+  const bool known = !first.empty() && first != target.name;
+  throw Error(ExitStatus::Refused,
+              target.dir().describe(target.name) +
+                  (known ? ": " + quote(first) + " and " + quote(target.name) + " are one file here"
+                         : ": the same file here as another entry of this run"));
+}
+
 std::string look_at_target(const Target& target, const EntryInfo& info, const Negotiated& agreed,
                            std::optional<struct stat>* existing) {
   const HeldDir& dir = target.dir();
@@ -117,8 +128,7 @@ std::string look_at_target(const Target& target, const EntryInfo& info, const Ne
   if (!*existing) return "";
   const std::string shown = dir.describe(target.name);
   // Upper and lower case, or two ways to write an accent, may be one name here.
-  if (target.parent->files.contains(**existing))
-    throw Error(ExitStatus::Refused, shown + ": the same file here as another entry of this run");
+  if (target.parent->files.contains(**existing)) refuse_other_name(target, **existing);
   // --overwrite is about files: what is none stays, whatever that says.
   std::string why;
   if (S_ISREG((*existing)->st_mode) || S_ISLNK((*existing)->st_mode))

@@ -165,9 +165,10 @@ void IncomingEntry::hole(uint64_t offset, uint64_t length) {
   const std::lock_guard lock(mutex_);
   if (failed_locked()) return;
   if (info_.open_ended)
-    throw Error(ExitStatus::Protocol, "peer sent HOLE in an entry of unknown length");
-  if (end_) throw Error(ExitStatus::Protocol, "peer sent HOLE after END");
+    protocol("HOLE in an entry of unknown length");
+  if (end_) protocol("HOLE after END");
   arrived_.hole(offset, length);
+  hole_bytes_ += length;  // they do not overlap
 }
 
 void IncomingEntry::zero(uint64_t offset, uint64_t length) {
@@ -183,7 +184,7 @@ void IncomingEntry::zero(uint64_t offset, uint64_t length) {
   }
   const std::lock_guard lock(mutex_);
   if (pipe_ != nullptr) pipe_->verified(arrived_.prefix());
-  if (flat_ && offset == flat_bytes_) {
+  if (flat_ && offset == flat_bytes_ && !has_too_many_zeros()) {
     Hasher flat = *flat_;  // a lost connection may end this in the middle: then it comes again
     flat.update_zeros(length);
     *flat_ = flat;
@@ -197,17 +198,17 @@ void IncomingEntry::zero(uint64_t offset, uint64_t length) {
 
 void IncomingEntry::end(uint64_t size, const EntryEnd& end) {
   const std::lock_guard lock(mutex_);
-  if (end_) throw Error(ExitStatus::Protocol, "peer sent END twice for an entry");
+  if (end_) protocol("END twice for an entry");
   end_ = end;
   size_ = size;
   if (end.failure != ExitStatus::Ok)
     fail_locked(end.failure, "peer: " + quote_peer_text(end.reason, kMaxReasonBytes));
   if (failed_locked()) return;
   if (size != info_.size && !end.changed && !info_.open_ended)
-    throw Error(ExitStatus::Protocol, "peer sent END with another size for an unchanged file");
+    protocol("END with another size for an unchanged file");
   // Only the one block of a small entry may still be on its way, or be lost and come again.
   if (!arrived_.complete(size) && has_several_blocks())
-    throw Error(ExitStatus::Protocol, "peer sent END before all blocks were acknowledged");
+    protocol("END before all blocks were acknowledged");
 }
 
 bool IncomingEntry::ready() {
@@ -223,15 +224,15 @@ void IncomingEntry::conclude(PageBuffer& buffer) {
     if (failed) return;
     outcome_.bytes = size_;
     outcome_.changed = end_->changed;
-    outcome_.block_sum = arrived_.sum();
-    if (end_->block_sum != arrived_.sum())
+    outcome_.block_sum = arrived_.sum(size_);
+    if (end_->block_sum != outcome_.block_sum)
       return fail_locked(ExitStatus::Integrity,
                          sink_->describe() + ": the digests of the blocks do not add up");
     if (!open_locked()) return;  // an empty one gets its file only now
   }
   try {
     sink_->finish(size_);
-    if (agreed_.file_digest) settle_file_digest(buffer);
+    if (agreed_.file_digest && !has_too_many_zeros()) settle_file_digest(buffer);
   } catch (const Error& error) {
     fail(error.status(), error.what());
   }

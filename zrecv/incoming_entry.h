@@ -104,6 +104,7 @@ class IncomingEntry {
   bool failed_locked();
   bool open_locked();
   void settle_file_digest(PageBuffer& buffer);
+  bool has_too_many_zeros() const { return hole_bytes_ > kMostHashedZeros && pipe_ == nullptr; }
 
   const uint64_t id_;
   const EntryInfo info_;
@@ -122,6 +123,7 @@ class IncomingEntry {
   // Flat over the content, as long as that comes in its order.
   std::optional<Hasher> flat_;
   uint64_t flat_bytes_ = 0;
+  uint64_t hole_bytes_ = 0;
 };
 
 }  // namespace zx

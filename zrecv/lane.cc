@@ -141,10 +141,10 @@ BlockDigest IncomingLane::read_digest(const FrameHeader& h) {
   if (frame.header.type != FrameType::DataDigest)
     unexpected_frame(frame.header, "before the DIGEST of the block before");
   if (frame.header.entry != h.entry || frame.header.offset != h.offset)
-    throw Error(ExitStatus::Protocol, "peer sent a DIGEST without its DATA");
+    protocol("a DIGEST without its DATA");
   const BlockDigest digest = decode<BlockDigest>(frame.body);
   if (digest.length > h.length)
-    throw Error(ExitStatus::Protocol, "peer sent a DIGEST longer than its DATA");
+    protocol("a DIGEST longer than its DATA");
   return digest;
 }
 

@@ -38,7 +38,8 @@ std::unique_ptr<Destination> make_destination(const RecvOptions& options, Consol
   }
   const CommonOptions& common = options.common;
   auto files = std::make_unique<FileDestination>(options.destination, common.no_target_directory,
-                                                 common.preserve, common.mkdir, common.recursive);
+                                                 common.preserve, common.mkdir,
+                                                 common.listen.has_value(), common.recursive);
   const char* home = getenv("HOME");
   if (options.common.listen && (is_same_file(options.destination, "/") ||
                                 (home != nullptr && is_same_file(options.destination, home))))
@@ -49,11 +50,17 @@ std::unique_ptr<Destination> make_destination(const RecvOptions& options, Consol
 
 // The path of the operator who has started this program from the other end, and is that of both:
 // one -p is enough.
-std::unique_ptr<Destination> open_named(const Negotiated& agreed) {
+std::unique_ptr<Destination> open_named(const Negotiated& agreed, std::optional<HeldDir> below) {
   if (agreed.named->operands.size() != 1)
     throw Error(ExitStatus::Protocol, "the sender named no destination, or several");
-  return std::make_unique<FileDestination>(agreed.named->operands[0], agreed.no_target_directory,
-                                           agreed.preserve, agreed.mkdir, agreed.recursive);
+  const std::string& path = agreed.named->operands[0];
+  try {
+    if (below) return std::make_unique<FileDestination>(std::move(*below), path, agreed);
+    return std::make_unique<FileDestination>(path, agreed.no_target_directory, agreed.preserve,
+                                             agreed.mkdir, /*listens=*/false, agreed.recursive);
+  } catch (const Error& error) {
+    throw Error(error.status(), error.what() + literal_remark(path));
+  }
 }
 
 // "dir/." is what is below it: a directory without a name.
@@ -85,6 +92,9 @@ Terms terms_of(const RecvOptions& options) {
 // The whole run. Fills the ledger and prints what became of the entries; an Error that ends the
 // session is thrown after the peer was told.
 ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger) {
+  // Before anything is read, and before that is kept to itself which goes wrong.
+  std::optional<HeldDir> below;
+  if (options.common.below) below = HeldDir::open_root(*options.common.below);
   console.configure(options.common.console,
                     {options.to_stdout ? "/dev/stdout" : options.destination});
   if (options.common.new_key) {
@@ -110,7 +120,7 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     // 3. Where to. A sender that connected may have named a path below the root; a pull has named
     //    what it wants instead.
     const Negotiated& agreed = session->agreed();
-    if (options.common.started_by_ssh) destination = open_named(agreed);
+    if (options.common.started_by_ssh) destination = open_named(agreed, std::move(below));
     destination->aim(agreed, /*pull=*/options.direct.has_value());
 
     // 4. Receive and commit everything, up to the sender's word that it has heard the verdict.

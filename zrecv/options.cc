@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "zrecv/options.h"
 
+#include "common/base/command.h"
 #include "common/base/error.h"
 #include "common/base/quote.h"
 #include "common/file/name.h"
@@ -53,12 +54,13 @@ void take_ssh_sources(const std::vector<std::string>& operands, RecvOptions* out
   if (operands.size() > kMaxPathComponents)
     throw Error(ExitStatus::Usage, "more than " + std::to_string(kMaxPathComponents) + " sources");
   size_t bytes = 0;
+  std::string bad;  // all of them at once: who has to correct a command line does it once
   for (const std::string& operand : operands) {
     const auto source = parse_ssh(operand);
-    if (!source)
-      throw Error(
-          ExitStatus::Usage,
-          quote(operand) + ": a source must be [USER@]HOST:PATH, or the only one zs://HOST[:PORT]");
+    if (!source) {
+      bad += (bad.empty() ? "" : ", ") + quote(operand);
+      continue;
+    }
     if (!out->ssh) out->ssh = source;
     if (ssh_destination(*source) != ssh_destination(*out->ssh) || source->port != out->ssh->port)
       throw Error(ExitStatus::Usage, quote(operand) + ": all sources must be of one host");
@@ -69,7 +71,12 @@ void take_ssh_sources(const std::vector<std::string>& operands, RecvOptions* out
     if (!unnamed) check_component(name);
     bytes += source->path.size();
     out->ssh_paths.push_back(source->path);
+    if (const std::string remark = port_remark(*source); !remark.empty())
+      out->common.console.notes.push_back(remark);
   }
+  if (!bad.empty())
+    throw Error(ExitStatus::Usage,
+                bad + ": a source must be [USER@]HOST:PATH, or the only one zs://HOST[:PORT]");
   if (bytes > kMaxPathBytes) throw Error(ExitStatus::Usage, "the sources' paths are over 64 KiB");
 }
 
@@ -83,6 +90,12 @@ bool parse_recv_options(int argc, const char* const* argv, RecvOptions* out) {
       "  zrecv [OPTIONS] zs://HOST[:PORT][/NAME] DST   from a zsend that waits there\n"
       "  DST '-' is standard output; --exec CMD stands in the place of DST\n",
       "zrecv");
+  app.footer(
+      "Examples:\n"
+      "  zrecv backup:/srv/big.iso .                     by ssh\n"
+      "  zrecv --listen 7717 /srv/incoming               for zsend FILE zs://HERE:7717\n"
+      "  zrecv --listen 7717 --exec 'tar x'              for zsend --exec 'tar c DIR' zs://HERE:7717\n"
+      "More: man zrecv, man zsend-transfer");
   app.add_option("--exec", out->exec, "give the content to this shell command, in place of DST")
       ->type_name("CMD");
   app.add_flag("--inplace", out->inplace,
@@ -110,6 +123,14 @@ bool parse_recv_options(int argc, const char* const* argv, RecvOptions* out) {
                   "needs [USER@]HOST:PATH... or zs://HOST[:PORT][/NAME], and DST, or --listen (see "
                   "zrecv --help)");
     if (!out->exec) out->destination = operands.back();
+    const auto remote = [](const std::string& o) { return parse_direct(o) || looks_like_ssh(o); };
+    if (!out->exec && remote(operands.back()) && !remote(operands[0])) {
+      std::string command = "zsend";
+      for (const std::string& operand : operands) command += " " + shell_word(operand);
+      throw Error(
+          ExitStatus::Usage,
+          quote(operands.back()) + " is on another machine, to where zsend sends: " + command);
+    }
     out->direct = parse_direct(operands[0]);
     const size_t sources = operands.size() - (out->exec ? 0 : 1);
     if (out->direct && sources > 1)
@@ -122,6 +143,8 @@ bool parse_recv_options(int argc, const char* const* argv, RecvOptions* out) {
   check_destination(out->destination);
   check_pipe(*out);
   check_inplace(*out);
+  const std::string remark = out->exec ? Command::remark(*out->exec) : "";
+  if (!remark.empty()) out->common.console.notes.push_back(remark);
   return true;
 }
 

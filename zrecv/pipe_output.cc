@@ -22,11 +22,13 @@ constexpr size_t kCopyBytes = 256 << 10;
 // A command that has closed its input has this long to say by its status why.
 constexpr std::chrono::milliseconds kLastWords{2000};
 
-// Bytes in the pipe that nobody has read; 0 when that cannot be told.
-uint64_t unread(const UniqueFd& read_end) {
+// Between two looks at a pipe that is not empty: that it has become so is no event. Longer and longer.
+constexpr std::chrono::milliseconds kFirstLook{1}, kLastLook{50};
+
+// Whether there are bytes in the pipe that nobody has read. Both ends of it know.
+bool is_unread(int pipe) {
   int bytes = 0;
-  if (!read_end.valid() || ioctl(read_end.get(), FIONREAD, &bytes) != 0) return 0;
-  return static_cast<uint64_t>(bytes);
+  return ioctl(pipe, FIONREAD, &bytes) == 0 && bytes > 0;
 }
 
 }  // namespace
@@ -124,15 +126,14 @@ void PipeOutput::finish() {
       throw_file_errno(describe() + ": close", errno);
     return;
   }
-  // What is left in the pipe when the command has ended is what it has not taken.
-  const std::string self = "/proc/self/fd/" + std::to_string(command_->fd());
-  const UniqueFd left(open(self.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-  if (!left.valid())
-    throw_errno(ExitStatus::FileIo, describe() + ": whether it takes all cannot be seen: " + self,
-                errno);
-  command_->close_pipe();
+  // What is left in the pipe when the command has ended is what it has not taken. The pipe is gone
+  // when its last end is closed, and an end to read from would hide that the command has closed its.
+  auto pause = kFirstLook;
+  while (is_unread(command_->fd()) && !wait_any({{command_->process_fd()}}, Clock::now() + pause))
+    pause = std::min(pause * 2, kLastLook);
+  const bool all_taken = !is_unread(command_->fd());
   std::string words = command_->wait();
-  if (words.empty() && unread(left) > 0) words = "ended before it had taken everything";
+  if (words.empty() && !all_taken) words = "ended before it had taken everything";
   if (!words.empty()) throw Error(ExitStatus::CommandFailed, describe() + " " + words);
 }
 

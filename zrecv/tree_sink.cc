@@ -79,7 +79,7 @@ class DirectorySink final : public Sink {
                                   : ": is not a directory, and a directory does not replace it"));
   }
   void open() override {
-    std::optional<HeldDir> opened = target_.name.empty() ? target_.dir().again()
+    std::optional<HeldDir> opened = target_.name.empty() ? target_.dir().walk({}, false)
                                     : made_ ? target_.dir().make_private_child(target_.name)
                                             : target_.dir().open_child(target_.name);
     if (!opened)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "zsend/cursor.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,14 +20,10 @@ std::string name_of(const std::string& path) {
   return name == "." ? "" : name;
 }
 
-bool is_directory(const std::string& path) {
-  struct stat st {};
-  return stat(path.c_str(), &st) == 0 && S_ISDIR(st.st_mode);
-}
-
 }  // namespace
 
-SourceCursor::SourceCursor(const SendOptions& options) : recursive_(options.common.recursive) {
+SourceCursor::SourceCursor(const SendOptions& options)
+    : recursive_(options.common.recursive), patience_(options.common.timeout) {
   const PipeSource::Label label{options.name.value_or("stdin"), options.expected_bytes};
   if (options.exec)
     sources_.push_back({label.name, "", label.expected_bytes, false, false,
@@ -40,22 +37,63 @@ SourceCursor::SourceCursor(const SendOptions& options) : recursive_(options.comm
   require_one();
 }
 
-SourceCursor::SourceCursor(const std::vector<std::string>& paths, bool recursive)
-    : recursive_(recursive) {
+SourceCursor::SourceCursor(const std::vector<std::string>& paths, bool recursive,
+                           std::chrono::seconds patience, std::optional<HeldDir> below)
+    : recursive_(recursive), below_(std::move(below)), patience_(patience) {
   if (paths.empty()) throw Error(ExitStatus::Protocol, "the receiver named nothing to send");
-  for (const std::string& path : paths) add_file(path);
+  for (const std::string& path : paths) {
+    add_file(path);
+    if (auto& failure = sources_.back().failure)
+      failure = Error(failure->status(), failure->what() + literal_remark(path));
+  }
   require_one();
 }
 
-void SourceCursor::add_file(const std::string& path) {
-  Source source{name_of(path), path};
-  source.directory = recursive_ && is_directory(path);
+SourceFile SourceCursor::open(const std::string& path) const {
+  if (!below_) return SourceFile(path);
+  const std::vector<std::string> names = components_below(path);
+  if (names.empty()) throw Error(ExitStatus::FileIo, quote(path) + ": is a directory, not a file");
+  return {below_->walk({names.data(), names.size() - 1}, /*make=*/false), names.back()};
+}
+
+// Read from its beginning, however often it is opened.
+UniqueFd SourceCursor::open_directory(const std::string& path) const {
+  constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+  UniqueFd fd(below_ ? openat(below_->walk(components_below(path), false).fd(), ".", kFlags)
+                     : ::open(path.c_str(), kFlags));
+  if (!fd.valid()) throw_errno(ExitStatus::FileIo, quote(path) + ": open directory", errno);
+  return fd;
+}
+
+bool SourceCursor::is_directory(const std::string& path) const {
+  if (!below_) {
+    struct stat st {};
+    return stat(path.c_str(), &st) == 0 && S_ISDIR(st.st_mode);
+  }
   try {
-    if (source.directory) return sources_.push_back(std::move(source));
-    source.bytes = SourceFile(path).size();
+    return open_directory(path).valid();
+  } catch (const Error&) {  // why it cannot be sent at all is found out as for a file
+    return false;
+  }
+}
+
+void SourceCursor::add_file(const std::string& path) {
+  Source source{base_name(path), path};
+  try {
+    source.directory = recursive_ && is_directory(path);
+    if (source.directory)
+      source.name = name_of(path);
+    else
+      source.bytes = open(path).size();
+    if (!source.directory || !source.name.empty()) check_component(source.name);
+  } catch (const LeasedFile&) {
+    struct stat st {};
+    if (!below_ && stat(path.c_str(), &st) == 0) source.bytes = static_cast<uint64_t>(st.st_size);
   } catch (const Error& error) {
     source.failure = error;
   }
+  // That it cannot be sent is told under a name, too.
+  if (source.failure && !is_component(source.name)) source.name = "unnamed";
   sources_.push_back(std::move(source));
 }
 
@@ -91,8 +129,8 @@ std::vector<std::string> SourceCursor::names() const {
   return out;
 }
 
-bool SourceCursor::several() const {
-  return sources_.size() > 1 || std::ranges::any_of(sources_, &Source::directory);
+bool SourceCursor::has_directories() const {
+  return std::ranges::any_of(sources_, &Source::directory);
 }
 
 std::optional<uint64_t> SourceCursor::total_bytes() const {
@@ -117,22 +155,29 @@ std::optional<SourceEntry> SourceCursor::next() {
     walk_.reset();
   }
   if (next_ == sources_.size()) return std::nullopt;
-  Source& source = sources_[next_++];
+  Source& source = sources_[next_];
   SourceEntry out{{WalkStep::File, source.name, source.path}};
   out.pipe = source.pipe.get();
   out.failure = source.failure;
-  if (out.pipe != nullptr) return out;
   try {
-    if (source.directory) {
-      walk_.emplace(source.path, source.name, begun_);
+    if (source.directory && !out.failure) {
+      walk_.emplace(open_directory(source.path), source.path, source.name, begun_);
+      ++next_;
       return SourceEntry{*walk_->next()};
     }
     if (source.standard_input) out.file = standard_input_file(source.name);
-    if (!out.failure && !out.file) out.file.emplace(source.path);
+    if (out.pipe == nullptr && !out.failure && !out.file) out.file.emplace(open(source.path));
+  } catch (const LeasedFile& leased) {
+    if (!lease_limit_) lease_limit_ = Clock::now() + patience_;
+    out.leased = Clock::now() < *lease_limit_;
+    if (out.leased) return out;
+    out.failure = leased;
   } catch (const Error& error) {
     out.failure = error;
   }
   if (out.failure) out.kind = WalkStep::Failed;
+  lease_limit_.reset();
+  ++next_;
   return out;
 }
 

@@ -20,6 +20,8 @@ namespace zx {
 /// One of them, open: a step of a tree, which a file by itself is too; or a pipe (not owned).
 struct SourceEntry : WalkStep {
   PipeSource* pipe = nullptr;
+  bool leased =
+      false;  // another process has a lease on it: next() is to be asked again in a moment
 };
 
 class SourceCursor {
@@ -27,16 +29,20 @@ class SourceCursor {
   /// The sources of the command line. Looks at each of them: what cannot be read is found before
   /// anyone is bothered. Throws Error when none can be.
   explicit SourceCursor(const SendOptions& options);
-  /// Files of this machine that the operator named over ssh.
-  SourceCursor(const std::vector<std::string>& paths, bool recursive);
+  /// Files of this machine that the operator named over ssh. patience: as --timeout. `below`: only
+  /// what is in there.
+  SourceCursor(const std::vector<std::string>& paths, bool recursive, std::chrono::seconds patience,
+               std::optional<HeldDir> below);
 
   /// Only the one of this name. Throws Error{Refused} when there is none.
   void keep_only(const std::vector<std::string>& name);
   /// In order; what each will be called.
   std::vector<std::string> names() const;
   size_t count() const { return sources_.size(); }
+  /// Nobody knows how many entries come of these.
+  bool has_directories() const;
   /// More than one entry may come.
-  bool several() const;
+  bool several() const { return count() > 1 || has_directories(); }
   /// All that will be sent, as far as somebody knows; nothing when nobody does.
   std::optional<uint64_t> total_bytes() const;
   /// Of these, what several connections can share.
@@ -57,15 +63,21 @@ class SourceCursor {
     std::optional<Error> failure = {};
   };
 
+  SourceFile open(const std::string& path) const;
   void add_file(const std::string& path);
+  UniqueFd open_directory(const std::string& path) const;
+  bool is_directory(const std::string& path) const;
   void add_standard_input(const PipeSource::Label& label);
   void require_one() const;
 
   const bool recursive_;
   const timespec begun_ = TreeWalk::now();
+  std::optional<HeldDir> below_;
   std::vector<Source> sources_;
+  const std::chrono::seconds patience_;
   size_t next_ = 0;
   std::optional<TreeWalk> walk_;  // of the source before next_, as long as there is more of it
+  std::optional<Clock::time_point> lease_limit_;  // of the next one
 };
 
 }  // namespace zx

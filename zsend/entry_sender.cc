@@ -15,6 +15,8 @@ constexpr size_t kGatherBytes = 256 << 10;
 constexpr size_t kMostReading = kMaxOpenFiles / 2;
 // After BYE: how long a connection that was reset is made again, so that the receiver hears it.
 constexpr std::chrono::seconds kByeLimit{5};
+// Before a file that another process has a lease on is tried again.
+constexpr std::chrono::milliseconds kLeasePause{50};
 
 }  // namespace
 
@@ -183,9 +185,15 @@ void EntrySender::begin_next() {
   }
   if (source->kind == WalkStep::Up) return leave_directory(*source);
   if (source->kind == WalkStep::LeftOut) return console_.note(source->failure->what());
+  if (source->leased) {
+    link_.flush();
+    link_.heartbeat_if_due();
+    return link_.wait(kLeasePause);
+  }
   OutgoingEntry& entry = entries_[++last_id_];
   entry.id = last_id_;
   entry.name = source->path.empty() ? source->name : source->path;
+  console_.begin_file(entry.name);
   EntryInfo info;
   info.name = {source->name};
   switch (source->kind) {

@@ -56,6 +56,9 @@ uint16_t streams_for(Session& session, const SourceCursor& cursor) {
 // The whole run. Fills the ledger and prints what became of the entries; an Error that ends the
 // session is thrown after the peer was told.
 ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger) {
+  // Before anything is read, and before that is kept to itself which goes wrong.
+  std::optional<HeldDir> below;
+  if (options.common.below) below = HeldDir::open_root(*options.common.below);
   console.configure(options.common.console, files_in_use(options));
   if (options.common.new_key) {
     console.note(make_key_file(*options.common.new_key));
@@ -78,13 +81,15 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
   // 3. Send everything, up to the verdict: what is not committed, over there and durable as agreed,
   //    does not count as sent.
   session->guard([&] {
-    if (!cursor) cursor.emplace(session->agreed().named->operands, session->agreed().recursive);
+    if (!cursor)
+      cursor.emplace(session->agreed().named->operands, session->agreed().recursive,
+                     options.common.timeout, std::move(below));
     // A receiver that connects may ask for one of what is offered, by name.
     if (options.common.listen && !session->agreed().path.empty())
       cursor->keep_only(session->agreed().path);
     const auto total = cursor->total_bytes();
     if (!total) console.no_total();
-    console.begin_transfer(total.value_or(0));
+    console.begin_transfer(total.value_or(0), cursor->has_directories() ? 0 : cursor->count());
     EntrySender sender(*session, *cursor, options.common.engine, streams_for(*session, *cursor),
                        console, ledger);
     console.summary().add(sender.run());

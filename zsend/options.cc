@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "common/base/command.h"
 #include "common/base/error.h"
 #include "common/base/quote.h"
 #include "common/file/name.h"
@@ -11,18 +12,30 @@
 namespace zx {
 namespace {
 
-void check_source(const std::string& source, bool recursive) {
-  if (source.empty()) throw Error(ExitStatus::Usage, "a source is an empty name");
-  if (source == kStandardInput) return;
-  if (parse_direct(source) || looks_like_ssh(source))
+// All of them at once: who has to correct a command line does it once.
+void check_sources(const std::vector<std::string>& sources) {
+  std::string remote;
+  for (const std::string& source : sources)
+    if (source != kStandardInput && (parse_direct(source) || looks_like_ssh(source)))
+      remote += (remote.empty() ? "" : ", ") + quote(source);
+  if (!remote.empty())
     throw Error(ExitStatus::Usage,
-                quote(source) + ": a source is a local file (one with a colon is written ./" +
-                    escape(source) + ")");
-  const std::string name = base_name(source);
-  const bool unnamed = name.empty() || name == ".";  // with -r what is below it
-  if (name == ".." || (unnamed && !recursive))
-    throw Error(ExitStatus::Usage, quote(source) + ": not the name of a file");
-  if (!unnamed) check_component(name);
+                remote + ": a source is a local file (one with a colon is written ./NAME)");
+}
+
+// A command line for zrecv, or what to do instead.
+[[noreturn]] void refuse_destination(const std::vector<std::string>& operands) {
+  const std::string& destination = operands.back();
+  if (parse_direct(operands[0]) || looks_like_ssh(operands[0])) {
+    std::string command = "zrecv";
+    for (const std::string& operand : operands) command += " " + shell_word(operand);
+    throw Error(
+        ExitStatus::Usage,
+        quote(operands[0]) + " is on another machine, from where zrecv fetches: " + command);
+  }
+  throw Error(
+      ExitStatus::Usage,
+      quote(destination) + ": the destination must be [USER@]HOST:PATH or zs://HOST[:PORT][/PATH]");
 }
 
 void check_name(const std::string& name) {
@@ -44,6 +57,19 @@ void check_pipe(const SendOptions& o, const std::string& size) {
   if (o.name) check_name(*o.name);
 }
 
+// What would be done without a word, and is perhaps not meant.
+void add_notes(const SendOptions& o, std::vector<std::string>* notes) {
+  const auto add = [&](const std::string& text) {
+    if (!text.empty()) notes->push_back(text);
+  };
+  if (o.exec) add(Command::remark(*o.exec));
+  if (!o.ssh) return;
+  add(port_remark(*o.ssh));
+  const bool pipe = o.exec || std::ranges::count(o.sources, kStandardInput) > 0;
+  if (pipe && !o.name && (o.ssh->path == "." || o.ssh->path.ends_with('/')))
+    add("what comes is called 'stdin' there; --name NAME gives it a name");
+}
+
 }  // namespace
 
 bool parse_send_options(int argc, const char* const* argv, SendOptions* out) {
@@ -54,6 +80,12 @@ bool parse_send_options(int argc, const char* const* argv, SendOptions* out) {
       "  zsend [OPTIONS] --listen [HOST:]PORT SRC...\n\n"
       "SRC may be '-', standard input; --exec CMD in place of SRC sends what a command writes.\n",
       "zsend");
+  app.footer(
+      "Examples:\n"
+      "  zsend big.iso backup:/srv/                              by ssh\n"
+      "  zsend -r -p photos backup:                              a directory\n"
+      "  zsend *.mkv zs://there:7717            to zrecv --listen 7717 DIR there\n"
+      "More: man zsend, man zsend-transfer");
   std::string size;
   app.add_option("--exec", out->exec, "send what this shell command writes; it must end with 0")
       ->type_name("CMD");
@@ -81,15 +113,12 @@ bool parse_send_options(int argc, const char* const* argv, SendOptions* out) {
     out->sources.pop_back();
     out->direct = parse_direct(destination);
     out->ssh = parse_ssh(destination);
-    if (!out->direct && !out->ssh)
-      throw Error(ExitStatus::Usage,
-                  quote(destination) +
-                      ": the destination must be [USER@]HOST:PATH or zs://HOST[:PORT][/PATH]");
+    if (!out->direct && !out->ssh) refuse_destination(out->common.operands);
   }
   check_ssh_use(out->common, out->ssh.has_value());
   if (out->sources.empty() && !out->exec)
     throw Error(ExitStatus::Usage, "--listen needs something to send");
-  for (const std::string& source : out->sources) check_source(source, out->common.recursive);
+  check_sources(out->sources);
   check_pipe(*out, size);
   if (!size.empty()) {
     const auto bytes = parse_size(size);
@@ -97,6 +126,7 @@ bool parse_send_options(int argc, const char* const* argv, SendOptions* out) {
       throw Error(ExitStatus::Usage, "--size " + escape(size) + ": a number of bytes, as 10G");
     out->expected_bytes = *bytes;
   }
+  add_notes(*out, &out->common.console.notes);
   return true;
 }
 

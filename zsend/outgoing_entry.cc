@@ -7,6 +7,13 @@
 #include "common/base/quote.h"
 
 namespace zx {
+namespace {
+
+// As many as the receiver remembers. More come before a block only when its connection is far slower
+// than the others.
+constexpr size_t kMostAhead = kMaxUnacknowledged * kMaxStreams;
+
+}  // namespace
 
 void set_metadata(EntryInfo& info, const struct stat& st) {
   info.mtime_sec = st.st_mtim.tv_sec;
@@ -26,22 +33,39 @@ void OutgoingEntry::fail_to_read(int error) {
   if (error != 0) fail(ExitStatus::FileIo, quote(name) + ": read: " + errno_text(error));
 }
 
+void OutgoingEntry::note_change(const SourceFile& file) {
+  const Change change = file.change();
+  changed = change == Change::Content || bytes != file.size();
+  if (change == Change::Inode && !changed) caveats[Caveat::Inode];
+}
+
 void OutgoingEntry::take(const Delivered& d) {
   retransmitted_blocks += static_cast<uint64_t>(d.block.resent);
   if (!reading) return;  // a small one, whose content cannot have changed
   const uint64_t offset = d.block.offset;
   reading->unacknowledged.erase(offset);
-  if (d.kept.length > 0) {
-    sum.add(block_part(offset, d.kept.length, d.kept.digest));
-    reading->content_end = std::max(reading->content_end, offset + d.kept.length);
-  }
+  if (d.kept.length > 0)
+    reading->ahead[offset] = block_part(offset, d.kept.length, d.kept.digest);
   // The flat digest was of other bytes; it cannot be mended without reading all of them again.
   if (d.changed) reading->flat.reset();
   fail_to_read(d.block.read_error);
   if (d.kept.length < d.block.length) reading->note_cut(offset + d.kept.length);
+  settle_parts();
   if (reading->pipe != nullptr)
     reading->pipe->release_to(reading->unacknowledged.empty() ? bytes
                                                               : *reading->unacknowledged.begin());
+}
+
+void OutgoingEntry::settle_parts() {
+  auto& ahead = reading->ahead;
+  const auto& missing = reading->unacknowledged;
+  const uint64_t gap = missing.empty() ? UINT64_MAX : *missing.begin();
+  while (!ahead.empty() && (ahead.begin()->first < gap || ahead.size() > kMostAhead) &&
+         ahead.begin()->first < reading->cut_at.value_or(UINT64_MAX)) {
+    reading->counted_end = ahead.begin()->first + 1;
+    sum.add(ahead.begin()->second);
+    ahead.erase(ahead.begin());
+  }
 }
 
 EntryEnd OutgoingEntry::end() const {
@@ -52,17 +76,16 @@ EntryEnd OutgoingEntry::end() const {
 
 void OutgoingEntry::finish_reading() {
   // A source that became shorter ends where the first short block does. What was found behind that
-  // in another block was there at another time: nothing whole can be made of these.
+  // in another block was there at another time, and counts for nothing.
   if (reading->cut_at) {
     bytes = *reading->cut_at;
-    if (reading->content_end > bytes)
+    if (reading->counted_end > bytes)
       fail(ExitStatus::FileIo, quote(name) + ": was cut while it was sent");
   } else if (reading->flat) {
     digest = reading->flat->value();
   }
   // What comes out of a pipe is what there was.
-  if (reading->pipe == nullptr)
-    changed = reading->file->changed() || bytes != reading->file->size();
+  if (reading->pipe == nullptr) note_change(*reading->file);
 }
 
 void OutgoingEntry::conclude(const Result& result) {

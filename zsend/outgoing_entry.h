@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -27,7 +28,9 @@ struct Reading {
   Extent extent;                      // the run of data or hole that is being sent
   std::set<uint64_t> unacknowledged;  // offsets of blocks
   std::optional<uint64_t> cut_at;     // where the first block ends that was short
-  uint64_t content_end = 0;           // of the last block that is not empty
+  uint64_t hole_bytes = 0;
+  std::map<uint64_t, Digest> ahead;   // parts of blocks that arrived before one of lower offset has
+  uint64_t counted_end = 0;           // behind the first byte of the last block whose part counts
   std::optional<Hasher> flat;         // of what is before flat_end, read in its order
   uint64_t flat_end = 0;
   Clock::time_point first_waiting;  // of a pipe: since when there is something to send
@@ -50,8 +53,12 @@ struct OutgoingEntry : EntryOutcome {
   void fail(ExitStatus why, const std::string& text);
   /// Its source cannot be read; 0 for no error.
   void fail_to_read(int error);
+  /// All of its source was read: what has become of it meanwhile.
+  void note_change(const SourceFile& file);
   /// A block of it has arrived.
   void take(const Delivered& delivered);
+  /// The parts of what has arrived without a gap before it count from now on.
+  void settle_parts();
   /// What its END says.
   EntryEnd end() const;
   /// All blocks are acknowledged, and nothing more comes: the size is final.

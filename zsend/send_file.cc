@@ -50,7 +50,7 @@ bool EntrySender::send_small(OutgoingEntry& entry, const SourceFile& file) {
   if (n < 0) return false;
   bytes.resize(static_cast<size_t>(n));
   entry.bytes = bytes.size();
-  entry.changed = file.changed() || entry.bytes != file.size();
+  entry.note_change(file);
   const Digest digest = digest_of(bytes);
   if (agreed_.file_digest) entry.digest = digest;
   if (!bytes.empty()) {
@@ -153,6 +153,7 @@ void EntrySender::send_hole(OutgoingEntry& entry, Extent hole) {
   if (length < hole.length) reading.note_cut(hole.offset + length);
   if (length == 0) return;
   entry.bytes += length;
+  if ((reading.hole_bytes += length) > kMostHashedZeros) reading.flat.reset();
   link_.queue(FrameType::Hole, entry.id, hole.offset, encode(Hole{length}));
   console_.add_bytes(length);
 }
@@ -161,7 +162,7 @@ void EntrySender::send_hole(OutgoingEntry& entry, Extent hole) {
 // the file is no longer the one that was sent.
 void EntrySender::digest_again(OutgoingEntry& entry) {
   const SourceFile& file = *entry.reading->file;
-  if (file.changed()) return;
+  if (file.change() == Change::Content || entry.reading->hole_bytes > kMostHashedZeros) return;
   link_.with_heartbeats([&] {
     Hasher hasher;
     PageBuffer buffer(kDigestBufferBytes);
@@ -172,7 +173,7 @@ void EntrySender::digest_again(OutgoingEntry& entry) {
       hasher.update(piece);
       at += piece.size();
     }
-    if (!file.changed()) entry.digest = hasher.value();
+    if (file.change() != Change::Content) entry.digest = hasher.value();
   });
 }
 

@@ -11,8 +11,8 @@
 
 namespace zx {
 
-/// RESULTS has a flag for each, in this order.
-enum class Caveat : uint8_t { Mode, Owner, Acl, Times, Sync };
+/// RESULTS has a flag for each, in this order, but for the last one: that is the sender's own.
+enum class Caveat : uint8_t { Mode, Owner, Acl, Times, Sync, Inode };
 
 struct CaveatKind {
   Caveat caveat{};
@@ -25,6 +25,9 @@ inline constexpr std::array kCaveatKinds{
     CaveatKind{Caveat::Acl, "acl", "the ACL of what it replaces was not kept"},
     CaveatKind{Caveat::Times, "times", "its modification time could not be set"},
     CaveatKind{Caveat::Sync, "not-durable", "not durable here: it cannot be synced to the disk"},
+    CaveatKind{Caveat::Inode, "inode",
+               "its inode changed while it was sent (a link, its name, mode or attributes), but "
+               "neither its size nor its modification time"},
 };
 
 /// With the reason for each kind, "" when it is not known. The first one of a kind stays.

@@ -19,9 +19,12 @@ class Command {
     Consumer,  // we write its standard input; its standard output is ours
   };
 
-  /// Starts `/bin/sh -c command`, without the variable `hidden` in its environment. Its standard
-  /// error is ours. Throws Error{CommandFailed} when no process can be made.
+  /// Starts `bash -o pipefail -c command`, so that no part of a pipeline fails unnoticed; `sh -c`
+  /// where there is no bash. Without the variable `hidden` in its environment. Its standard error
+  /// is ours. Throws Error{CommandFailed} when no process can be made.
   Command(const std::string& command, Use use, const std::string& hidden);
+  /// What the operator should know of it before it is started; "" for nothing.
+  static std::string remark(const std::string& command);
   /// As end().
   ~Command() { end(); }
   Command(const Command&) = delete;

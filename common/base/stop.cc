@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "common/base/error.h"
+#include "common/base/quiet_terminal.h"
 
 namespace zx {
 namespace {
@@ -141,6 +142,7 @@ void set_doomed_group(pid_t group) noexcept {
 }
 
 void die_by_signal(int signal) {
+  restore_terminal();
   if (const pid_t group = doomed_group; group > 0) (void)kill(-group, SIGKILL);
   struct sigaction action {};
   action.sa_handler = SIG_DFL;

@@ -101,7 +101,8 @@ BlockReceiver& RecvEngines::pick(const SinkFacts& sink) {
                                             .asked = options_.asked,
                                             .sink = sink,
                                             .fixed_buffer = options_.buffer_bytes != 0,
-                                            .disk_is_behind = disk_is_behind_});
+                                            .disk_is_behind = disk_is_behind_,
+                                            .splice_skips = channel_->splice_skips()});
   return shelf_.get(choice, [&] {
     SplicePipe pipe;
     if (choice.engine == Engine::Splice) pipe = std::move(pipe_);

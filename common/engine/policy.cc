@@ -8,6 +8,8 @@ namespace {
 
 constexpr const char* kAsked = "asked for by --engine";
 constexpr const char* kOwnRate = "the rate limit of a connection through ssh is kept in user space";
+constexpr const char* kSpliceSkips =
+    "the kernel's splice loses the rest of a TLS record that was read in part (before 5.16)";
 constexpr const char* kUserTls = "the TLS record layer is in user space";
 
 // The reason for the buffered path, with a note when something else was asked for.
@@ -107,7 +109,8 @@ Choice choose_recv_engine(const RecvFacts& f) {
     return buffered(f.asked, direct_refused(f.sink.direct_error), uncached);
   }
   if (!f.asked && past_cache && f.sink.direct_error == 0) return {Engine::Direct, reason};
-  if (!f.channel_has_descriptor) return buffered(f.asked, kUserTls, uncached);
+  if (!f.channel_has_descriptor)
+    return buffered(f.asked, f.splice_skips ? kSpliceSkips : kUserTls, uncached);
   if (f.pipe_bytes < kMinSplicePipeBytes)
     return buffered(f.asked, pipe_too_small(f.pipe_bytes), uncached);
   if (!f.asked && past_cache)

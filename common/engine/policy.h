@@ -96,6 +96,7 @@ struct RecvFacts {
   bool fixed_buffer = false;  // as in SendFacts
   /// Direct writes over this connection were once found to wait for the disk half of the time.
   bool disk_is_behind = false;
+  bool splice_skips = false;  // Channel::splice_skips(): why there is no descriptor
 };
 
 Choice choose_send_engine(const SendFacts& facts);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
 
 #include "common/base/error.h"
 #include "common/file/name.h"
@@ -50,6 +51,12 @@ HeldDir HeldDir::open_operator_path(const std::string& path) {
   return {std::move(fd), path};
 }
 
+HeldDir HeldDir::open_root(const std::string& path) {
+  HeldDir root = open_operator_path(path);
+  root.path_ = ".";
+  return root;
+}
+
 std::string HeldDir::path_of(const std::string& name) const {
   return path_ == "." ? name : path_ + (path_.ends_with('/') ? "" : "/") + name;
 }
@@ -76,10 +83,16 @@ std::optional<HeldDir> HeldDir::make_private_child(const std::string& name) cons
   return open_child(name);
 }
 
-HeldDir HeldDir::again() const {
-  UniqueFd fd(fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
-  if (!fd.valid()) throw_file_errno(quote(path_) + ": open directory", errno);
-  return {std::move(fd), path_};
+HeldDir HeldDir::walk(std::span<const std::string> names, bool make) const {
+  HeldDir at(UniqueFd(fcntl(fd_.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1)), path_);
+  if (!at.fd_.valid()) throw_file_errno(quote(path_) + ": duplicate", errno);
+  for (const std::string& name : names) {
+    auto child = make ? at.make_child(name) : at.open_child(name);
+    if (!child)
+      throw Error(ExitStatus::FileIo, at.describe(name) + ": no such directory below the root");
+    at = std::move(*child);
+  }
+  return at;
 }
 
 std::optional<struct stat> HeldDir::stat_child(const std::string& name) const {
@@ -88,6 +101,17 @@ std::optional<struct stat> HeldDir::stat_child(const std::string& name) const {
   if (fstatat(fd_.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0) return st;
   if (errno == ENOENT) return std::nullopt;
   throw_file_errno(describe(name) + ": stat", errno);
+}
+
+std::optional<std::string> HeldDir::find(const std::function<bool(const dirent&)>& wanted) const {
+  UniqueFd fd(openat(fd_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const std::unique_ptr<DIR, int (*)(DIR*)> dir(fd.valid() ? fdopendir(fd.get()) : nullptr,
+                                                closedir);
+  if (!dir) return std::nullopt;
+  (void)fd.release();  // it is the DIR's
+  while (const dirent* entry = readdir(dir.get()))
+    if (wanted(*entry)) return entry->d_name;
+  return "";
 }
 
 void HeldDir::sync(Caveats& caveats) const {

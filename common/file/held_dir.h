@@ -4,9 +4,12 @@
 // nor a local user who swaps directories can lead outside.
 #pragma once
 
+#include <dirent.h>
 #include <sys/stat.h>
 
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "common/base/caveat.h"
@@ -23,6 +26,8 @@ class HeldDir {
  public:
   /// The operator's own directory: symbolic links in `path` are followed. Throws Error{FileIo}.
   static HeldDir open_operator_path(const std::string& path);
+  /// The same, for somebody who does not learn where it is: messages name what is below it only.
+  static HeldDir open_root(const std::string& path);
 
   /// The subdirectory with this one-component name, or nothing when it is no directory (a symbolic
   /// link is none). Throws Error{Refused} for an unsafe name, Error{FileIo} otherwise.
@@ -34,13 +39,19 @@ class HeldDir {
   /// A new one, 0700, whose name is not on disk yet. Nothing when something else has that name.
   std::optional<HeldDir> make_private_child(const std::string& name) const;
 
-  /// The same directory once more.
-  HeldDir again() const;
   /// The place of one that is not there: only to be named.
   HeldDir absent_child(const std::string& name) const { return {UniqueFd(), path_of(name)}; }
 
+  /// The directory that these names lead to from here, one open_child() after another, or
+  /// make_child() with `make`; without names the same once more. Throws Error{FileIo} where one is
+  /// missing.
+  HeldDir walk(std::span<const std::string> names, bool make) const;
+
   /// lstat of a one-component name; nothing when there is none.
   std::optional<struct stat> stat_child(const std::string& name) const;
+
+  /// The first name in it that is wanted; "" when there is none, nothing when that cannot be seen.
+  std::optional<std::string> find(const std::function<bool(const dirent&)>& wanted) const;
 
   /// fsync of the directory itself: makes renames in it durable. As sync_to_disk().
   void sync(Caveats& caveats) const;

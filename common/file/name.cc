@@ -1,32 +1,58 @@
 // SPDX-License-Identifier: MIT
 #include "common/file/name.h"
 
+#include <algorithm>
+
 #include "common/base/error.h"
 #include "common/base/quote.h"
 #include "common/wire/limits.h"
 
 namespace zx {
 
+namespace {
+
+// nullptr for a name that is as it should be.
+const char* why_unsafe(std::string_view name) {
+  if (name.empty()) return "an empty name";
+  if (name == "." || name == "..") return "not a name of a file";
+  if (name.size() > kMaxNameBytes) return "longer than 255 bytes";
+  if (name.find('/') != std::string_view::npos) return "has a '/'";
+  if (name.find('\0') != std::string_view::npos) return "has a NUL byte";
+  if (name.starts_with(kTempPrefix)) return "reserved for temporary files";
+  return nullptr;
+}
+
+}  // namespace
+
 void check_component(std::string_view name) {
-  const char* why = nullptr;
-  if (name.empty())
-    why = "an empty name";
-  else if (name == "." || name == "..")
-    why = "not a name of a file";
-  else if (name.size() > kMaxNameBytes)
-    why = "longer than 255 bytes";
-  else if (name.find('/') != std::string_view::npos)
-    why = "has a '/'";
-  else if (name.find('\0') != std::string_view::npos)
-    why = "has a NUL byte";
-  else if (name.starts_with(kTempPrefix))
-    why = "reserved for temporary files";
-  if (why != nullptr) throw Error(ExitStatus::Refused, "unsafe name " + quote(name) + ": " + why);
+  if (const char* why = why_unsafe(name))
+    throw Error(ExitStatus::Refused, "unsafe name " + quote(name) + ": " + why);
+}
+
+bool is_component(std::string_view name) {
+  return why_unsafe(name) == nullptr;
 }
 
 void check_path(const std::vector<std::string>& components) {
   if (components.empty()) throw Error(ExitStatus::Refused, "unsafe name: no components");
   for (const std::string& name : components) check_component(name);
+}
+
+std::vector<std::string> components_below(std::string_view path) {
+  if (path.starts_with('/') || path.starts_with('~'))
+    throw Error(ExitStatus::Refused,
+                quote(path) +
+                    ": only paths below the directory of --below are served, and they "
+                    "begin with neither '/' nor '~'");
+  std::vector<std::string> out;
+  for (size_t begin = 0, end = 0; begin < path.size(); begin = end + 1) {
+    end = std::min(path.find('/', begin), path.size());
+    const std::string_view component = path.substr(begin, end - begin);
+    if (component.empty() || component == ".") continue;
+    check_component(component);
+    out.emplace_back(component);
+  }
+  return out;
 }
 
 std::string join_path(const std::vector<std::string>& components) {
@@ -36,6 +62,11 @@ std::string join_path(const std::vector<std::string>& components) {
     out += name;
   }
   return out;
+}
+
+std::string literal_remark(std::string_view path) {
+  if (!path.starts_with('~') && path.find_first_of("*?[$") == std::string_view::npos) return "";
+  return " (names are taken as they are: no wildcards, no variables, and of ~ only ~/)";
 }
 
 std::string base_name(std::string_view path) {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <ctime>
@@ -18,6 +19,8 @@ namespace zx {
 namespace {
 
 constexpr uint64_t kMinHoleBytes = 64 << 10;
+// A file that gives less than it says is one of /sys, which says a page: 64 KiB on some machines.
+constexpr size_t kMostSaidBytes = 64 << 10;
 
 bool same_time(const timespec& a, const timespec& b) {
   return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
@@ -27,28 +30,37 @@ std::atomic<uint64_t> last_serial{0};
 
 }  // namespace
 
+LeasedFile::LeasedFile(const std::string& path)
+    : Error(ExitStatus::FileIo, quote(path) + ": open: another process has a lease on it") {}
+
 SourceFile::SourceFile(UniqueFd fd, std::string name)
     : path_(std::move(name)), fd_(std::move(fd)), serial_(++last_serial) {
   if (fstat(fd_.get(), &stat_) != 0)
     throw_errno(ExitStatus::FileIo, quote(path_) + ": stat", errno);
   if (!S_ISREG(stat_.st_mode))
     throw Error(ExitStatus::FileIo, quote(path_) + ": not a regular file");
+  find_real_size();
 }
 
-SourceFile::SourceFile(const std::string& path) : path_(path), serial_(++last_serial) {
-  const auto refuse = [&](const char* why) {
-    throw Error(ExitStatus::FileIo, quote(path) + ": " + why);
+SourceFile::SourceFile(int dir, const std::string& path, const std::string& shown, int flags)
+    : path_(shown), serial_(++last_serial) {
+  const auto refuse = [&](const std::string& why) {
+    throw Error(ExitStatus::FileIo, quote(shown) + ": " + why);
   };
   // O_NONBLOCK: a FIFO without a writer must not hang us before fstat can refuse it.
-  fd_ = UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-  if (!fd_.valid()) throw_errno(ExitStatus::FileIo, quote(path) + ": open", errno);
-  if (fstat(fd_.get(), &stat_) != 0) throw_errno(ExitStatus::FileIo, quote(path) + ": stat", errno);
+  fd_ = UniqueFd(openat(dir, path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags));
+  if (!fd_.valid() && errno == EAGAIN) throw LeasedFile(shown);
+  if (!fd_.valid() && errno == ELOOP && flags == O_NOFOLLOW)
+    refuse("is a symbolic link, and none is followed here");
+  if (!fd_.valid()) throw_errno(ExitStatus::FileIo, quote(shown) + ": open", errno);
+  if (fstat(fd_.get(), &stat_) != 0)
+    throw_errno(ExitStatus::FileIo, quote(shown) + ": stat", errno);
   if (S_ISDIR(stat_.st_mode))
     refuse("is a directory, not a file (-r sends it with all that is below it)");
   if (!S_ISREG(stat_.st_mode) && !is_device()) refuse("neither a regular file nor a block device");
   if (is_device()) {
     const auto bytes = block_device_bytes(fd_.get());
-    if (!bytes) throw_file_errno(quote(path) + ": size of the block device", errno);
+    if (!bytes) throw_file_errno(quote(shown) + ": size of the block device", errno);
     stat_.st_size = to_off(*bytes);
     (void)clock_gettime(CLOCK_REALTIME, &stat_.st_mtim);
   }
@@ -56,8 +68,18 @@ SourceFile::SourceFile(const std::string& path) : path_(path), serial_(++last_se
   std::byte first{};
   if (stat_.st_size == 0 && pread_full(fd_.get(), {&first, 1}, 0) > 0)
     refuse("has content but says it is empty (as files of /proc do)");
+  find_real_size();
   (void)fcntl(fd_.get(), F_SETFL, 0);  // drops O_NONBLOCK; regular files ignore it anyway
   (void)posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
+}
+
+// Files that are made when they are read have no blocks.
+void SourceFile::find_real_size() {
+  said_bytes_ = stat_.st_size;
+  if (!S_ISREG(stat_.st_mode) || stat_.st_blocks != 0 || size() > kMostSaidBytes) return;
+  std::array<std::byte, kMostSaidBytes> bytes{};
+  const ssize_t n = pread_full(fd_.get(), std::span(bytes).first(size()), 0);
+  if (n >= 0) stat_.st_size = n;  // an error comes again when it is sent
 }
 
 bool SourceFile::sparse() const {
@@ -94,12 +116,12 @@ Extent SourceFile::extent_at(uint64_t offset, uint64_t end) const {
   return all_data;
 }
 
-bool SourceFile::changed() const {
+Change SourceFile::change() const {
   struct stat now {};
-  if (fstat(fd_.get(), &now) != 0) return true;
-  if (is_device()) return block_device_bytes(fd_.get()) != size();
-  return now.st_size != stat_.st_size || !same_time(now.st_mtim, stat_.st_mtim) ||
-         !same_time(now.st_ctim, stat_.st_ctim);
+  if (fstat(fd_.get(), &now) != 0) return Change::Content;
+  if (is_device()) return block_device_bytes(fd_.get()) == size() ? Change::None : Change::Content;
+  if (now.st_size != said_bytes_ || !same_time(now.st_mtim, stat_.st_mtim)) return Change::Content;
+  return same_time(now.st_ctim, stat_.st_ctim) ? Change::None : Change::Inode;
 }
 
 }  // namespace zx

@@ -51,13 +51,11 @@ timespec TreeWalk::now() {
   return out;
 }
 
-TreeWalk::TreeWalk(const std::string& path, std::string name, const timespec& begun)
+TreeWalk::TreeWalk(UniqueFd root, std::string path, std::string name, const timespec& begun)
     : begun_(begun),
       root_name_(std::move(name)),
-      root_path_(path),
-      root_(open(path.c_str(), kOpenDirectory & ~O_NOFOLLOW)) {
-  if (!root_.valid()) throw_errno(ExitStatus::FileIo, quote(path) + ": open directory", errno);
-}
+      root_path_(std::move(path)),
+      root_(std::move(root)) {}
 
 std::optional<WalkStep> TreeWalk::next() {
   if (root_.valid()) return enter(std::move(root_), root_name_, root_path_);

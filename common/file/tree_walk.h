@@ -36,11 +36,10 @@ struct WalkStep {
 
 class TreeWalk {
  public:
-  /// The operator's directory: a symbolic link that leads to it is followed. `name`: what the first
-  /// step calls it; empty when only what is below it has names. A directory below that was made
-  /// after `begun` is not walked: a tree that is received into itself would never end. Throws
-  /// Error{FileIo}.
-  TreeWalk(const std::string& path, std::string name, const timespec& begun);
+  /// An open directory, which messages call `path`. `name`: what the first step calls it; empty
+  /// when only what is below it has names. A directory below that was made after `begun` is not
+  /// walked: a tree that is received into itself would never end.
+  TreeWalk(UniqueFd root, std::string path, std::string name, const timespec& begun);
 
   /// Now. What file systems write down is up to a tick of the kernel (10 ms) behind it.
   static timespec now();

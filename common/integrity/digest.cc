@@ -79,6 +79,16 @@ void DigestSum::add(const Digest& digest) {
   }
 }
 
+// The sum with the two's complement.
+void DigestSum::remove(const Digest& digest) {
+  Digest negative = digest;
+  for (std::byte& byte : negative) byte = ~byte;
+  add(negative);
+  Digest one{};
+  one.back() = std::byte{1};
+  add(one);
+}
+
 Digest digest_of_part(uint64_t first, uint64_t second, const Digest& digest) {
   std::array<std::byte, 32> bytes{};
   put_u64(std::span(bytes).subspan(0), first);

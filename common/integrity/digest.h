@@ -42,6 +42,8 @@ class Hasher {
 class DigestSum {
  public:
   void add(const Digest& digest);
+  /// Takes a part out again.
+  void remove(const Digest& digest);
   Digest value() const { return sum_; }
 
  private:

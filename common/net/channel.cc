@@ -24,10 +24,9 @@ void Channel::broken_off() const {
               Origin::Peer);
 }
 
-void Channel::unexpected_key_update() const {
-  throw Error(
-      ExitStatus::Protocol,
-      socket_.peer() + ": the peer sent a TLS KeyUpdate, which this protocol does not have");
+void Channel::unexpected(const char* message) const {
+  throw Error(ExitStatus::Protocol, socket_.peer() + ": the peer sent a TLS " + message +
+                                        ", which this protocol does not have");
 }
 
 namespace {

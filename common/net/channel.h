@@ -33,10 +33,11 @@ class Channel {
   /// recv_some() is under way; nothing received is held in user space where there is one.
   virtual int send_fd() const { return -1; }
   virtual int recv_fd() const { return -1; }
+  /// Kernel TLS of a kernel whose splice(2) loses bytes: why there is no recv_fd().
+  virtual bool splice_skips() const { return false; }
   /// A splice(2) from recv_fd() failed with this errno: under kernel TLS a record that is not data
-  /// may be in the way. Returns when it has been taken out, throws what the failure means
-  /// otherwise.
-  virtual void recv_fd_failed(int error) { socket_.fail("receive", error); }
+  /// may be in the way. Throws what it means.
+  [[noreturn]] virtual void recv_fd_failed(int error) { socket_.fail("receive", error); }
   /// Kernel TLS: one splice(2) from recv_fd() moves at most one record of this size. 0: no such
   /// limit.
   virtual size_t recv_fd_record_bytes() const { return 0; }
@@ -57,8 +58,10 @@ class Channel {
   /// peer's last word, which it had no other way to say.
   [[noreturn]] void broken_off() const;
 
-  /// Throws the Error{Protocol} for a TLS KeyUpdate, which no peer of this protocol sends.
-  [[noreturn]] void unexpected_key_update() const;
+  /// Throws the Error{Protocol} for a TLS message that no peer of this protocol sends once the
+  /// handshake is over.
+  [[noreturn]] void unexpected(const char* message) const;
+  static constexpr const char *kKeyUpdateName = "KeyUpdate", *kTicketName = "NewSessionTicket";
 
   /// The socket, out of a channel that ends here. Nothing is sent.
   static Socket take_socket(std::unique_ptr<Channel> channel) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "common/net/endpoint.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "common/base/error.h"
@@ -39,10 +40,12 @@ void check_host(std::string_view host, std::string_view whole) {
   check_name(host, ".-_:%", "host", whole);
 }
 
-// For ssh's command line: only what user names have (an @ is in those of some directories).
+// For ssh's command line: only what user names have. An @ is in those of some directories, and a
+// backslash stands behind the domain of a Windows user; ssh takes it anywhere but at the end.
 void check_user(std::string_view user, std::string_view whole) {
   if (user.empty()) bad(whole, "no user before '@'");
-  check_name(user, "._-+@=,", "user", whole);
+  check_name(user, "._-+@=,\\", "user", whole);
+  if (user.ends_with('\\')) bad(whole, "a user name cannot end with a backslash");
 }
 
 // Splits "host:port", "[v6]:port", "host", "[v6]"; the host is not yet checked.
@@ -102,9 +105,28 @@ HostPort parse_listen(std::string_view argument) {
   return out;
 }
 
+namespace {
+
+// No URL but our two: `https://host/x` would be the path //x on a host named https.
+void refuse_other_schemes(std::string_view operand) {
+  const size_t colon = operand.find(':');
+  std::string scheme(operand.substr(0, colon));
+  for (char& c : scheme)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  const std::string_view rest = operand.substr(std::min(colon, operand.size()));
+  if (scheme.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789+-.") != std::string::npos ||
+      !(rest.starts_with("://") || (scheme == "zs" && rest.starts_with(":/"))))
+    return;
+  const bool by_ssh = scheme == "ssh" || scheme == "scp" || scheme == "sftp" || scheme == "rsync";
+  bad(operand, std::string("did you mean ") + (by_ssh ? "ssh://HOST/PATH?" : "zs://HOST:PORT?"));
+}
+
+}  // namespace
+
 bool looks_like_ssh(std::string_view operand) {
   if (operand.starts_with("ssh://")) return true;
   if (operand.starts_with(kScheme)) return false;
+  refuse_other_schemes(operand);
   // As in scp: "[...]:path" and "host:path", but a slash before the colon makes it a local name.
   const size_t colon = operand.find(':');
   const size_t bracket = operand.find('[');
@@ -162,6 +184,18 @@ std::optional<SshEndpoint> parse_ssh(std::string_view operand) {
   out.path = path.empty() ? "." : path == "-" ? "./-" : path;
   if (out.path.size() > kMaxOperandBytes) bad(operand, "the path is longer than 4095 bytes");
   return out;
+}
+
+std::string port_remark(const SshEndpoint& endpoint) {
+  if (endpoint.path.size() > 5 ||
+      endpoint.path.find_first_not_of("0123456789") != std::string::npos)
+    return "";
+  return "'" + endpoint.path + "' is the name of a file on " + quote(endpoint.host) +
+         "; a zrecv or zsend that listens there is " +
+         shell_word("zs://" +
+                    (endpoint.host.find(':') == std::string::npos ? endpoint.host
+                                                                  : "[" + endpoint.host + "]") +
+                    ":" + endpoint.path);
 }
 
 std::string ssh_destination(const SshEndpoint& endpoint) {

@@ -30,7 +30,8 @@ std::optional<DirectEndpoint> parse_direct(std::string_view operand);
 /// The argument of --listen: [HOST:]PORT, an IPv6 host in brackets. Port 0 lets the kernel choose.
 HostPort parse_listen(std::string_view argument);
 
-/// True for [user@]host:path and ssh://...: a colon before any slash, as scp decides it.
+/// True for [user@]host:path and ssh://...: a colon before any slash, as scp decides it. Throws for
+/// any other word:// than zs and ssh.
 bool looks_like_ssh(std::string_view operand);
 
 /// An operand for which ssh starts the other program.
@@ -46,6 +47,10 @@ struct SshEndpoint {
 /// does something else than with a name, is refused in user and host. The path is taken literally,
 /// but for a leading "~/", which is the home directory; that is also what an empty path means.
 std::optional<SshEndpoint> parse_ssh(std::string_view operand);
+
+/// What to tell who has written host:PORT, as for nc(1), where it means a file; "" for another
+/// path.
+std::string port_remark(const SshEndpoint& endpoint);
 
 /// [user@]host, brackets nowhere: ssh's destination argument, and how messages name the other end.
 std::string ssh_destination(const SshEndpoint& endpoint);

@@ -8,7 +8,6 @@
 #include <openssl/params.h>
 #include <openssl/sha.h>
 #include <sys/stat.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +18,7 @@
 #include "common/base/defer.h"
 #include "common/base/error.h"
 #include "common/base/io.h"
+#include "common/base/quiet_terminal.h"
 #include "common/base/quote.h"
 #include "common/base/random.h"
 #include "common/base/unique_fd.h"
@@ -145,10 +145,6 @@ std::string Key::identity() const {
 std::array<std::byte, 32> Key::derive(std::string_view purpose, Role connector_role) const {
   std::string info = "zxfer/1 " + std::string(purpose) + " connector=" + role_name(connector_role);
   std::array<std::byte, 32> out{};
-  const std::unique_ptr<EVP_KDF, decltype(&EVP_KDF_free)> kdf(
-      EVP_KDF_fetch(nullptr, "HKDF", nullptr), EVP_KDF_free);
-  const std::unique_ptr<EVP_KDF_CTX, decltype(&EVP_KDF_CTX_free)> context(
-      kdf ? EVP_KDF_CTX_new(kdf.get()) : nullptr, EVP_KDF_CTX_free);
   char digest_name[] = "SHA256";
   const OSSL_PARAM params[] = {
       OSSL_PARAM_construct_utf8_string("digest", digest_name, 0),
@@ -157,9 +153,17 @@ std::array<std::byte, 32> Key::derive(std::string_view purpose, Role connector_r
       OSSL_PARAM_construct_octet_string("info", info.data(), info.size()),
       OSSL_PARAM_construct_end(),
   };
-  if (!context || EVP_KDF_derive(context.get(), uchar(out.data()), out.size(), params) != 1)
-    throw Error(ExitStatus::Internal, "OpenSSL cannot derive a key (HKDF-SHA256)");
+  derive_bytes("HKDF", params, out);
   return out;
+}
+
+void derive_bytes(const char* function, const OSSL_PARAM* params, std::span<std::byte> out) {
+  const std::unique_ptr<EVP_KDF, decltype(&EVP_KDF_free)> kdf(
+      EVP_KDF_fetch(nullptr, function, nullptr), EVP_KDF_free);
+  const std::unique_ptr<EVP_KDF_CTX, decltype(&EVP_KDF_CTX_free)> context(
+      kdf ? EVP_KDF_CTX_new(kdf.get()) : nullptr, EVP_KDF_CTX_free);
+  if (!context || EVP_KDF_derive(context.get(), uchar(out.data()), out.size(), params) != 1)
+    throw Error(ExitStatus::Internal, std::string("OpenSSL cannot derive a key: ") + function);
 }
 
 // --- where keys come from
@@ -200,20 +204,7 @@ Key parse_environment_key(const std::string& text) {
 std::optional<Key> ask_for_key(std::string_view program) {
   const UniqueFd tty(open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY));
   if (!tty.valid()) return std::nullopt;
-  const std::string prompt = std::string(program) + ": key: ";
-  if (retry_eintr([&] { return write(tty.get(), prompt.data(), prompt.size()); }) < 0)
-    return std::nullopt;
-  termios old{};
-  const bool has_modes = tcgetattr(tty.get(), &old) == 0;
-  const Defer restore([&] {
-    if (has_modes) tcsetattr(tty.get(), TCSAFLUSH, &old);
-    (void)!write(tty.get(), "\n", 1);  // cosmetic
-  });
-  if (has_modes) {
-    termios quiet = old;
-    quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-    tcsetattr(tty.get(), TCSAFLUSH, &quiet);
-  }
+  const QuietTerminal quiet(tty.get(), std::string(program) + ": key: ");
   std::string line(256, '\0');
   const Defer wiper([&] { wipe(line); });
   const ssize_t n = retry_eintr([&] { return read(tty.get(), line.data(), line.size()); });

@@ -7,6 +7,8 @@
 // The id is drawn at random, not computed from the secret: it travels in clear as TLS PSK identity.
 #pragma once
 
+#include <openssl/types.h>
+
 #include <array>
 #include <cstddef>
 #include <optional>
@@ -48,13 +50,15 @@ class Key {
   std::array<std::byte, 32> secret_{};
 };
 
+/// Bytes by one of OpenSSL's key derivation functions. Throws Error{Internal}.
+void derive_bytes(const char* function, const OSSL_PARAM* params, std::span<std::byte> out);
+
 /// Overwrites memory in a way the compiler keeps.
 void wipe(std::span<std::byte> bytes);
 void wipe(std::string& text);
 
-/// Reads --key-file: a regular file of the user or root without group and other permission bits,
-/// not reached through another user's symlink. Throws Error{Auth} with advice, Error{FileIo} when
-/// it cannot be read.
+/// Reads --key-file, which only this user and root may read (Reader::OnlyUser of
+/// file/operator_file.h). Throws Error{Auth} with advice, Error{FileIo} when it cannot be read.
 Key read_key_file(const std::string& path);
 
 /// --new-key: makes the file, 0600, never over an existing one.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "common/net/ktls.h"
 
+#include <fcntl.h>
 #include <linux/tls.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -8,11 +9,13 @@
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <sstream>
@@ -28,10 +31,6 @@ namespace {
 // HKDF-Expand-Label(secret, label, "", out.size()) of RFC 8446, 7.1.
 void expand_label(bool sha384, std::span<const std::byte> secret, std::string label,
                   std::span<std::byte> out) {
-  const std::unique_ptr<EVP_KDF, decltype(&EVP_KDF_free)> kdf(
-      EVP_KDF_fetch(nullptr, "TLS13-KDF", nullptr), EVP_KDF_free);
-  const std::unique_ptr<EVP_KDF_CTX, decltype(&EVP_KDF_CTX_free)> context(
-      kdf ? EVP_KDF_CTX_new(kdf.get()) : nullptr, EVP_KDF_CTX_free);
   std::string hash = sha384 ? "SHA384" : "SHA256", prefix = "tls13 ";
   int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
   const OSSL_PARAM params[] = {
@@ -43,9 +42,7 @@ void expand_label(bool sha384, std::span<const std::byte> secret, std::string la
       OSSL_PARAM_construct_octet_string("label", label.data(), label.size()),
       OSSL_PARAM_construct_end(),
   };
-  auto* to = reinterpret_cast<unsigned char*>(out.data());
-  if (!context || EVP_KDF_derive(context.get(), to, out.size(), params) != 1)
-    throw Error(ExitStatus::Internal, "OpenSSL cannot derive a key (TLS13-KDF)");
+  derive_bytes("TLS13-KDF", params, out);
 }
 
 // What the kernel is told of one direction: the struct tls12_crypto_info_* of a suite, which has
@@ -113,33 +110,72 @@ std::string set_tls_layer(int fd) {
 // --- the trial
 
 struct Trial {
-  std::string obstacle;
-  bool generic_aes = false;
+  std::string obstacle = {};  // "": it can do this suite
+  std::string slow = {};      // why it is slow at it, "" when it is not
+  bool splice_skips = false;
 };
 
-Trial try_suite(const Suite& suite) {
-  // A connection to ourselves that nobody reads is enough for the socket options. It is reset when
-  // the listener goes.
-  std::optional<Listener> listener;
-  std::optional<Socket> socket;
-  try {
-    constexpr std::chrono::seconds kLimit{1};  // a firewall may drop even this
-    listener.emplace(HostPort{"127.0.0.1", 0}, Family::V4);
-    socket = connect_to({"127.0.0.1", listener->port()}, Family::V4, std::chrono::seconds(0),
-                        kLimit, Clock::now() + kLimit);
-  } catch (const Error& error) {
-    return {std::string("no loopback connection to try it on: ") + error.what(), false};
-  }
-  const int fd = socket->fd();
+// A record of two bytes, of which recvmsg(2) takes the first: whether splice(2) then finds the
+// second. Kernels before 5.16 look only for a next record (tls_sw_splice_read() before upstream
+// e062fe99cccd).
+bool loses_second_byte(Socket& from, Socket& to) {
+  std::array<std::byte, 2> both{};
+  from.send_all(both, More::No);
+  iovec first{both.data(), 1};
+  msghdr message{};
+  message.msg_iov = &first;
+  message.msg_iovlen = 1;
+  if (to.receive(&message, 0) != 1) to.fail("receive", errno);
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return false;  // without a pipe there is no splice either
+  const UniqueFd read_end(ends[0]), write_end(ends[1]);
+  return splice(to.fd(), nullptr, write_end.get(), nullptr, 1, SPLICE_F_NONBLOCK) < 0 &&
+         errno == EAGAIN;
+}
+
+std::string text_of(const char* path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+Trial try_suite(const Suite& suite) try {
+  constexpr std::chrono::seconds kLimit{1};  // a firewall may drop even this
+  const auto end = Clock::now() + kLimit;
+  Listener listener({"127.0.0.1", 0}, Family::V4);
+  Socket one =
+      connect_to({"127.0.0.1", listener.port()}, Family::V4, std::chrono::seconds(0), kLimit, end);
+  std::optional<Socket> other = listener.accept(end, kLimit);
+  if (!other) return {.obstacle = "no loopback connection to try it on"};
   const std::array<std::byte, 48> secret{};
   const Direction any(suite, std::span(secret).first(suite.sha384 ? 48 : 32));
-  std::string obstacle = set_tls_layer(fd);
-  if (obstacle.empty()) obstacle = set_direction(fd, TLS_RX, any);
-  if (obstacle.empty()) obstacle = set_direction(fd, TLS_TX, any);
-  if (!obstacle.empty() || !suite.aes_gcm) return {obstacle, false};
-  std::ostringstream crypto;  // now that it is in use it is listed
-  crypto << std::ifstream("/proc/crypto").rdbuf();
-  return {"", generic_gcm(crypto.str())};
+  for (const int fd : {one.fd(), other->fd()}) {
+    std::string obstacle = set_tls_layer(fd);
+    if (obstacle.empty()) obstacle = set_direction(fd, TLS_RX, any);
+    if (obstacle.empty()) obstacle = set_direction(fd, TLS_TX, any);
+    if (!obstacle.empty()) return {.obstacle = obstacle};
+  }
+  // Now that it is in use it is listed.
+  return {.slow = suite.aes_gcm ? slow_gcm(text_of("/proc/crypto"), text_of("/proc/cpuinfo")) : "",
+          .splice_skips = loses_second_byte(one, *other)};
+} catch (const Error& error) {
+  return {.obstacle = std::string("the trial on a loopback connection: ") + error.what()};
+}
+
+// Once for each suite and run.
+const Trial& trial_of(const Suite& suite) {
+  static std::mutex mutex;
+  static std::map<uint8_t, Trial> trials;
+  const std::lock_guard lock(mutex);
+  if (!trials.contains(suite.bit)) trials[suite.bit] = try_suite(suite);
+  return trials[suite.bit];
+}
+
+// Whether one of the lines of /proc/cpuinfo has this word: CPUs differ in no more than their order.
+bool has_word(std::string_view text, const std::string& word) {
+  std::istringstream words{std::string(text)};
+  return std::find(std::istream_iterator<std::string>(words), {}, word) !=
+         std::istream_iterator<std::string>();
 }
 
 }  // namespace
@@ -149,7 +185,7 @@ TrafficSecrets::~TrafficSecrets() {
   wipe(server);
 }
 
-bool generic_gcm(std::string_view proc_crypto) {
+std::string slow_gcm(std::string_view proc_crypto, std::string_view cpuinfo) {
   std::istringstream lines{std::string(proc_crypto)};
   std::string line, name, driver, best;
   int best_priority = -1;
@@ -167,20 +203,26 @@ bool generic_gcm(std::string_view proc_crypto) {
       best = driver;
     }
   }
-  return best.find("aes-generic") != std::string::npos ||
-         best.find("ghash-generic") != std::string::npos;
+  // The flags of x86 and of ARM. Since 7.x there is one driver with and without the instructions.
+  const bool instructions =
+      has_word(cpuinfo, "aes") && (has_word(cpuinfo, "pclmulqdq") || has_word(cpuinfo, "pmull"));
+  if (best.ends_with("-lib") ? instructions
+                             : best.find("aes-generic") == std::string::npos &&
+                                   best.find("ghash-generic") == std::string::npos)
+    return "";
+  const std::string missing =
+      has_word(cpuinfo, "pclmulqdq") && instructions ? ": module 'aesni_intel' is not loaded" : "";
+  return "the kernel's AES is the generic C code" + missing + " (--ktls=on uses it all the same)";
 }
 
 std::string ktls_obstacle(const Suite& suite, Ktls asked) {
   if (asked == Ktls::Off) return "--ktls=off";
-  static std::mutex mutex;
-  static std::map<uint8_t, Trial> trials;
-  const std::lock_guard lock(mutex);
-  if (!trials.contains(suite.bit)) trials[suite.bit] = try_suite(suite);
-  const Trial& trial = trials[suite.bit];
-  if (trial.obstacle.empty() && trial.generic_aes && asked == Ktls::Auto)
-    return "the kernel's AES is the generic C code (--ktls=on uses it all the same)";
-  return trial.obstacle;
+  const Trial& trial = trial_of(suite);
+  return trial.obstacle.empty() && asked == Ktls::Auto ? trial.slow : trial.obstacle;
+}
+
+bool ktls_splice_skips(const Suite& suite) {
+  return trial_of(suite).splice_skips;
 }
 
 std::string install_ktls(int fd, const Suite& suite, const TrafficSecrets& secrets,

@@ -66,11 +66,15 @@ std::string install_ktls(int fd, const Suite& suite, const TrafficSecrets& secre
 /// The channel over a socket on which install_ktls() has returned "". What it throws when
 /// receiving: a damaged or foreign record (EBADMSG, EINVAL, EMSGSIZE), an alert, or bytes that come
 /// without a record type, as Error{Auth}; a KeyUpdate (also EKEYEXPIRED, 6.14) or any other
-/// handshake message but a ticket as Error{Protocol}; a FIN without close_notify as Error{Network}.
+/// handshake message as Error{Protocol}; a FIN without close_notify as Error{Network}.
 std::unique_ptr<Channel> make_ktls_channel(Socket socket, const Suite& suite);
 
-/// Whether the kernel's best gcm(aes) is the generic C code, from the text of /proc/crypto. (It is
-/// listed only once something uses it.)
-bool generic_gcm(std::string_view proc_crypto);
+/// Whether splice(2) from a socket of this suite skips the rest of a record that recvmsg(2) has
+/// taken in part (kernels before 5.16). Found by the trial of ktls_obstacle().
+bool ktls_splice_skips(const Suite& suite);
+
+/// Why the kernel's best gcm(aes) is slow, "" when it is not, from the texts of /proc/crypto (where
+/// it is listed only once something uses it) and of /proc/cpuinfo.
+std::string slow_gcm(std::string_view proc_crypto, std::string_view cpuinfo);
 
 }  // namespace zx

@@ -24,7 +24,8 @@ constexpr size_t kMaxRecordBytes = 16 << 10;
 
 class KtlsChannel final : public Channel {
  public:
-  KtlsChannel(Socket s, const Suite& suite) : Channel(std::move(s)), suite_(suite) {}
+  KtlsChannel(Socket s, const Suite& suite)
+      : Channel(std::move(s)), suite_(suite), splice_skips_(ktls_splice_skips(suite)) {}
 
   void send(std::span<const std::byte> bytes, More more) override {
     socket().send_all(bytes, more);
@@ -68,20 +69,22 @@ class KtlsChannel final : public Channel {
   }
 
   int send_fd() const override { return socket().fd(); }
-  int recv_fd() const override { return socket().fd(); }
+  // What recvmsg has taken of a record is a frame's header, and content begins right behind it.
+  int recv_fd() const override { return splice_skips_ ? -1 : socket().fd(); }
+  bool splice_skips() const override { return splice_skips_; }
   size_t recv_fd_record_bytes() const override { return kMaxRecordBytes; }
   const char* tls_form() const override { return "ktls"; }
   std::string cipher() const override { return suite_.name; }
 
   // EINVAL from splice(2) on the socket: the record at the head of the queue is not data. It stays
   // there until recvmsg takes it.
-  void recv_fd_failed(int error) override {
+  [[noreturn]] void recv_fd_failed(int error) override {
     if (error != EINVAL) fail_receive(error);
     std::array<std::byte, 1> first{};
     const Piece head = receive(first, MSG_PEEK);
     if (!head.has_type || head.type == kApplicationData) fail_receive(error);
     on_control(head.type, {});
-    if (closed_) broken_off();
+    broken_off();
   }
 
  private:
@@ -118,7 +121,8 @@ class KtlsChannel final : public Channel {
     return out;
   }
 
-  // Takes the rest of a control record, of which `begin` was read already, and does what it says.
+  // Takes the rest of a control record, of which `begin` was read already: close_notify, or it
+  // throws.
   void on_control(uint8_t type, std::span<const std::byte> begin) {
     std::array<std::byte, kMaxRecordBytes> rest{};
     std::array<std::byte, 2> head{};
@@ -138,8 +142,8 @@ class KtlsChannel final : public Channel {
     if (type == kAlert && have == 2)
       throw Error(ExitStatus::Auth, peer + "TLS receive: the peer's alert: " +
                                         SSL_alert_desc_string_long(std::to_integer<int>(head[1])));
-    if (type == kHandshake && have > 0 && head[0] == kNewSessionTicket) return;  // not for us
-    if (type == kHandshake && have > 0 && head[0] == kKeyUpdate) unexpected_key_update();
+    if (type == kHandshake && have > 0 && head[0] == kNewSessionTicket) unexpected(kTicketName);
+    if (type == kHandshake && have > 0 && head[0] == kKeyUpdate) unexpected(kKeyUpdateName);
     throw Error(ExitStatus::Protocol,
                 peer + "TLS receive: a record of type " + std::to_string(type));
   }
@@ -163,11 +167,12 @@ class KtlsChannel final : public Channel {
     if (error == EBADMSG || error == EINVAL || error == EMSGSIZE)
       throw Error(ExitStatus::Auth, what + "a record is damaged or not from the peer");
     // Kernels since 6.14 tell of a KeyUpdate so.
-    if (error == EKEYEXPIRED) unexpected_key_update();
+    if (error == EKEYEXPIRED) unexpected(kKeyUpdateName);
     socket().fail("receive", error);
   }
 
   const Suite& suite_;
+  const bool splice_skips_;
   bool closed_ = false;  // close_notify was received
 };
 

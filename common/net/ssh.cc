@@ -38,7 +38,8 @@ std::vector<std::string> ssh_arguments(const SshOptions& options, const SshEndpo
   return argv;
 }
 
-SshProcess::SshProcess(const std::vector<std::string>& argv, Say say) : say_(std::move(say)) {
+SshProcess::SshProcess(const std::vector<std::string>& argv, Say say)
+    : say_(std::move(say)), command_(argv.back()) {
   SocketPair pair;
   Pipe messages;
   child_.emplace(ChildSetup{.argv = argv,
@@ -67,16 +68,24 @@ SshProcess::End SshProcess::wait(milliseconds limit) {
   return {*child_->wait(), last_line_};
 }
 
+// Not so the end of what fish says: "fish:", the command, and marks below the word that it means.
+bool SshProcess::tells_something(std::string_view line) const {
+  constexpr std::string_view kMarks = "^~ -_=*#";
+  return line != command_ && !line.ends_with(':') &&
+         line.find_first_not_of(kMarks) != std::string_view::npos;
+}
+
 // To its end, or until it is told to stop: with ControlPersist a process that stays behind holds
 // the other end of the pipe.
 void SshProcess::read_messages() {
   std::string line;
   size_t lines = 0, rounds_after_stop = 0;
   const auto finish_line = [&] {
-    while (!line.empty() && (line.back() == '\r' || line.back() == '\n')) line.pop_back();
+    line.erase(line.find_last_not_of("\r\n ") + 1);
     if (!line.empty()) {
-      last_line_ = escape(line, kMaxLineBytes);
-      if (++lines <= kMaxLines) say_(last_line_);
+      const std::string text = escape(line, kMaxLineBytes);
+      if (tells_something(line)) last_line_ = text;
+      if (++lines <= kMaxLines) say_(text);
       if (lines == kMaxLines + 1) say_("(further messages are not shown)");
     }
     line.clear();

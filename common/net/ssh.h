@@ -51,15 +51,17 @@ class SshProcess {
 
   struct End {
     Child::End how;
-    std::string last_line;  // of its standard error, quoted
+    std::string last_line;  // of its standard error that tells something, quoted
   };
   /// Waits for its end, up to `limit`; then it is killed.
   End wait(std::chrono::milliseconds limit);
 
  private:
   void read_messages();
+  bool tells_something(std::string_view line) const;
 
   Say say_;
+  const std::string command_;
   UniqueFd socket_, messages_;
   std::optional<Child> child_;
   WakeFd stop_reading_;

@@ -95,13 +95,16 @@ const BIO_METHOD* TlsChannel::bio_method() {
   return method;
 }
 
-// A KeyUpdate is refused as kernel TLS has to refuse it (before 6.14 it cannot take a second key):
-// what a peer may do must not depend on where the record layer runs.
+// A KeyUpdate is refused as kernel TLS has to refuse it (before 6.14 it cannot take a second key),
+// and so is a ticket: what a peer may do must not depend on where the record layer runs.
 void TlsChannel::on_message(int is_sent, int, int content_type, const void* data, size_t size, SSL*,
                             void* channel) {
-  if (is_sent == 0 && content_type == SSL3_RT_HANDSHAKE && size > 0 &&
-      *static_cast<const unsigned char*>(data) == SSL3_MT_KEY_UPDATE)
-    static_cast<TlsChannel*>(channel)->key_update_seen_ = true;
+  if (is_sent != 0 || content_type != SSL3_RT_HANDSHAKE || size == 0) return;
+  const unsigned char type = *static_cast<const unsigned char*>(data);
+  if (type == SSL3_MT_KEY_UPDATE)
+    static_cast<TlsChannel*>(channel)->unexpected_ = kKeyUpdateName;
+  else if (type == SSL3_MT_NEWSESSION_TICKET)
+    static_cast<TlsChannel*>(channel)->unexpected_ = kTicketName;
 }
 
 // --- the channel
@@ -146,7 +149,7 @@ size_t TlsChannel::recv_some(std::span<std::byte> buffer) {
   size_t n = 0;
   ERR_clear_error();
   const int result = SSL_read_ex(ssl_.get(), buffer.data(), buffer.size(), &n);
-  if (key_update_seen_) unexpected_key_update();
+  if (unexpected_ != nullptr) unexpected(unexpected_);
   return result == 1 ? n : read_failed();
 }
 
@@ -173,6 +176,7 @@ size_t TlsChannel::read_failed() {
   const unsigned long first = ERR_peek_error();
   if (code == SSL_ERROR_SYSCALL || ERR_GET_REASON(first) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
     ended_early();
+  if (ERR_GET_REASON(first) == SSL_R_UNEXPECTED_MESSAGE) unexpected("handshake message");
   throw Error(ExitStatus::Auth, socket().peer() + ": TLS receive: " + openssl_errors());
 }
 

@@ -69,7 +69,7 @@ class TlsChannel final : public Channel {
   SslPtr ssl_;
   BIO* bio_;
   std::string why_;
-  bool key_update_seen_ = false;
+  const char* unexpected_ = nullptr;  // what the peer has sent of that
 };
 
 }  // namespace zx

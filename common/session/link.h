@@ -84,6 +84,8 @@ class Link {
   /// Tells the peer why this side gives up, as far as that is still possible, and waits a moment
   /// for the peer to have read it. Never throws.
   void send_error(ExitStatus status, const std::string& text) noexcept;
+  /// In the middle of a payload nothing else can be said.
+  bool in_payload() const { return in_payload_; }
   /// After a failure: throws the peer's ERROR instead when one has arrived, else returns. A peer
   /// that says why and closes is otherwise only seen as a reset. The ACKs that had come before are
   /// for `acked`: what they say is so, and would be sent again without them.

@@ -17,6 +17,8 @@ constexpr uint64_t kKnownFeatures = 0;
 constexpr std::chrono::seconds kSlice{1};
 // Of a handshake that is cut off, without --wait.
 constexpr int kQuickAttempts = 3;
+// Of a side that is interrupted, to say so over another connection.
+constexpr std::chrono::seconds kLastAttempt{1};
 // Of a side that has nothing to say; with a short time-out a quarter of the silence that is
 // allowed.
 
@@ -351,6 +353,11 @@ void Session::guard(const std::function<void()>& part) {
     }
     throw;
   } catch (const Interrupted&) {
+    // The peer would take the word for content, and wait for this side to come back.
+    if (link_->in_payload()) {
+      const LastWordsScope scope;
+      (void)recover_quietly(Clock::now() + kLastAttempt);
+    }
     link_->send_error(ExitStatus::Network, "interrupted");
     throw;
   } catch (const std::exception& error) {

@@ -83,7 +83,7 @@ Security security_of(const StartRequest& request) {
 
 class Answer {
  public:
-  explicit Answer(Side& side) : side_(side) {}
+  Answer(Side& side, bool refuse_plain) : side_(side), refuse_plain_(refuse_plain) {}
 
   FirstConnection run() {
     try {
@@ -116,6 +116,8 @@ class Answer {
     if (request.role == side_.role)
       throw Error(ExitStatus::Protocol, std::string("start by ssh: both sides are a ") +
                                             role_name(side_.role) + " (see --remote-program)");
+    if (request.plain && refuse_plain_)
+      throw Error(ExitStatus::Refused, "start by ssh: --plain is refused with --below");
     side_.security = security_of(request);
     side_.timeout = request.idle;
     const char* connection = std::getenv("SSH_CONNECTION");
@@ -184,14 +186,15 @@ class Answer {
   }
 
   Side& side_;
+  const bool refuse_plain_;
   RequestReader reader_;
   std::string client_;
 };
 
 }  // namespace
 
-FirstConnection answer_start(Side& side) {
-  return Answer(side).run();
+FirstConnection answer_start(Side& side, bool refuse_plain) {
+  return Answer(side, refuse_plain).run();
 }
 
 }  // namespace zx

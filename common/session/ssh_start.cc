@@ -23,8 +23,8 @@ constexpr seconds kBackLimit{10};
 constexpr std::chrono::milliseconds kNameLimit{2000}, kLook{50};
 // After its last word: until ssh has told its exit status.
 constexpr std::chrono::milliseconds kEndLimit{5000};
-// Addresses of a host that are tried.
-constexpr size_t kMaxAddresses = 4;
+// Lost on ways that are blocked: from here on it is worth a line.
+constexpr seconds kWorthSaying{1};
 
 // Nothing that could be the request, come back from a shell that repeats what it reads.
 bool may_be_shown(std::string_view line) {
@@ -69,7 +69,9 @@ class Start {
                  .listen = start.via != Via::Ssh,
                  .named = named},
         scanner_(request_.nonce, [this](std::string_view line) {
-          if (may_be_shown(line)) side_.notices.detail(host_ + " prints: " + quote_peer_text(line));
+          if (!may_be_shown(line)) return;
+          last_printed_ = quote_peer_text(line);
+          side_.notices.detail(host_ + " prints: " + last_printed_);
         }) {}
 
   FirstConnection run() {
@@ -83,12 +85,18 @@ class Start {
     const StartReply ready = await(StartReply::Kind::Ready, 2 * side_.timeout);
     if (ready.port == 0) throw Error(ExitStatus::Protocol, host_ + ": ready without a port");
 
-    if (auto first = connect(ready, known_soon(host_addresses))) return std::move(*first);
-    if (auto first = let_connect()) return std::move(*first);
+    auto of_name = known_soon(host_addresses);
+    const auto begun = Clock::now();
+    if (auto first = connect(ready, std::move(of_name))) return std::move(*first);
+    if (auto first = let_connect()) {
+      say_lost(host_ + " connects back", begun);
+      return std::move(*first);
+    }
     if (start_.via == Via::Direct)
       throw Error(ExitStatus::Network,
                   host_ + ": no connection for the data, and --via=direct: " + obstacles_);
     side_.notices.detail("data goes through ssh: " + obstacles_);
+    say_lost("data goes through ssh", begun);
     command(std::nullopt);
     (void)await(StartReply::Kind::Through, side_.timeout);
     return through();
@@ -164,47 +172,50 @@ class Start {
 
   [[noreturn]] void throw_end() {
     run_->control.reset();
+    try {
+      scanner_.feed("\n");  // what has no line end was printed, too
+      (void)scanner_.next();
+    } catch (const Error&) {  // more than can be shown
+    }
     const SshProcess::End end = run_->process.wait(kEndLimit);
-    const bool silent = end.last_line.empty() || !may_be_shown(end.last_line);
-    const std::string last = silent ? "" : ": " + end.last_line;
+    std::string last;
+    if (!end.last_line.empty() && may_be_shown(end.last_line))
+      last = end.last_line;
+    else if (!last_printed_.empty())  // as accounts do that may not run commands
+      last = "it prints: " + last_printed_;
+    const std::string after_colon = last.empty() ? "" : ": " + last;
     if (end.how.signal != 0)
-      throw Error(ExitStatus::Network, host_ + ": ssh " + end.how.text() + last);
+      throw Error(ExitStatus::Network, host_ + ": ssh " + end.how.text() + after_colon);
     constexpr int kSshFailed = 255, kNotFound = 127, kNotExecutable = 126;
     if (end.how.status == kSshFailed)
       throw Error(ExitStatus::Network,
-                  host_ + ": ssh failed" + (last.empty() ? " (exit status 255)" : last));
+                  host_ + ": ssh failed" + (last.empty() ? " (exit status 255)" : after_colon));
+    const std::string in_brackets = last.empty() ? "" : " (" + last + ")";
+    const bool named = !start_.remote_program.empty();
+    const std::string program = named ? quote(start_.remote_program) : counterpart_;
+    if (end.how.status == kNotExecutable)
+      throw Error(ExitStatus::Network, program + " cannot be run on " + host_ +
+                                           "; --remote-program names the program itself" +
+                                           in_brackets);
     // csh has no status of its own for it.
-    const bool missing =
-        end.how.status == kNotFound || end.how.status == kNotExecutable ||
-        (end.how.status == 1 && end.last_line.find("not found") != std::string::npos);
-    if (missing)
+    if (end.how.status == kNotFound ||
+        (end.how.status == 1 && end.last_line.find("not found") != std::string::npos))
       throw Error(ExitStatus::Network,
-                  counterpart_ + " is not installed on " + host_ +
-                      ": install package zsend there or name it with --remote-program" +
-                      (silent ? "" : " (" + end.last_line + ")"));
+                  (named ? program + ", of --remote-program, is not there on " + host_
+                         : program + " is not installed on " + host_ +
+                               ", or not in the PATH there: install it, or name it with "
+                               "--remote-program") +
+                      in_brackets);
     throw Error(ExitStatus::Protocol, host_ + ": " + counterpart_ + " --remote " + end.how.text() +
-                                          " before the session" + last);
+                                          " before the session" + after_colon);
   }
 
   // --- the three ways
 
-  std::vector<std::string> candidates(const StartReply& ready,
-                                      const std::vector<std::string>& of_name) const {
-    const bool v6 = ready.server.find(':') != std::string::npos;
-    const bool usable = !ready.server.empty() && request_.family != (v6 ? Family::V4 : Family::V6);
-    // Where ssh came in is where its host name leads to: there is nothing else to try.
-    if (usable && std::find(of_name.begin(), of_name.end(), ready.server) != of_name.end())
-      return {ready.server};
-    std::vector<std::string> out(
-        of_name.begin(),
-        of_name.begin() + static_cast<std::ptrdiff_t>(std::min(of_name.size(), kMaxAddresses)));
-    if (usable) out.push_back(ready.server);
-    return out;
-  }
-
   std::optional<FirstConnection> connect(const StartReply& ready,
-                                         const std::vector<std::string>& of_name) {
-    const std::vector<std::string> hosts = candidates(ready, of_name);
+                                         std::vector<std::string> of_name) {
+    const std::vector<std::string> hosts =
+        data_addresses(ready.server, std::move(of_name), request_.family);
     if (hosts.empty()) add_obstacle("no address of " + host_ + " is known");
     const auto end = Clock::now() + kWayLimit;
     for (size_t i = 0; i < hosts.size(); ++i) {
@@ -271,6 +282,15 @@ class Start {
     return first;
   }
 
+  // A firewall that drops costs the same in every run.
+  void say_lost(const std::string& way, Clock::time_point begun) {
+    const auto lost = Clock::now() - begun;
+    if (lost >= kWorthSaying)
+      side_.notices.note(way + ": the ports are blocked (" +
+                         std::to_string(std::chrono::round<seconds>(lost).count()) +
+                         " s lost; --via=ssh or --port-range avoids that)");
+  }
+
   void add_obstacle(const std::string& text) {
     obstacles_ += (obstacles_.empty() ? "" : "; ") + text;
   }
@@ -282,7 +302,7 @@ class Start {
   StartRequest request_;
   ReplyScanner scanner_;
   std::shared_ptr<SshRun> run_;
-  std::string obstacles_;
+  std::string obstacles_, last_printed_;
 };
 
 }  // namespace

@@ -42,7 +42,8 @@ FirstConnection start_by_ssh(const SshEndpoint& endpoint, const SshStart& start,
 
 /// The other end: --remote, with the dialogue on standard input and output, which it takes over.
 /// Security and time-out of `side` come from there. What fails before the session is reported
-/// there. Blocking. Throws Error, too.
-FirstConnection answer_start(Side& side);
+/// there. refuse_plain: for who may not have whatever the user here may, a connection that others
+/// can change is not good enough. Blocking. Throws Error, too.
+FirstConnection answer_start(Side& side, bool refuse_plain);
 
 }  // namespace zx

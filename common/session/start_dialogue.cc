@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 #include <vector>
 
 #include "common/base/error.h"
@@ -85,6 +86,24 @@ bool is_address(std::string_view text) {
   return text.size() < 64 && text == escape(text) &&
          (inet_pton(AF_INET, address.c_str(), scrap.data()) == 1 ||
           inet_pton(AF_INET6, address.c_str(), scrap.data()) == 1);
+}
+
+// Neither this machine, nor one that only this machine can tell from others, nor several.
+bool is_ordinary(const std::string& address) {
+  const std::string bare = address.substr(0, address.find('%'));
+  in_addr v4{};
+  in6_addr v6{};
+  if (inet_pton(AF_INET6, bare.c_str(), &v6) == 1) {
+    if (!IN6_IS_ADDR_V4MAPPED(&v6))
+      return !IN6_IS_ADDR_LOOPBACK(&v6) && !IN6_IS_ADDR_LINKLOCAL(&v6) &&
+             !IN6_IS_ADDR_UNSPECIFIED(&v6) && !IN6_IS_ADDR_MULTICAST(&v6);
+    std::memcpy(&v4, &v6.s6_addr[sizeof v6 - sizeof v4], sizeof v4);
+  } else if (inet_pton(AF_INET, bare.c_str(), &v4) != 1) {
+    return false;
+  }
+  const uint32_t host = ntohl(v4.s_addr);
+  return host >> 24 != 0 && host >> 24 != IN_LOOPBACKNET && host >> 16 != 0xa9fe &&
+         host >> 28 < 0xe;
 }
 
 PortRange read_ports(std::string_view value) {
@@ -310,6 +329,20 @@ std::optional<StartReply> ReplyScanner::parse(std::string_view line) const {
       break;
   }
   return w.size() == 3 ? std::optional(out) : std::nullopt;
+}
+
+std::vector<std::string> data_addresses(const std::string& server, std::vector<std::string> of_name,
+                                        Family family) {
+  constexpr size_t kMost = 4;
+  const bool v6 = server.find(':') != std::string::npos;
+  const bool usable = !server.empty() && family != (v6 ? Family::V4 : Family::V6);
+  const bool expected = of_name.empty()
+                            ? is_ordinary(server)
+                            : std::find(of_name.begin(), of_name.end(), server) != of_name.end();
+  // Where ssh came in is where its host name leads to: there is nothing else to try.
+  if (usable && expected) return {server};
+  of_name.resize(std::min(of_name.size(), kMost));
+  return of_name;
 }
 
 std::string encode_command(StartCommand port) {

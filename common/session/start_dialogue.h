@@ -107,6 +107,14 @@ class ReplyScanner {
   size_t noise_bytes_ = 0;
 };
 
+/// Where the data's connection is tried, in order, at most four: `server`, as "ready" has it, only
+/// where it is an address of the host's name, and else those. The other end may be hostile: it must
+/// not send us anywhere, this machine and its neighbours least of all. Where no address of the name
+/// is known (a jump host knows it), `server` is tried unless it is a loopback, link-local,
+/// unspecified or multicast address.
+std::vector<std::string> data_addresses(const std::string& server, std::vector<std::string> of_name,
+                                        Family family);
+
 /// What the asking side wants next: to be connected to on this port, or (nothing) to go through
 /// ssh. Without a command it connects to the listener.
 using StartCommand = std::optional<uint16_t>;

@@ -18,6 +18,7 @@
 #include "common/base/page_buffer.h"
 #include "common/base/quote.h"
 #include "common/net/ktls.h"
+#include "common/ui/option_words.h"
 #include "common/ui/units.h"
 
 namespace zx {
@@ -33,7 +34,7 @@ std::vector<std::string> with_explicit_values(int argc, const char* const* argv,
   bool options = true;
   for (int i = 1; i < argc; ++i) {
     std::string word = argv[i];
-    if (word.empty()) throw Error(ExitStatus::Usage, "an argument is empty");
+    if (word.empty()) throw Error(ExitStatus::Usage, "argument " + std::to_string(i) + " is empty");
     if (!options) {
       after_dashes->push_back(word);
       continue;
@@ -159,7 +160,9 @@ void group_options(CLI::App& app) {
       {"Files", {"-r", "-p", "--mkdir", "--overwrite", "--durability", "--verify-first"}},
       {"Output", {"-q", "-v", "--summary", "--progress", "--json", "--digest"}},
       {"Help", {"--help", "--version"}},
-      {"ssh", {"-P", "-i", "-F", "-J", "-o", "-S", "--remote-program", "--port-range", "--via"}},
+      {"ssh",
+       {"-P", "-i", "-F", "-J", "-o", "-S", "--remote-program", "--port-range", "--via",
+        "--below"}},
       {"Tuning",
        {"--wait", "--timeout", "--streams", "--bwlimit", "--block-size", "--engine",
         "--buffer-size"}}};
@@ -280,13 +283,15 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
 
   std::vector<std::string> after_dashes;
   std::vector<std::string> words = with_explicit_values(argc, argv, &after_dashes);
+  add_options_of_environment(app, &words);
   std::reverse(words.begin(), words.end());  // CLI11 takes them from the back
   try {
     app.parse(words);
     for (const std::string& word : app.remaining()) {
       if (word.size() > 1 && word[0] == '-')
         throw Error(ExitStatus::Usage,
-                    escape(word) + ": no such option (see " + app.get_name() + " --help)");
+                    escape(word) + ": no such option" + advice_for(app, word) + " (see " +
+                        app.get_name() + " --help)");
       o->operands.push_back(word);
     }
     o->operands.insert(o->operands.end(), after_dashes.begin(), after_dashes.end());
@@ -313,8 +318,12 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
   check(*o, four, six);
   if (four) o->ssh.ssh.arguments.emplace_back("-4");
   if (six) o->ssh.ssh.arguments.emplace_back("-6");
-  if (o->started_by_ssh && (argc != 2 || isatty(STDIN_FILENO) == 1))
-    throw Error(ExitStatus::Usage, "--remote is what ssh starts, with nothing else");
+  if (o->below && !o->started_by_ssh)
+    throw Error(ExitStatus::Usage, "--below goes only with --remote, in authorized_keys");
+  const size_t allowed = o->below ? 2 : 1;
+  if (o->started_by_ssh &&
+      (app.parse_order().size() != allowed || !o->operands.empty() || isatty(STDIN_FILENO) == 1))
+    throw Error(ExitStatus::Usage, "--remote is what ssh starts, with nothing but --below DIR");
   o->console.silent = o->started_by_ssh;
   if (o->new_key && (o->listen || !o->operands.empty() || app.count("--exec") > 0))
     throw Error(ExitStatus::Usage, "--new-key only makes a key; it goes with nothing else");

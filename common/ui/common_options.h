@@ -43,6 +43,7 @@ struct CommonOptions {
   SshStart ssh;                               // -P -i -F -J -o -S, --remote-program, --via, ...
   bool ssh_asked = false;                     // one of them was given
   bool started_by_ssh = false;                // --remote: ssh has started this program
+  std::optional<std::string> below;           // --below: with it, nothing but what is in there
   std::vector<std::string> operands;          // as written
 };
 

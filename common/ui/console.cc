@@ -15,6 +15,7 @@
 
 #include "common/base/error.h"
 #include "common/base/quote.h"
+#include "common/file/name.h"
 #include "common/file/operator_file.h"
 #include "common/net/key.h"
 #include "common/ui/json.h"
@@ -31,6 +32,10 @@ constexpr auto kJsonProgress = std::chrono::seconds(1);
 constexpr double kRateInertia = 0.9;
 // A line of progress is shorter than PIPE_BUF.
 constexpr size_t kWidest = 250;
+
+// Those that an error may repeat.
+constexpr size_t kNotesKept = 16;
+constexpr std::string_view kSshSays = "ssh: ";
 
 // Opened without O_TRUNC: first it must be sure that it is none of the files that are worked on.
 UniqueFd open_output(const std::string& path, const std::vector<std::string>& in_use) {
@@ -93,6 +98,7 @@ void Console::configure(const ConsoleOptions& options, std::vector<std::string> 
     digests_ = Output(digest_file_.get());
   else if (options.digest && json_.fd() != STDOUT_FILENO)
     digests_ = Output(STDOUT_FILENO);
+  for (const std::string& text : options.notes) note("note: " + text);
 }
 
 std::string Console::clear_bar() {
@@ -161,10 +167,17 @@ void Console::connected(const Channel& channel, const std::string& peer_build) {
   for (const std::string& reason : summary_.why) print(reason);
 }
 
-void Console::begin_transfer(uint64_t total_bytes) {
+void Console::begin_file(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  ++files_begun_;
+  file_ = name;
+}
+
+void Console::begin_transfer(uint64_t total_bytes, uint64_t files) {
   {
     const std::lock_guard lock(mutex_);
     total_ = total_bytes;
+    files_ = files;
     transferring_ = true;
     begun_ = last_shown_ = last_json_ = steady_clock::now();
   }
@@ -198,7 +211,7 @@ double Console::seconds() const {
 
 // total: 0 when it is not known. The least useful fields vanish first where there is no room.
 std::string Console::progress_line(uint64_t moved, uint64_t total, size_t columns) const {
-  enum { Percent, Moved, Total, Rate, Left, Fields };
+  enum { Percent, Moved, Total, Rate, Left, Count, Name, Fields };
   std::array<std::string, Fields> fields;
   fields[Moved] = human_bytes(static_cast<double>(moved));
   fields[Rate] = "  " + human_bytes(rate_) + "/s";
@@ -211,8 +224,13 @@ std::string Console::progress_line(uint64_t moved, uint64_t total, size_t column
   }
   if (total > moved && rate_ > 0)
     fields[Left] = "  ETA " + human_time(static_cast<double>(total - moved) / rate_);
+  if (total == 0) fields[Left] = "  " + human_time(seconds());
+  // Of a single file the operator knows the name.
+  if (files_ > 1)
+    fields[Count] = "  " + std::to_string(files_begun_) + "/" + std::to_string(files_);
+  if (files_ != 1 && !file_.empty()) fields[Name] = "  " + escape(base_name(file_));
   const auto line = [&] { return std::accumulate(fields.begin(), fields.end(), std::string()); };
-  for (const int least : {Total, Moved, Rate, Left})
+  for (const int least : {Name, Total, Count, Moved, Rate, Left})
     if (line().size() > columns) fields[static_cast<size_t>(least)].clear();
   return line().substr(0, columns);
 }
@@ -268,7 +286,19 @@ void Console::detail(const std::string& text) {
 
 void Console::note(const std::string& text) {
   const std::lock_guard lock(mutex_);
-  if (!options_.quiet) print(program_ + ": " + text);
+  if (options_.quiet) return;
+  print(program_ + ": " + text);
+  noted_.push_back(text);
+  if (noted_.size() > kNotesKept) noted_.pop_front();
+}
+
+std::string Console::not_yet_said(std::string error) const {
+  for (const std::string& note : noted_) {
+    const std::string text = note.starts_with(kSshSays) ? note.substr(kSshSays.size()) : note;
+    for (const std::string& tail : {": " + text, " (" + text + ")"})
+      if (error.ends_with(tail)) error.resize(error.size() - tail.size());
+  }
+  return error;
 }
 
 void Console::write_digest(const EntryOutcome& o) {

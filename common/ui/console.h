@@ -10,6 +10,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -41,6 +42,7 @@ struct ConsoleOptions {
   ProgressMode progress = ProgressMode::Auto;
   std::optional<std::string> json;    // path, "-" for stdout
   std::optional<std::string> digest;  // path, "-" for stdout
+  std::vector<std::string> notes;     // what there is to say about the command line
 };
 
 /// How a transfer went, as both ends tell it.
@@ -101,8 +103,10 @@ class Console : public Notices {
   void invite(Invitation invitation) { invitation_ = std::move(invitation); }
   /// The peer is authenticated. Notes the channel's TLS for the summary too.
   void connected(const Channel& channel, const std::string& peer_build);
-  /// Progress begins; total is 0 when unknown.
-  void begin_transfer(uint64_t total_bytes);
+  /// Progress begins; what is unknown is 0.
+  void begin_transfer(uint64_t total_bytes, uint64_t files = 0);
+  /// The next file, for progress.
+  void begin_file(const std::string& name);
   void add_bytes(uint64_t bytes) { moved_.fetch_add(bytes, std::memory_order_relaxed); }
   void add_total(uint64_t bytes) { total_.fetch_add(bytes, std::memory_order_relaxed); }
   /// Of something that moves nobody knows how much it is.
@@ -138,6 +142,7 @@ class Console : public Notices {
   bool lost(Output& output, const char* option);
   void finish_with(int exit, std::string_view status, const std::string& error,
                    const Ledger& ledger);
+  std::string not_yet_said(std::string error) const;  // without a note at its end
   void write_digest(const EntryOutcome& outcome);
   void print_summary(const Totals& totals, double time);
   double seconds() const;
@@ -166,11 +171,14 @@ class Console : public Notices {
   std::function<void()> meanwhile_;
   Invitation invitation_;
   Lines errors_, warnings_, skipped_;
+  std::deque<std::string> noted_;  // the last ones
 
   std::mutex mutex_;
   std::atomic<uint64_t> moved_{0}, total_{0};
   std::atomic<bool> total_known_{true};
   bool transferring_ = false;
+  uint64_t files_ = 0, files_begun_ = 0;
+  std::string file_;  // the one that was begun last
   size_t bar_columns_ = 0;  // of the progress that is shown
   std::chrono::steady_clock::time_point begun_{}, last_json_{};
   uint64_t last_moved_ = 0;

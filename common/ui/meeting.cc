@@ -3,6 +3,7 @@
 
 #include "common/base/defer.h"
 #include "common/base/quote.h"
+#include "common/net/tcp.h"
 
 namespace zx {
 namespace {
@@ -61,8 +62,8 @@ std::unique_ptr<Session> meet_by_ssh(const CommonOptions& options, const Remote&
   return open_session(std::move(first), side, terms);
 }
 
-std::unique_ptr<Session> answer(Side& side, const Terms& terms) {
-  FirstConnection first = answer_start(side);
+std::unique_ptr<Session> answer(const CommonOptions& options, Side& side, const Terms& terms) {
+  FirstConnection first = answer_start(side, /*refuse_plain=*/options.below.has_value());
   return open_session(std::move(first), side, terms);
 }
 
@@ -91,6 +92,8 @@ Security make_security(const CommonOptions& options, const std::optional<DirectE
     security.key = Key::generate();
     *one_time = security.key->text();
   } else {
+    // Nobody is asked for the key of a host that is not there; one that may still come is waited for.
+    if (!options.wait) (void)numeric_hosts(remote->address.host, options.family);
     security.key = ask_for_key(program);
     if (!security.key)
       throw Error(
@@ -104,7 +107,7 @@ Security make_security(const CommonOptions& options, const std::optional<DirectE
 std::unique_ptr<Session> meet_peer(const CommonOptions& options, const Remote& remote, Role role,
                                    const Terms& terms, Console& console) {
   Side side{role, {}, options.timeout, console};
-  auto session = options.started_by_ssh ? answer(side, terms)
+  auto session = options.started_by_ssh ? answer(options, side, terms)
                  : remote.ssh           ? meet_by_ssh(options, remote, side, terms, console)
                               : meet_directly(options, remote.direct, side, terms, console);
   console.connected(session->link().channel(), session->agreed().build);

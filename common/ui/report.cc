@@ -222,12 +222,15 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
   }
   const auto exit_number = static_cast<uint64_t>(exit);
   if (!error.empty()) {
-    const std::string text = remark_ ? error + remark_() : error;
+    std::string text = remark_ ? error + remark_() : error;
+    if (const Totals done = ledger.totals(); done.entries > 0)
+      text += "; before that " + count_entries(done) +
+              (done.entries == 1 ? " was" : " were") + " committed (--overwrite=skip leaves them alone)";
     write_json(
         json_event("error").number("exit", exit_number).text("status", status).text("text", text));
     // Nobody else hears of an error that is a bug here.
     if (exit == static_cast<int>(ExitStatus::Internal)) options_.silent = false;
-    print(program_ + ": error: " + text);
+    print(program_ + ": error: " + not_yet_said(text));
   }
   const Totals totals = ledger.totals();
   const double time = seconds();

@@ -55,6 +55,8 @@ void add_ssh_options(CLI::App& app, CommonOptions* o) {
          "with ssh: ports for the data (any)")
       ->type_name("A-B")
       ->each(asked);
+  app.add_option("--below", o->below, "in a forced command, with --remote: serve DIR and no more")
+      ->type_name("DIR");
   app.add_flag("--remote", o->started_by_ssh)->group("");  // what ssh starts
 }
 

@@ -69,6 +69,8 @@ constexpr size_t kMaxUncountedBytes = 32U << 20;
 constexpr size_t kMaxDamagedBlocks = 64;
 // Hashing more than this at once is done with heartbeats to the peer.
 constexpr uint64_t kLongHashBytes = uint64_t{1} << 30;
+// An entry with more holes has no digest of the whole: nobody shall have to hash zeros for ever.
+constexpr uint64_t kMostHashedZeros = uint64_t{1} << 40;
 // How often one block is asked for again before the entry fails with Integrity.
 constexpr int kMaxBlockRetries = 3;
 

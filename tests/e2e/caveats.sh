@@ -35,6 +35,7 @@ expect_committed() {
 }
 go -- fchmod:error=EPERM; expect_committed chmod "its mode could not be set" mode
 [ "$(stat -c %a "$t/d/f1")" = 600 ] || fail "the mode is $(stat -c %a "$t/d/f1")"
+go -p -- fchmod:error=EPERM; expect_committed "chmod with -p" "its mode could not be set" mode
 go -p -- utimensat:error=EOPNOTSUPP; expect_committed utimes "its modification time could not be set" times
 for error in EINVAL ENOSYS EPERM; do
   go -- fsync:error=$error; expect_committed "fsync $error" "not durable here" not-durable false

@@ -40,6 +40,18 @@ for mode in "${modes[@]}"; do
 done
 mode="--plain --no-auth"
 
+# Where /proc is not mounted, as in a container that is being built.
+without_proc() { unshare -m sh -c 'mount -t tmpfs none /proc && exec "$@"' - "$@"; }
+if without_proc true 2>/dev/null; then
+  for case in 0:"cat >'$t/got'" 11:"head -c $((large - 1)) >/dev/null"; do
+    without_proc "$ZRECV" $mode --listen 127.0.0.1:0 --json="$t/none.json" --exec "${case#*:}" 2>"$t/recv.err" & recv=$!
+    started+=("$recv")
+    until_true listening "$t/none.json"; port=$(field "$t/none.json" port)
+    send "$t/big" $mode; expect_both "${case%%:*}" "without /proc, ${case#*:}"; rm "$t/none.json"
+  done
+  expect_same "$t/big" "$t/got"
+fi
+
 # Killed from outside, while it reads and while it only ends.
 start_recv -q $mode --exec "echo \$\$ >'$t/command.new'; mv '$t/command.new' '$t/command'; cat >/dev/null"
 start_proxy hold 20000000

@@ -9,6 +9,10 @@ unset ZXFER_KEY
 start_recv --key-file "$t/key" "$t/d"
 [ -z "${ZXFER_KEY:-}" ] || fail "a key was printed though a file was given"
 "$ZSEND" -q --key-file "$t/key" "$t/f" "zs://127.0.0.1:$port"; wait "$recv"; expect_same "$t/f" "$t/d/f"
+# What a shell makes of a command's output is a pipe that nobody else can have put there.
+rm "$t/d/f"; start_recv --key-file <(cat "$t/key") "$t/d"
+"$ZSEND" -q --key-file <(read -rt 0.2 <> <(:); cat "$t/key") "$t/f" "zs://127.0.0.1:$port" || fail "a key from a pipe"
+wait "$recv"; expect_same "$t/f" "$t/d/f"
 chmod 640 "$t/key"
 status_of "$ZSEND" --key-file "$t/key" "$t/f" zs://127.0.0.1:1 2>"$t/e.err"
 expect_status 3 "a key file with group bits"

@@ -9,6 +9,8 @@ with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connectio
 P
 if [ $kernel_tls = yes ]; then on=--ktls=on tls=ktls tx=sendfile rx=splice
 else on=--ktls=auto tls=user tx=readwrite rx=readwrite; fi
+# Where a splice would lose what recvmsg has left of a record (common/net/ktls.cc).
+case $(uname -r) in 5.1[0-5].*) rx=readwrite ;; esac
 echo "kernel TLS: $kernel_tls"
 
 mkdir -p "$t/d"

@@ -36,6 +36,23 @@ narrow() { # TERM COLUMNS WORDS: the progress at that width
   ! sed 1d "$t/tty" | grep -aq "$(printf '\033')" || fail "an escape with TERM=$1"
   ! tr '\r' '\n' <"$t/tty" | grep -av '^zsend: 1 file\|^Script ' | grep -aE "^.{$2}" || fail "does not fit into $2 columns"
 }
+# Of what nobody knows the end of: for how long it goes.
+start_recv -q --plain --no-auth "$t/d"
+mkfifo "$t/pipe"; "$ZSEND" --plain --no-auth --progress=always - "zs://127.0.0.1:$port" <"$t/pipe" 2>"$t/send.err" & send=$!; started+=($send)
+exec 8>"$t/pipe"; echo data >&8
+until_true grep -qE '^zsend: 5 B  [0-9.]+ k?B/s  0:0[1-9]$' "$t/send.err"; exec 8>&-
+wait_for "$send"; expect_status 0; wait_for "$recv"
+# Of several files also which one it is, and how many there are, where there is room.
+several() { # COLUMNS WORDS
+  start_recv -q --plain --no-auth "$t/d"; start_proxy hold 20000000
+  TERM=xterm script -qfc "stty cols $1; '$ZSEND' --plain --no-auth '$t/one' '$t/f' zs://127.0.0.1:$port" "$t/tty" >/dev/null </dev/null & send=$!
+  started+=($send)
+  stop_in_the_middle "$recv"
+  until_true eval "sed 1d '$t/tty' | tr '\\r' '\\n' | grep -aqE -- '$2'"; kill -CONT "$recv"; wait_for "$send"; wait_for "$recv"
+}
+echo one >"$t/one"
+several 100 '% [0-9.]+ .?B of 200 MB  [0-9.]+ .?B/s  ETA [0-9:]+  2/2  f( |$)'
+several 40 'ETA [0-9:]+  2/2 *$'
 narrow dumb 80 '[0-9]+% [0-9.]+ .?B of 200 MB'
 narrow xterm 31 '^ *[0-9]+% .*ETA [0-9:]+ *$'
 narrow xterm 3 '^ *[0-9]+'

@@ -3,7 +3,8 @@
 . "$(dirname "$0")/lib.sh"
 [ "$(id -u)" = 0 ] || skip "not root"
 command -v setfacl >/dev/null || skip "no setfacl"
-chmod 755 "$t"; umask 022; echo new >"$t/f"; chmod 666 "$t/f"
+chmod 755 "$t"; cp "$ZRECV" "$t/zrecv"; ZRECV=$t/zrecv  # readable by everyone, whatever folder it came from
+umask 022; echo new >"$t/f"; chmod 666 "$t/f"
 setfacl -m u:1:r "$t/f" 2>/dev/null || skip "no ACLs here"
 setfacl -b "$t/f"; chmod 666 "$t/f"
 # go DIR [COMMAND...]: receives $t/f there, run by the command.

@@ -71,13 +71,38 @@ grep -q zk1_ "$t/s.err" "$t/s.json" && fail "the key is shown"
 
 # No program, the wrong one, none that speaks, ssh that fails or dies.
 : >"$t/shell"
-push --remote-program "$t/none such" "$t/f" box:new; expect_status 5; expect_in "$t/s.err" "zrecv is not installed on 'box': install package zsend there"
+push --remote-program "$t/none such" "$t/f" box:new; expect_status 5
+expect_in "$t/s.err" "'$t/none such', of --remote-program, is not there on 'box'"
 expect_in "$t/argv" "'$t/none such' --remote"
+push --remote-program "$t/home" "$t/f" box:new
+expect_status 5
+expect_in "$t/s.err" "'$t/home' cannot be run on 'box'"
 push --remote-program "$ZSEND" "$t/f" box:new; expect_status 4; expect_in "$t/s.err" "both sides are a sender"
 push --remote-program /bin/true "$t/f" box:new; expect_status 4; expect_in "$t/s.err" "zrecv --remote ended with status 0 before the session"
 push --remote-program /bin/cat "$t/f" box:new; expect_status 4; expect_in "$t/s.err" "ended with status 1 before the session"
 echo 'echo "Permission denied (publickey)." >&2; exit 255' >"$t/shell"
-push "$t/f" box:new; expect_status 5; expect_in "$t/s.err" "error: 'box': ssh failed: Permission denied (publickey)."
+push "$t/f" box:new; expect_status 5; expect_in "$t/s.json" "'box': ssh failed: Permission denied (publickey)."
+expect_in "$t/s.err" "error: 'box': ssh failed"
+[ "$(grep -c publickey "$t/s.err")" = 1 ] || fail "what ssh says is said again: $(cat "$t/s.err")"
+push -q "$t/f" box:new; expect_status 5; expect_in "$t/s.err" "error: 'box': ssh failed: Permission denied (publickey)."
+# The line that tells something: of a shell that marks the place below it; on standard output, with and without its
+# end, where there is none on standard error; not what start-up files print before a session.
+mv "$t/bin/zrecv" "$t/bin/other"
+if command -v fish >/dev/null; then
+  echo 'while [ "$1" != -- ]; do shift; done; exec fish -c "$3"' >"$t/shell"
+else
+  echo 'printf "%s\n" "fish: Unknown command: zrecv" "fish: " "zrecv --remote" "^~~~^" >&2; exit 127' >"$t/shell"
+fi
+push "$t/f" box:new; expect_status 5; expect_in "$t/s.json" "zrecv is not installed on 'box'"
+grep -q "(fish: Unknown command.*zrecv" "$t/s.json" || fail "fish: $(cat "$t/s.json")"
+mv "$t/bin/other" "$t/bin/zrecv"
+for end in '\n' ''; do
+  echo "printf 'This service allows sftp connections only.$end'; exit 1" >"$t/shell"
+  push "$t/f" box:new; expect_status 4
+  expect_in "$t/s.err" "zrecv --remote ended with status 1 before the session: it prints: This service allows sftp connections only."
+done
+echo 'echo welcome; echo "not available" >&2; exit 1' >"$t/shell"
+push "$t/f" box:new; expect_status 4; expect_in "$t/s.json" "before the session: not available"
 echo 'kill -9 $$' >"$t/shell"; push "$t/f" box:new; expect_status 5; expect_in "$t/s.err" "ssh was killed by signal 9 (SIGKILL)"
 status_of "$ZSEND" -S "$t/no-ssh" "$t/f" box:new 2>"$t/s.err"; expect_status 5; expect_in "$t/s.err" "no-ssh': start: No such file"
 

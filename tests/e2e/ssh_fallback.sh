@@ -43,7 +43,15 @@ for how in drop reject; do
   for side in send recv; do
     grep "data over a connection from the other side: .*40000" "$t/$side.err" | grep -q "$why" || fail "$side does not say why ($how): $(cat "$t/$side.err")"
   done
+  # What costs time in every run is said without -v, once, and not what costs none.
+  lost=$(grep -c 's lost; --via=ssh or --port-range avoids that' "$t/send.err" || true)
+  [ "$lost" = $([ $how = drop ] && echo 1 || echo 0) ] || fail "blocked by $how: $lost lines about it"
   blocked $how 40000 40001; go ssh 0
+  [ $how = reject ] || {
+    status_of timeout 60 "$ZSEND" -F "$ssh_config" --port-range=$range "$t/f" box:got 2>"$t/quiet.err"; expect_status 0
+    grep -qE 'data goes through ssh: the ports are blocked \([6-9] s lost; --via=ssh or --port-range avoids that\)' "$t/quiet.err" &&
+      [ "$(wc -l <"$t/quiet.err")" = 1 ] || fail "not this one line: $(cat "$t/quiet.err")"
+  }
   for side in send recv; do
     grep "data through ssh: .*40000.*; .*40001" "$t/$side.err" | grep -q "$why" || fail "$side does not say why ($how): $(cat "$t/$side.err")"
     grep -q '"why":\[.*data through ssh' "$t/$side.json" || fail "$side: not in the summary"
@@ -51,6 +59,11 @@ for how in drop reject; do
   go none 5 --via=direct
   for side in send recv; do grep -q "error: 'box': .*--via=direct: .*40000.*40001" "$t/$side.err" || fail "$side: --via=direct does not say why: $(cat "$t/$side.err")"; done
 done
+# A firewall that rejects in its other way is not a host without a route: without ssh that is asked.
+nft flush ruleset; nft add table inet t; nft add chain inet t in '{ type filter hook input priority 0; }'
+nft add rule inet t in tcp dport 40000 reject with icmpx type admin-prohibited
+status_of timeout 60 "$ZSEND" --plain --no-auth "$t/f" zs://127.0.0.1:40000 2>"$t/send.err"; expect_status 5
+expect_in "$t/send.err" "No route to host (is zrecv --listen 40000 running there, or busy? does a firewall let it through?"
 # Ports of the range that are taken already are passed over; when all are, the other side's error says so.
 nft flush ruleset
 hold() { # PORT...: listens on them until this script ends

@@ -18,7 +18,7 @@ go() {
 }
 
 # Two names of a run that are one file: new, in place of an old one, and where renames know no flags.
-same="the same file here as another entry of this run"
+same="'readme' and 'README' are one file here"
 for faults in one-case one-case,no-noreplace; do
   for old in "" old; do
     rm -f "$t/d"/*; [ -z "$old" ] || echo old >"$t/d/readme"

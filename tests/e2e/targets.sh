@@ -63,7 +63,7 @@ ZRECV=$plain_zrecv
 if chattr +i "$t/d/f" 2>/dev/null; then
   refused "an immutable file" "is immutable" "chattr -i"; chattr -i "$t/d/f"
   chattr +a "$t/d/f"; refused "an append-only file" "can only be appended to" "chattr -a"; chattr -a "$t/d/f"
-  rm "$t/d/f"; mkdir "$t/d/sub"
+  rm "$t/d/f"
   chattr +i "$t/d"
   no_listener "an immutable folder" "$t/d" "chattr -i"
   no_listener "a file in it" "$t/d/new" "chattr -i"
@@ -71,7 +71,7 @@ if chattr +i "$t/d/f" 2>/dev/null; then
   chattr +a "$t/d"
   no_listener "an append-only folder" "$t/d" "chattr -a"
   chattr -a "$t/d"
-  expect_only "$t/d" sub
+  expect_only "$t/d" ""; mkdir "$t/d/sub"
   chattr +a "$t/d/sub"; path=/sub/ refused "an append-only folder below" "chattr -a"; chattr -a "$t/d/sub"
   [ -z "$(ls -A "$t/d/sub")" ] || fail "a temporary file stays"; rm -r "$t/d/sub"
 fi
@@ -108,6 +108,13 @@ echo old >"$t/d/f"; chmod 666 "$t/d/f"; chmod 1777 "$t/d"
 refused "a file of another user in a sticky folder" "belongs to another user" "zrecv --inplace"; expect_in "$t/d/f" old
 chmod 755 "$t/d"; no_listener "a folder of somebody else" "$t/d" "Permission denied"; no_listener "a new name in it" "$t/d/x" "Permission denied"
 mkdir -m 777 "$t/w"; mkdir -m 755 "$t/w/sub"; dst=$t/w path=/sub/ refused "a folder of somebody else below" "Permission denied"
+# A root that cannot be written to, with a folder below it that can: a sender may name that one.
+mkdir -m 755 "$t/root"; mkdir -m 777 "$t/root/in"
+start_recv --plain --no-auth "$t/root"; status_of "$ZSEND" --plain --no-auth "$t/f" "zs://127.0.0.1:$port/in/"; expect_status 0 "a folder below"
+wait_for "$recv"; expect_status 0; expect_same "$t/f" "$t/root/in/f"
+dst=$t/root refused "the root itself" "Permission denied"
+status_of timeout 20 "$ZRECV" --plain --no-auth zs://127.0.0.1:1 "$t/root" 2>"$t/e.err"; expect_status 6 "a pull into it"
+rmdir "$t/root/in" 2>/dev/null || rm -r "$t/root/in"; no_listener "a root where there is no such folder" "$t/root" "Permission denied"
 # A drop box, which may be written to and not read: a file can be put there.
 mkdir -m 1733 "$t/box"
 start_recv --plain --no-auth "$t/box"; "$ZSEND" --plain --no-auth "$t/f" "zs://127.0.0.1:$port"; wait_for "$recv"

@@ -75,6 +75,35 @@ def a_damaged_block_and_the_loss():
 
 
 @test
+def a_source_that_was_cut_before_a_block_came_again():
+    """What had come behind the block counts for nothing; the entry is the shorter one, and others go on."""
+    with Session("listens", flags=s.SEVERAL) as session:
+        session.peer.say(ONE.announce)
+        session.send_block(1, 0, CONTENT[:s.MIB])
+        broken = bytes([CONTENT[s.MIB] ^ 1]) + CONTENT[s.MIB + 1:2 * s.MIB]
+        session.peer.send(s.data(1, s.MIB, broken), s.digest(1, s.MIB, CONTENT[s.MIB:2 * s.MIB]))
+        session.send_block(1, 2 * s.MIB, CONTENT[2 * s.MIB:3 * s.MIB])
+        until(lambda: s.RETRY in peeked(session.peer) and peeked(session.peer).count(s.ACK) == 2)
+        session.lose("reset")
+        kept = CONTENT[s.MIB:s.MIB + 30]
+        session.waiting[1, s.MIB] = kept, 1
+        session.peer.send(s.data(1, s.MIB, kept + bytes(s.MIB - 30), s.attempt(1)), s.digest(1, s.MIB, kept))
+        session.collect()
+        size = s.MIB + 30
+        total = s.digest_sum(s.block_part(at, len(c), s.xxh128(c)) for at, c in [(0, CONTENT[:s.MIB]), (s.MIB, kept)])
+        session.peer.say(s.end(1, size, total, changed=True))
+        other = s.Sent(2, "g", CONTENT[:100])
+        session.send_file(other)
+        session.peer.say(s.fin(2))
+        while session.verdict is None:
+            session.note(session.peer.read())
+        assert {one["status"] for one in session.results.values()} == {0}, session.results
+        assert session.verdict["status"] == s.CHANGED and session.verdict["bytes"] == size + 100, session.verdict
+        session.peer.say(s.bye(s.CHANGED))
+        session.run.expect(s.CHANGED, files={"f": CONTENT[:size], "g": CONTENT[:100]})
+
+
+@test
 def an_end_that_is_held_over_a_loss():
     """A small file in one go, its block damaged; END is taken and comes no more."""
     content = CONTENT[:1000]

@@ -90,6 +90,22 @@ def zsend_takes_the_new_copy_else():
         assert receiver.conclude([(d.offset, d.body) for d in again], receiver.peer.expect(s.END))["changed"]
 
 
+@test
+def zsend_leaves_out_what_is_behind_a_cut():
+    """The file was cut before a block came again; the receiver keeps what has come behind that."""
+    with Receiver("connects", BIG) as receiver:
+        receiver.peer.expect(s.ENTRY)
+        got = [receiver.block() for _ in PIECES]
+        os.truncate(receiver.source, s.MIB + 30)
+        receiver.lose()
+        for at, size in (0, s.MIB), (s.MIB, 30), (2 * s.MIB, 0):
+            assert receiver.peer.expect(s.DATA).offset == at
+            assert receiver.peer.expect(s.DIGEST).body[:4] == size.to_bytes(4, "big")
+        receiver.peer.send(s.ack(1, 0), s.ack(1, s.MIB), s.ack(1, 2 * s.MIB, got[2].body))
+        pieces = [PIECES[0], (s.MIB, BIG[s.MIB:s.MIB + 30])]
+        assert receiver.conclude(pieces, receiver.peer.expect(s.END))["changed"]
+
+
 @cases([(form, form) for form in FORMS])
 def what_zsend_says_comes_again(form):
     """ENTRY, END and FIN, which were not taken; a small file comes whole."""

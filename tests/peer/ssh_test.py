@@ -63,6 +63,40 @@ def pull_gets_something_else(names, status, words):
     pull(names, status, (words,))
 
 
+@cases([("the name is another machine", "127.0.0.2", "127.0.0.1", False),
+        ("in IPv6 clothes", "127.0.0.2", "::ffff:127.0.0.1", False),
+        ("the name is not known here", "no.such.name.invalid", "127.0.0.1", False),
+        ("the name is this machine", "127.0.0.1", "127.0.0.1", True)])
+def ready_sends_us_to(name, server, reached):
+    # Not one byte goes to an address that is not one of the host's name.
+    stranger = socket.create_server(("127.0.0.1", 0))
+    stranger.settimeout(0)
+    with Run() as run:
+        fake = run.write("ssh", b"""#!/bin/bash
+case " $* " in *" -G "*) echo hostname NAME; exit;; esac
+while read -r word value && [ "$word" != end ]; do [ "$word" = nonce ] && nonce=$value; done
+echo "zxfer-ready 2 $nonce PORT SERVER"
+read -r back
+echo "zxfer-failed 2 $nonce no"
+exec cat >/dev/null
+""".replace(b"PORT", str(stranger.getsockname()[1]).encode()).replace(b"NAME", name.encode())
+                         .replace(b"SERVER", server.encode()))
+        os.chmod(fake, 0o700)
+        run.start(ZRECV, "-S", fake, "--via=direct", "box:a", run.dst)
+        if reached:
+            stranger.settimeout(PATIENCE)
+            stranger.accept()[0].close()
+        run.expect(5, "--via=direct", files={})
+        stranger.settimeout(0)
+        try:
+            stranger.accept()[0].close()
+        except BlockingIOError:
+            pass
+        else:
+            raise AssertionError("the stranger was connected to")
+    stranger.close()
+
+
 # --- --remote, whose other end is written here
 
 class Remote:

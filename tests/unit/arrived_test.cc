@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "zrecv/arrived.h"
 
+#include <malloc.h>
+
 #include <catch2/catch.hpp>
 #include <functional>
 #include <random>
@@ -62,7 +64,7 @@ TEST_CASE("Arrived: blocks in turn make a complete entry") {
   receive(a, 200, 50);
   CHECK(a.complete(250));
   CHECK(a.prefix() == 250);
-  CHECK(a.sum() == sum_of({{0, 100}, {100, 100}, {200, 50}}));
+  CHECK(a.sum(250) == sum_of({{0, 100}, {100, 100}, {200, 50}}));
   CHECK_FALSE(a.owes());
   const Arrived empty(0, kBlock, BlockOrder::InTurn);
   CHECK(empty.complete(0));
@@ -181,7 +183,7 @@ TEST_CASE("Arrived: a shorter block ends the content") {
   CHECK(a.prefix() == 140);
   CHECK_FALSE(violation([&] { (void)a.complete(200); }).empty());
   CHECK(a.complete(140));
-  CHECK(a.sum() == sum_of({{0, 100}, {100, 40}}));
+  CHECK(a.sum(140) == sum_of({{0, 100}, {100, 40}}));
   // The same, damaged at first: what comes again is the content alone.
   Arrived b(300, kBlock, BlockOrder::InTurn);
   REQUIRE(b.claim(data(0, 100), 0).kind == Arrived::Claim::Take);
@@ -210,7 +212,7 @@ TEST_CASE("Arrived: of a lost lane only what is verified stays") {
   CHECK(a.complete(400));
   a.release(0);
   CHECK(a.claim(data(0, 100, 2), 0).kind == Arrived::Claim::Known);
-  CHECK(a.sum() == sum_of({{0, 100}, {100, 100}, {200, 100}, {300, 100}}));
+  CHECK(a.sum(400) == sum_of({{0, 100}, {100, 100}, {200, 100}, {300, 100}}));
 }
 
 TEST_CASE("Arrived: a source that was cut meanwhile does not shorten what is there already") {
@@ -223,7 +225,24 @@ TEST_CASE("Arrived: a source that was cut meanwhile does not shorten what is the
   CHECK(again.kind == Arrived::Claim::Known);
   CHECK(again.known.length == 100);
   CHECK(a.complete(200));
-  CHECK(a.sum() == sum_of({{0, 100}, {100, 100}}));
+  CHECK(a.sum(200) == sum_of({{0, 100}, {100, 100}}));
+}
+
+TEST_CASE("Arrived: what came behind a block that was short the next time counts for nothing") {
+  const auto order = GENERATE(BlockOrder::InTurn, BlockOrder::Any);
+  Arrived a(400, kBlock, order);
+  receive(a, 0, 100);
+  a.claim(data(100, 100), 0);
+  damage(a, 100, 0);
+  receive(a, 200, 100);
+  const uint16_t lane = order == BlockOrder::Any ? 1 : 0;
+  receive(a, 300, 100, lane);
+  a.release(0);
+  REQUIRE(a.claim(data(100, 100, 1), 0).kind == Arrived::Claim::Take);
+  a.settle(0, number(100), {30, number(100)});
+  CHECK_THROWS_WITH(a.complete(120), "peer sent END with a size that does not fit the data");
+  CHECK(a.complete(130));
+  CHECK(a.sum(130) == sum_of({{0, 100}, {100, 30}}));
 }
 
 TEST_CASE("Arrived: a block that its sender has moved to another lane") {
@@ -253,6 +272,23 @@ TEST_CASE("Arrived: holes count as content, also when they are told late") {
   CHECK(a.prefix() == 200);
   receive(a, 200, 100);
   CHECK(a.complete(300));
+}
+
+TEST_CASE("Arrived: its memory does not grow with the size") {
+  const auto order = GENERATE(BlockOrder::InTurn, BlockOrder::Any);
+  Arrived a(kMaxFileBytes, kBlock, order);
+  uint64_t at = 0;
+  const auto receive_many = [&](int blocks) {
+    for (int i = 0; i < blocks; ++i, at += kBlock) {
+      const auto lane = static_cast<uint16_t>(order == BlockOrder::Any ? i % 3 : 0);
+      (void)a.claim(data(at, kBlock), lane);
+      (void)a.settle(lane, number(at), {kBlock, number(at)});
+    }
+  };
+  receive_many(10 * static_cast<int>(kMaxUnacknowledged));
+  const size_t before = mallinfo2().uordblks;
+  receive_many(100'000);
+  CHECK(mallinfo2().uordblks < before + 10'000);
 }
 
 TEST_CASE("Arrived: nothing but a bounded number of copies is remembered") {
@@ -375,7 +411,7 @@ TEST_CASE("Arrived: losses, damage and late copies in any order end with the rig
     // Copies that are still on their way are stale or known, and change nothing.
     for (size_t lane = 0; lane < 3; ++lane) w.lose_at_receiver(lane);
     REQUIRE(w.arrived.complete(Wire::kBlocks * kBlock - 30));
-    REQUIRE(w.arrived.sum() == sum_of(blocks));
+    REQUIRE(w.arrived.sum(Wire::kBlocks * kBlock - 30) == sum_of(blocks));
   }
 }
 

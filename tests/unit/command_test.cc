@@ -76,6 +76,15 @@ TEST_CASE("Command: how it failed is said in words") {
         "ended with status 127");
 }
 
+TEST_CASE("Command: no part of a pipeline fails unnoticed") {
+  CHECK(Command("false | cat", Use::Producer, "").wait() == "ended with status 1");
+  CHECK(Command("sh -c 'cat >&2; exit 3' | cat", Use::Consumer, "").wait() ==
+        "ended with status 3");
+  CHECK(Command("set +o pipefail; false | cat", Use::Producer, "").wait().empty());
+  CHECK(Command("true | cat", Use::Producer, "").wait().empty());
+  CHECK(Command::remark("false | cat").empty());  // bash is here
+}
+
 TEST_CASE("Command: whether it runs is told without waiting, and its end wakes who polls") {
   Command command("exec >&-; read line < /dev/null; exit 3", Use::Producer, "");
   CHECK(read_all(command.fd()).empty());

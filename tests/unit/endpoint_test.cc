@@ -195,6 +195,8 @@ TEST_CASE("ssh operands: user, host, port and path") {
       {"host:a@b", "", "host", -1, "a@b"},
       {"me@host:x", "me", "host", -1, "x"},
       {"me@corp.example@host:x", "me@corp.example", "host", -1, "x"},
+      {"CORP\\alice@host:x", "CORP\\alice", "host", -1, "x"},
+      {"ssh://CORP\\alice@host/x", "CORP\\alice", "host", -1, "/x"},
       {"[::1]:x", "", "::1", -1, "x"},
       {"me@[fe80::1%eth0]:/x", "me", "fe80::1%eth0", -1, "/x"},
       {"host:[x]:y", "", "host", -1, "[x]:y"},
@@ -246,14 +248,51 @@ TEST_CASE("ssh operands: what could be an option or a command is refused") {
                                     "host:" + std::string(4096, 'x')};
   for (char c : bad) {
     operands.push_back(std::string("ho") + c + "st:x");
-    operands.push_back(std::string("m") + c + "e@host:x");
     operands.push_back(std::string("ssh://ho") + c + "st/x");
+    if (c == '\\') continue;  // is in the names of some users
+    operands.push_back(std::string("m") + c + "e@host:x");
     operands.push_back(std::string("ssh://m") + c + "e@host/x");
   }
   for (const std::string& operand : operands) {
     INFO(operand);
     CHECK(outcome([&] { parse_ssh(operand); }) == "usage");
   }
+}
+
+TEST_CASE("ssh operands: a backslash in the user's name, but neither last nor in the host's") {
+  for (const char* text : {"CORP\\@host:x", "\\@host:x", "CORP\\host:x"}) {
+    INFO(text);
+    CHECK(outcome([&] { parse_ssh(text); }) == "usage");
+  }
+}
+
+TEST_CASE("operands: a URL that is not ours is a mistake, and ours is named") {
+  const struct {
+    const char *text, *meant;
+  } rows[] = {
+      {"https://host/x", "zs://HOST:PORT"}, {"ZS://host", "zs://HOST:PORT"},
+      {"zs:/host", "zs://HOST:PORT"},       {"Zs:/host:7717", "zs://HOST:PORT"},
+      {"ftp://host/x", "zs://HOST:PORT"},   {"x+y.z-1://host", "zs://HOST:PORT"},
+      {"SSH://host/x", "ssh://HOST/PATH"},  {"scp://me@host/x", "ssh://HOST/PATH"},
+      {"sftp://host/x", "ssh://HOST/PATH"}, {"rsync://host/x", "ssh://HOST/PATH"},
+  };
+  for (const auto& row : rows) {
+    INFO(row.text);
+    CHECK(outcome([&] { parse_ssh(row.text); }) == "usage");
+    CHECK(outcome([&] { (void)looks_like_ssh(row.text); }) == "usage");
+    CHECK_THROWS_WITH(parse_ssh(row.text), Catch::Contains(row.meant));
+  }
+  for (const char* text : {"host:/x", "host:x://y", "./https://host", "zs:x", "me@zs:/x"}) {
+    INFO(text);
+    CHECK(outcome([&] { (void)looks_like_ssh(text); }) == "no error");
+  }
+}
+
+TEST_CASE("ssh operands: a port where nc has one is a file's name here") {
+  CHECK(port_remark(*parse_ssh("good:7717")).find("zs://good:7717") != std::string::npos);
+  CHECK(port_remark(*parse_ssh("[::1]:80")).find("zs://[::1]:80") != std::string::npos);
+  for (const char* text : {"good:", "good:x7717", "good:./7717", "good:123456"})
+    CHECK(port_remark(*parse_ssh(text)).empty());
 }
 
 TEST_CASE("port ranges") {

@@ -406,7 +406,7 @@ TEST_CASE("SourceFile: a regular file is opened with its size") {
   const SourceFile file(t.at("file"));
   CHECK(file.size() == 5);
   CHECK(file.path() == t.at("file"));
-  CHECK_FALSE(file.changed());
+  CHECK(file.change() == Change::None);
   CHECK_FALSE(file.sparse());
   CHECK((fcntl(file.fd(), F_GETFL) & O_NONBLOCK) == 0);
 }
@@ -441,7 +441,7 @@ TEST_CASE("SourceFile: changed when it grows or shrinks") {
   SECTION("shorter") {
     REQUIRE(truncate(t.at("file").c_str(), 2) == 0);
   }
-  CHECK(file.changed());
+  CHECK(file.change() == Change::Content);
   CHECK(file.size() == 5);  // what it was
 }
 
@@ -449,11 +449,11 @@ TEST_CASE("SourceFile: changed when only a time differs") {
   const TestDir t;
   t.write("file", "12345");
   const SourceFile file(t.at("file"));
-  CHECK_FALSE(file.changed());
+  CHECK(file.change() == Change::None);
   SECTION("mtime") {
     const timespec times[2] = {{0, UTIME_OMIT}, {1000, 0}};
     REQUIRE(utimensat(AT_FDCWD, t.at("file").c_str(), times, 0) == 0);
-    CHECK(file.changed());
+    CHECK(file.change() == Change::Content);
   }
   SECTION("ctime with the mtime put back") {
     // Times are of the last tick of the clock: repeated until the tick is another one.
@@ -461,10 +461,48 @@ TEST_CASE("SourceFile: changed when only a time differs") {
     bool changed = false;
     for (int i = 0; i < 1'000'000 && !changed; ++i) {
       REQUIRE(utimensat(AT_FDCWD, t.at("file").c_str(), times, 0) == 0);
-      changed = file.changed();
+      changed = file.change() == Change::Inode;
     }
     CHECK(changed);
   }
+}
+
+TEST_CASE("SourceFile: what changes the inode only is told apart from the content") {
+  const TestDir t;
+  t.write("file", "12345");
+  const SourceFile file(t.at("file"));
+  // Times are of the last tick of the clock: repeated until the tick is another one.
+  for (int i = 0; i < 1'000'000 && file.change() == Change::None; ++i) {
+    REQUIRE(link(t.at("file").c_str(), t.at("other").c_str()) == 0);
+    REQUIRE(unlink(t.at("other").c_str()) == 0);
+  }
+  CHECK(file.change() == Change::Inode);
+  t.write("file", "54321");
+  CHECK(file.change() == Change::Content);
+}
+
+TEST_CASE("SourceFile: one of /sys has the size of what it gives") {
+  const std::string path = "/sys/kernel/mm/transparent_hugepage/enabled";
+  if (access(path.c_str(), R_OK) != 0) return;  // a kernel without
+  std::ifstream in(path);
+  const std::string content{std::istreambuf_iterator<char>(in), {}};
+  const SourceFile file(path);
+  CHECK(file.size() == content.size());
+  CHECK(file.change() == Change::None);
+}
+
+TEST_CASE("SourceFile: one that another process has a lease on is told apart") {
+  const TestDir t;
+  t.write("file", "12345");
+  const UniqueFd holder(open(t.at("file").c_str(), O_RDWR | O_CLOEXEC));
+  struct sigaction ignore {}, before{};
+  ignore.sa_handler = SIG_IGN;
+  REQUIRE(sigaction(SIGIO, &ignore, &before) == 0);
+  if (fcntl(holder.get(), F_SETLEASE, F_WRLCK) == 0)
+    CHECK_THROWS_AS(SourceFile(t.at("file")), LeasedFile);
+  (void)fcntl(holder.get(), F_SETLEASE, F_UNLCK);
+  (void)sigaction(SIGIO, &before, nullptr);
+  CHECK(SourceFile(t.at("file")).size() == 5);
 }
 
 TEST_CASE("SourceFile: reading is no change") {
@@ -474,7 +512,7 @@ TEST_CASE("SourceFile: reading is no change") {
   char buffer[5];
   REQUIRE(pread(file.fd(), buffer, sizeof buffer, 0) == 5);
   CHECK(t.read("file") == "12345");
-  CHECK_FALSE(file.changed());
+  CHECK(file.change() == Change::None);
 }
 
 std::vector<Extent> extents_of(const SourceFile& file) {

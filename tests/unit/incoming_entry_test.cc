@@ -2,9 +2,11 @@
 #include "zrecv/incoming_entry.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -28,8 +30,9 @@ class Fixture : public TempDir {
     agreed.block_bytes = 1 << 20;
     destination = std::make_unique<FileDestination>(path_.string(), false);
   }
-  OpenEntries::Entry entry(uint64_t id, uint64_t size) {
+  OpenEntries::Entry entry(uint64_t id, uint64_t size, bool sparse = false) {
     EntryInfo info;
+    info.sparse = sparse;
     info.name = {"f" + std::to_string(id)};
     info.size = size;
     auto sink = destination->sink_for(info, event);
@@ -90,6 +93,39 @@ TEST_CASE("IncomingEntry: a hole that was interrupted counts once") {
   PageBuffer buffer(4096);
   entry->conclude(buffer);
   CHECK((entry->take().outcome.status == ExitStatus::Ok));
+}
+
+TEST_CASE("IncomingEntry: nobody has to hash zeros for ever") {
+  Fixture t;
+  t.agreed.file_digest = true;
+  const uint64_t size = kMostHashedZeros + 1;
+  const auto entry = t.entry(1, size, true);
+  entry->hole(0, size);
+  entry->zero(0, size);
+  entry->end(size, end_of(DigestSum().value()));
+  PageBuffer buffer(4096);
+  entry->conclude(buffer);
+  const Verified verified = entry->take();
+  CHECK((verified.outcome.status == ExitStatus::Ok));
+  CHECK_FALSE(verified.outcome.digest);
+}
+
+TEST_CASE("IncomingEntry: a size that no file can have is found before its content comes") {
+  Fixture t;
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const auto old = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit limited{1 << 20, before.rlim_max};
+  REQUIRE(setrlimit(RLIMIT_FSIZE, &limited) == 0);
+  const auto entry = t.entry(1, kMaxFileBytes, true);
+  entry->hole(0, kMaxFileBytes);
+  entry->zero(0, kMaxFileBytes);
+  (void)setrlimit(RLIMIT_FSIZE, &before);
+  (void)std::signal(SIGXFSZ, old);
+  REQUIRE(entry->ready());
+  PageBuffer buffer(4096);
+  entry->conclude(buffer);
+  CHECK((entry->take().outcome.status == ExitStatus::Refused));
 }
 
 TEST_CASE("IncomingEntry: an empty file is made only when it is concluded") {

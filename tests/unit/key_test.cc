@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: MIT
 #include "common/net/key.h"
 
+#include <endian.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
+#include <array>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <thread>
 
 #include "common/base/error.h"
 #include "common/base/quote.h"
@@ -203,6 +210,85 @@ TEST_CASE("key file: what is not a regular file is refused at once") {
   REQUIRE(mkdir(directory.c_str(), 0700) == 0);
   CHECK(outcome([&] { read_key_file(directory); }) == "not-authenticated");
   CHECK(outcome([] { read_key_file("/dev/null"); }) == "not-authenticated");
+}
+
+TEST_CASE("key file: a pipe without a name is read to its end") {
+  const KeyDir dir;
+  const std::string text(kText);
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  const std::string path = "/dev/fd/" + std::to_string(ends[0]);
+  std::jthread writer([&] {  // in pieces, the second after the first may have been read
+    for (const std::string& piece : {text.substr(0, 20), text.substr(20) + "\n"})
+      (void)!write(ends[1], piece.data(), piece.size());
+    close(ends[1]);
+  });
+  CHECK(read_key_file(path).text() == kText);
+  close(ends[0]);
+}
+
+// As `nobody`, in a child process, since the effective user counts for all threads.
+std::string outcome_as_nobody(const std::string& path) {
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    std::string out = "cannot become nobody";
+    if (setegid(65534) == 0 && seteuid(65534) == 0) out = outcome([&] { read_key_file(path); });
+    (void)!write(ends[1], out.data(), out.size());
+    _exit(0);
+  }
+  close(ends[1]);
+  std::array<char, 256> text{};
+  const ssize_t n = read(ends[0], text.data(), text.size());
+  close(ends[0]);
+  waitpid(child, nullptr, 0);
+  return {text.data(), static_cast<size_t>(std::max<ssize_t>(n, 0))};
+}
+
+TEST_CASE("key file: what root keeps for a service may be read by it, and by no other user") {
+  if (geteuid() != 0) {
+    WARN("needs root to make files of root");
+    return;
+  }
+  const KeyDir dir;
+  REQUIRE(chmod(dir.at("").c_str(), 0755) == 0);
+  const std::string path = dir.file(std::string(kText), 0640);
+  REQUIRE(chown(path.c_str(), 0, 65534) == 0);
+  CHECK(outcome_as_nobody(path) == "no error");
+  CHECK(outcome([&] { read_key_file(path); }) == "not-authenticated");  // root has no need of that
+  for (const mode_t mode : {0644, 0660, 0650, 0641}) {
+    INFO(std::oct << mode);
+    REQUIRE(chmod(path.c_str(), mode) == 0);
+    CHECK(outcome_as_nobody(path) == "not-authenticated");
+  }
+  // As systemd's LoadCredential= has it: root's, 0400, and an ACL for the user of the service.
+  struct Acl {
+    posix_acl_xattr_header header;
+    posix_acl_xattr_entry entries[5];
+  };
+  const auto acl_for = [](uint32_t user) {
+    return Acl{{htole32(POSIX_ACL_XATTR_VERSION)},
+               {{htole16(ACL_USER_OBJ), htole16(4), htole32(~0U)},
+                {htole16(ACL_USER), htole16(4), htole32(user)},
+                {htole16(ACL_GROUP_OBJ), 0, htole32(~0U)},
+                {htole16(ACL_MASK), htole16(4), htole32(~0U)},
+                {htole16(ACL_OTHER), 0, htole32(~0U)}}};
+  };
+  REQUIRE(chmod(path.c_str(), 0400) == 0);
+  REQUIRE(chown(path.c_str(), 0, 0) == 0);
+  CHECK(outcome_as_nobody(path) == "file-io");  // the kernel's word
+  Acl acl = acl_for(65534);
+  if (setxattr(path.c_str(), "system.posix_acl_access", &acl, sizeof acl, 0) != 0) {
+    WARN("no ACLs here");
+    return;
+  }
+  CHECK(outcome_as_nobody(path) == "no error");
+  acl = acl_for(12345);
+  REQUIRE(chown(path.c_str(), 0, 65534) == 0);
+  acl.entries[2].e_perm = htole16(4);
+  REQUIRE(setxattr(path.c_str(), "system.posix_acl_access", &acl, sizeof acl, 0) == 0);
+  CHECK(outcome_as_nobody(path) == "not-authenticated");
 }
 
 TEST_CASE("key file: one that is not there is a file error") {

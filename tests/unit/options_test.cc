@@ -8,6 +8,7 @@
 
 #include "common/ui/meeting.h"
 #include "tests/unit/options_fixture.h"
+#include "zsend/cursor.h"
 
 namespace zx {
 namespace {
@@ -120,11 +121,13 @@ TEST_CASE("zsend options: bad operands are usage errors") {
   }
 }
 
-TEST_CASE("zsend options: a source without a name of its own cannot be sent") {
+TEST_CASE("zsend options: a source that cannot be sent does not keep the others from going") {
   for (const char* source : {"..", ".", "/", "dir/..", ".zrecv-1"}) {
     INFO(source);
-    const std::string got = send_outcome({source, "zs://host"});
-    CHECK((got == "usage" || got == "refused"));
+    CHECK(send_outcome({source, "zs://host"}) == "accepted");
+    const SourceCursor cursor(send({"/proc/self/exe", source, "zs://host"}));
+    CHECK(cursor.names() == std::vector<std::string>{"exe", "unnamed"});
+    CHECK_THROWS_AS(SourceCursor(send({source, "zs://host"})), Error);
   }
 }
 

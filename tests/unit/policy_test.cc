@@ -203,6 +203,29 @@ TEST_CASE("policy of the receiver: what was asked for, and what is possible") {
   }
 }
 
+TEST_CASE("policy of the receiver: a kernel TLS whose splice loses bytes") {
+  struct {
+    std::optional<Engine> asked;
+    SinkFacts sink;
+    Engine engine;
+    const char* why;
+  } const rows[] = {
+      {kAuto, kSmallSink, Engine::ReadWrite, "the kernel's splice loses"},
+      {kAuto, kLargeSink, Engine::Direct, "quarter of the available memory"},
+      {kAuto, kRefusedSink, Engine::ReadWrite, "the kernel's splice loses"},
+      {Engine::Splice, kSmallSink, Engine::ReadWrite,
+       "splice was asked for, but the kernel's splice loses"},
+      {Engine::ReadWrite, kSmallSink, Engine::ReadWrite, "asked for by --engine"},
+      {Engine::Direct, kSmallSink, Engine::Direct, "asked for by --engine"},
+  };
+  for (const auto& row : rows) {
+    const Choice choice = choose_recv_engine(
+        {.pipe_bytes = kPipe, .asked = row.asked, .sink = row.sink, .splice_skips = true});
+    CHECK(engine_name(choice.engine) == std::string(engine_name(row.engine)));
+    check_why(choice.why, row.why);
+  }
+}
+
 TEST_CASE("policy of the receiver: where auto writes past the page cache") {
   const uint64_t large = kSyncedDirectBytes, unsynced = kUnsyncedDirectBytes;
   struct {

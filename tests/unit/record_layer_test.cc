@@ -33,6 +33,10 @@ std::vector<Ktls> forms() {
   return {Ktls::Off};
 }
 
+bool splices(Ktls form) {
+  return form == Ktls::On && !ktls_splice_skips(suite_of(kSuiteAes128Gcm));
+}
+
 struct TcpPair {
   Socket connector, listener;
 };
@@ -70,7 +74,7 @@ Pair connect_pair(Ktls form, Socket mine, Socket peer, bool mine_listens = false
   });
   TlsConnection m = tls_handshake(std::move(mine), setup_for(key, mine_listens, form, suite));
   CHECK(std::string(m.channel->tls_form()) == (form == Ktls::On ? "ktls" : "user"));
-  CHECK((m.channel->recv_fd() >= 0) == (form == Ktls::On));
+  CHECK((m.channel->recv_fd() >= 0) == (form == Ktls::On && !m.channel->splice_skips()));
   CHECK((m.channel->send_fd() >= 0) == (form == Ktls::On));
   return {std::move(m.channel), other.get().channel};
 }
@@ -86,12 +90,6 @@ Bytes pattern(size_t size) {
   Bytes out(size);
   uint32_t x = 1;
   for (auto& b : out) b = static_cast<std::byte>((x = x * 1664525 + 1013904223) >> 24);
-  return out;
-}
-
-Bytes twice(const Bytes& bytes) {
-  Bytes out = bytes;
-  for (const std::byte b : bytes) out.push_back(b);
   return out;
 }
 
@@ -118,6 +116,8 @@ TEST_CASE("record layer: bytes both ways, each suite, each role") {
   for (const Ktls form : forms())
     for (const uint8_t suite : {kSuiteAes128Gcm, kSuiteAes256Gcm, kSuiteChaCha20Poly1305})
       for (const bool listens : {false, true}) {
+        // Linux 5.10 does not have ChaCha20-Poly1305.
+        if (form == Ktls::On && !ktls_obstacle(suite_of(suite), form).empty()) continue;
         INFO("form " << static_cast<int>(form) << " suite " << int{suite} << " listens "
                      << listens);
         Pair p = connected(form, listens, suite);
@@ -185,7 +185,7 @@ TEST_CASE("record layer: a KeyUpdate ends the connection") {
     }
 }
 
-TEST_CASE("record layer: a session ticket is passed over") {
+TEST_CASE("record layer: a session ticket ends the connection") {
   for (const Ktls form : forms())
     for (const size_t read : {size_t{1}, size_t{200}}) {
       INFO(static_cast<int>(form) << " read " << read);
@@ -195,9 +195,13 @@ TEST_CASE("record layer: a session ticket is passed over") {
       REQUIRE(SSL_do_handshake(p.peer_ssl()) == 1);
       p.peer->send(pattern(100), More::No);
       Bytes got(200);
-      for (size_t at = 0; at < got.size();)
-        at += p.mine->recv_some(std::span(got).subspan(at, std::min(read, got.size() - at)));
-      CHECK(got == twice(pattern(100)));
+      size_t at = 0;
+      const std::string error = error_of([&] {
+        while (at < got.size())
+          at += p.mine->recv_some(std::span(got).subspan(at, std::min(read, got.size() - at)));
+      });
+      CHECK(is_error(error, ExitStatus::Protocol, "NewSessionTicket"));
+      CHECK(at == 100);
     }
 }
 
@@ -213,7 +217,7 @@ SplicePipe pipe_of(int bytes) {
 TEST_CASE("record layer: splice loses nothing, whatever the pipe and the records") {
   const Bytes data = pattern(3'000'017);
   for (const Ktls form : forms()) {
-    if (form != Ktls::On) continue;
+    if (!splices(form)) continue;
     for (const int pipe_bytes : {64 << 10, 1 << 20})
       for (const size_t record : {size_t{1000}, size_t{16384}, data.size()}) {
         INFO("pipe " << pipe_bytes << " record " << record);
@@ -242,7 +246,7 @@ TEST_CASE("record layer: splice loses nothing, whatever the pipe and the records
 
 TEST_CASE("record layer: control records in the way of a splice") {
   for (const Ktls form : forms()) {
-    if (form != Ktls::On) continue;
+    if (!splices(form)) continue;
     const auto spliced = [&](const std::function<void(Pair&)>& between, Bytes* got) {
       Pair p = connected(form);
       p.peer->send(pattern(100), More::No);
@@ -258,14 +262,14 @@ TEST_CASE("record layer: control records in the way of a splice") {
     };
     Bytes got;
 
-    CHECK(spliced(
-              [](Pair& p) {
-                REQUIRE(SSL_new_session_ticket(p.peer_ssl()) == 1);
-                REQUIRE(SSL_do_handshake(p.peer_ssl()) == 1);
-                p.peer->send(pattern(100), More::No);
-              },
-              &got) == "no error");
-    CHECK(got == twice(pattern(100)));
+    CHECK(is_error(spliced(
+                       [](Pair& p) {
+                         REQUIRE(SSL_new_session_ticket(p.peer_ssl()) == 1);
+                         REQUIRE(SSL_do_handshake(p.peer_ssl()) == 1);
+                         p.peer->send(pattern(100), More::No);
+                       },
+                       &got),
+                   ExitStatus::Protocol, "NewSessionTicket"));
 
     CHECK(is_error(spliced(
                        [](Pair& p) {
@@ -310,7 +314,7 @@ void relay(Socket from_peer, Socket to_mine, size_t damage_at) {
 TEST_CASE("record layer: a damaged record is status 3, by recvmsg and by splice") {
   for (const Ktls form : forms())
     for (const bool by_splice : {false, true}) {
-      if (by_splice && form != Ktls::On) continue;
+      if (by_splice && !splices(form)) continue;
       INFO(static_cast<int>(form) << " splice " << by_splice);
       TcpPair left = tcp_pair(), right = tcp_pair();
       std::jthread middle(

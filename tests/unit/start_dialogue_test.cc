@@ -278,6 +278,48 @@ TEST_CASE("start: the addresses of SSH_CONNECTION") {
     CHECK(ssh_connection_address(text, true).empty());
 }
 
+TEST_CASE("start: the other end sends us to no address but those of its name") {
+  using Names = std::vector<std::string>;
+  const Names name{"192.0.2.1", "2001:db8::1"};
+  const struct {
+    const char* server;
+    Names of_name, wanted;
+    Family family = Family::Any;
+  } rows[] = {
+      {"192.0.2.1", name, {"192.0.2.1"}},
+      {"2001:db8::1", name, {"2001:db8::1"}},
+      {"192.0.2.1", name, name, Family::V6},
+      {"", name, name},
+      // Somebody else, and this machine.
+      {"192.0.2.9", name, name},
+      {"127.0.0.1", name, name},
+      {"::1", name, name},
+      // Unless the name is this machine itself.
+      {"127.0.0.1", {"127.0.0.1"}, {"127.0.0.1"}},
+      {"::1", {"127.0.0.1", "::1"}, {"::1"}},
+      {"10.0.0.5", {"127.0.0.1"}, {"127.0.0.1"}},
+      {"",
+       {"1.1.1.1", "1.1.1.2", "1.1.1.3", "1.1.1.4", "1.1.1.5"},
+       {"1.1.1.1", "1.1.1.2", "1.1.1.3", "1.1.1.4"}},
+      // A name that only a jump host knows.
+      {"10.0.0.5", {}, {"10.0.0.5"}},
+      {"2001:db8::1", {}, {"2001:db8::1"}},
+      {"10.0.0.5", {}, {}, Family::V6},
+      {"", {}, {}},
+  };
+  for (const auto& row : rows) {
+    INFO(row.server << " " << row.of_name.size());
+    CHECK(data_addresses(row.server, row.of_name, row.family) == row.wanted);
+  }
+  for (const char* server :
+       {"127.0.0.1", "127.9.9.9", "0.0.0.0", "0.1.2.3", "169.254.1.1", "224.0.0.1",
+        "255.255.255.255", "::1", "::", "fe80::1", "fe80::1%lo", "ff02::1", "::ffff:127.0.0.1",
+        "::ffff:0.0.0.0", "::ffff:169.254.0.1"}) {
+    INFO(server);
+    CHECK(data_addresses(server, {}, Family::Any).empty());
+  }
+}
+
 TEST_CASE("start: nonces differ") {
   CHECK(make_nonce().size() == 32);
   CHECK(make_nonce() != make_nonce());
