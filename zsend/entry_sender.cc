@@ -70,18 +70,26 @@ void EntrySender::step() {
     session_.renew();
     return engines_.use(link_.channel());
   }
-  if (lane_.has_room()) {
-    if (send_returned()) return;
-    if (current_ == nullptr && !all_begun_ && reading_.size() < kMostReading &&
-        entries_.size() < kMaxUncommitted)
-      return begin_next();
-    if (current_ != nullptr && (current_->reading->pipe != nullptr ? send_more_of_pipe(*current_)
-                                                                   : send_more_of_file(*current_)))
-      return;
+  if (lane_.has_room() && send_something()) {
+    // What comes after the last of it is waiting, for blocks that are with the receiver.
+    figures_.moving_us = watch_.wall_us();
+    return;
   }
   if (all_begun_ && reading_.empty() && lane_.empty() && queue_.empty() && !fin_sent_)
     return send_fin();
   wait();
+}
+
+bool EntrySender::send_something() {
+  if (send_returned()) return true;
+  if (current_ == nullptr) {
+    if (all_begun_ || reading_.size() >= kMostReading || entries_.size() >= kMaxUncommitted)
+      return false;
+    begin_next();
+    return true;
+  }
+  return current_->reading->pipe != nullptr ? send_more_of_pipe(*current_)
+                                            : send_more_of_file(*current_);
 }
 
 // True when something has come.
@@ -275,7 +283,6 @@ void EntrySender::send_end(OutgoingEntry& entry) {
 // --- the end
 
 void EntrySender::send_fin() {
-  figures_.moving_us = watch_.wall_us();
   figures_.cpu_us = watch_.cpu_us();
   figures_.busy_us = link_.tcp_figures().busy_us;
   figures_.looks = link_.queue_looks().looks;

@@ -40,6 +40,7 @@ class EntrySender {
  private:
   void step();
   void recover(const Error& lost);
+  bool send_something();
   bool serve();
   void handle(const Frame& frame);
   void take_delivered(const Delivered& delivered);

@@ -62,11 +62,13 @@ uint64_t bytes_not_sent(int fd) {
   return ioctl(fd, SIOCOUTQNSD, &bytes) == 0 && bytes > 0 ? static_cast<uint64_t>(bytes) : 0;
 }
 
-bool receive_buffer_half_full(int fd) {
+bool has_receive_backlog(int fd) {
   std::array<uint32_t, SK_MEMINFO_VARS> memory{};
   socklen_t length = sizeof memory;
   if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory.data(), &length) != 0) return false;
-  return uint64_t{2} * memory[SK_MEMINFO_RMEM_ALLOC] >= memory[SK_MEMINFO_RCVBUF];
+  // The room grows to several MiB: then half of it is more than a reader who keeps up leaves.
+  constexpr uint32_t kMuch = 1 << 20;
+  return memory[SK_MEMINFO_RMEM_ALLOC] >= std::min(memory[SK_MEMINFO_RCVBUF] / 2, kMuch);
 }
 
 }  // namespace zx

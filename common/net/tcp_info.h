@@ -38,7 +38,7 @@ TcpFigures tcp_figures(int fd);
 
 /// Bytes that were handed to the socket and not sent yet.
 uint64_t bytes_not_sent(int fd);
-/// Whether what arrived and was not read yet takes at least half of the room for it.
-bool receive_buffer_half_full(int fd);
+/// Whether what arrived and was not read yet takes at least half of the room for it, or 1 MiB.
+bool has_receive_backlog(int fd);
 
 }  // namespace zx

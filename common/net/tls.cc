@@ -242,9 +242,13 @@ std::unique_ptr<Channel> choose_record_layer(std::unique_ptr<TlsChannel> channel
     why = install_ktls(channel->socket().fd(), state.suite, state.secrets, !setup.listener);
   if (why.empty()) return make_ktls_channel(Channel::take_socket(std::move(channel)), state.suite);
   // The kernel does not take over what is not there any more; that is no fault of this machine.
-  if (setup.ktls == Ktls::On && !channel->socket().is_established())
+  if (setup.ktls == Ktls::On && !channel->socket().is_established()) {
+    // An alert says why, for instance that the peer does not accept this side's certificate.
+    std::byte first{};
+    (void)channel->recv_some({&first, 1});
     throw Error(ExitStatus::Network,
                 channel->socket().peer() + ": the connection ended during the TLS handshake");
+  }
   if (setup.ktls == Ktls::On) throw KernelTlsError(channel->socket().peer() + ": " + why);
   channel->stay_in_user_space(why);
   return channel;

@@ -60,16 +60,30 @@ void Link::queue_payload(ByteView bytes) {
 void Link::payload_done() {
   in_payload_ = false;
   heard_ = Clock::now();  // a peer that took the block is there, however long it took
-  if (look_is_due() && bytes_not_sent(channel_->socket().fd()) > 0) ++looks_.backlogs;
+  if (look_is_due()) note_look(bytes_not_sent(channel_->socket().fd()) > 0);
 }
 
-// True when it is time for one: not at every one of many small files. A receiver does not look
-// before its first block, when its socket has but the room it began with.
-bool Link::look_is_due() {
-  if (unseen_bytes_ < kLookBytes) return false;
+bool Link::look_is_due() const {
+  return unseen_bytes_ >= kLookBytes;
+}
+
+// Not at every one of many small files. A receiver does not look before its first block, when its
+// socket has but the room it began with.
+void Link::note_look(bool backlog) {
   unseen_bytes_ = 0;
-  ++looks_.looks;
-  return true;
+  const auto now = Clock::now();
+  if (looks_++ > 0) {
+    looked_ += now - last_look_;
+    if (backlog) backlogged_ += now - last_look_;
+  }
+  last_look_ = now;
+}
+
+QueueLooks Link::queue_looks() const {
+  const double share = looked_.count() > 0 ? static_cast<double>(backlogged_.count()) /
+                                                 static_cast<double>(looked_.count())
+                                           : 0;
+  return {looks_, static_cast<uint32_t>(share * looks_ + 0.5)};
 }
 
 void Link::flush() {
@@ -156,7 +170,7 @@ std::optional<Frame> Link::receive_one() {
   if (data) {
     payload_comes_ = true;
     heard_ = Clock::now();
-    if (look_is_due() && receive_buffer_half_full(channel_->socket().fd())) ++looks_.backlogs;
+    if (look_is_due()) note_look(has_receive_backlog(channel_->socket().fd()));
     unseen_bytes_ += frame.header.length;
     return frame;
   }

@@ -25,8 +25,10 @@ struct Frame {
   Bytes body;  // unsealed message; empty for DATA, whose payload is still in the channel
 };
 
-/// How often the socket's queue was looked at, and how often there was a backlog in it: bytes that
-/// could not leave yet, or a receive buffer at least half full.
+/// How often the socket's queue was looked at, and at how many of these looks there was a backlog
+/// in it: bytes that could not leave yet, or more that arrived than a reader who keeps up
+/// leaves. A look counts by
+/// the time since the one before: many come in the moment in which empty buffers are filled.
 struct QueueLooks {
   uint32_t looks = 0, backlogs = 0;
 };
@@ -121,14 +123,15 @@ class Link {
   TcpFigures tcp_figures() const;
   /// Found at each block: the sender's when it has handed over the block, the receiver's when the
   /// next one begins.
-  const QueueLooks& queue_looks() const { return looks_; }
+  QueueLooks queue_looks() const;
 
   /// The present one: replace_channel() ends it.
   Channel& channel() { return *channel_; }
   const Channel& channel() const { return *channel_; }
 
  private:
-  bool look_is_due();
+  bool look_is_due() const;
+  void note_look(bool backlog);
   void queue_heartbeat();
   // Nothing for a frame that needs no answer.
   std::optional<Frame> read_one();
@@ -136,8 +139,10 @@ class Link {
 
   std::unique_ptr<Channel> channel_;
   TcpFigures earlier_figures_;
-  QueueLooks looks_;
-  uint64_t unseen_bytes_ = 0;  // payload since the last look
+  uint32_t looks_ = 0;
+  Clock::time_point last_look_{};
+  Clock::duration looked_{}, backlogged_{};  // time before looks; of these, before a backlog
+  uint64_t unseen_bytes_ = 0;                // payload since the last look
   uint64_t sent_bytes_ = 0, received_bytes_ = 0, received_before_ = 0;
   Bytes queued_;
   bool in_payload_ = false, ended_ = false;

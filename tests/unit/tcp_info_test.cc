@@ -89,13 +89,13 @@ TEST_CASE("the queues of a connection whose receiver does not read") {
   const Pair pair = connected_pair();
   const std::array<std::byte, 65536> bytes{};
   CHECK(bytes_not_sent(pair.one.get()) == 0);
-  CHECK_FALSE(receive_buffer_half_full(pair.other.get()));
+  CHECK_FALSE(has_receive_backlog(pair.other.get()));
   uint64_t sent = 0;
   ssize_t n = 0;
   while ((n = send(pair.one.get(), bytes.data(), bytes.size(), MSG_DONTWAIT)) > 0)
     sent += static_cast<uint64_t>(n);
   CHECK(bytes_not_sent(pair.one.get()) > 0);
-  CHECK(receive_buffer_half_full(pair.other.get()));
+  CHECK(has_receive_backlog(pair.other.get()));
   const TcpFigures figures = tcp_figures(pair.one.get());
   CHECK(figures.bytes_sent >= sent - bytes_not_sent(pair.one.get()));
   CHECK(figures.bytes_sent > 0);
@@ -106,7 +106,7 @@ TEST_CASE("the queues of a connection whose receiver does not read") {
     got += static_cast<uint64_t>(n);
   CHECK(got == sent);
   CHECK(bytes_not_sent(pair.one.get()) == 0);
-  CHECK_FALSE(receive_buffer_half_full(pair.other.get()));
+  CHECK_FALSE(has_receive_backlog(pair.other.get()));
   CHECK(tcp_figures(pair.other.get()).bytes_received == sent);
 }
 
