@@ -143,6 +143,7 @@ void Committer::add(Verified entry) {
     waiting_.last_directory = dir;
     ++waiting_.directories;
   }
+  if (item.entry.sink->itself() != nullptr) ++waiting_.directories;
   if (item.open) ++(small ? waiting_.small_open : waiting_.large);
   waiting_.items.push_back(std::move(item));
   if (is_due_locked() || waiting_.items.size() == 1) changed_.notify_all();
@@ -229,12 +230,15 @@ void Committer::commit(Batch& batch) {
   // The last moment for a stop signal: from the first name on the batch is brought to its end. Only
   // a pipe, which waits for its reader or its command without limit, goes on looking.
   check_stop();
-  for (Item& item : batch.items)
+  for (Item& item : batch.items) {
     attempt(item.entry, [&] { item.entry.sink->publish(item.entry.outcome.bytes); });
+    // Its temporary file goes before its directory gets mode and time, behind it.
+    if (item.entry.outcome.status != ExitStatus::Ok) item.entry.sink.reset();
+  }
   if (durability_ != Durability::None) sync_directories(batch);
   const std::lock_guard lock(mutex_);
   for (Item& item : batch.items) {
-    item.entry.outcome.caveats = std::move(item.entry.sink->caveats);
+    if (item.entry.sink) item.entry.outcome.caveats = std::move(item.entry.sink->caveats);
     done_.push_back(std::move(item.entry.outcome));
   }
 }
@@ -261,7 +265,8 @@ void Committer::sync_files(Batch& batch) {
 void Committer::sync_directories(Batch& batch) {
   std::set<const HeldDir*> all;
   for (const Item& item : batch.items)
-    for (const HeldDir* dir : directories_of(*item.entry.sink)) all.insert(dir);
+    if (item.entry.sink)
+      for (const HeldDir* dir : directories_of(*item.entry.sink)) all.insert(dir);
   const bool many = all.size() > kSyncedAlone;
   Once<const HeldDir*> alone;
   Once<dev_t> whole;

@@ -2,7 +2,8 @@
 // Committer: verified entries become files. Collects them to batches and commits each batch on a
 // thread of its own, so that receiving goes on meanwhile: sync of the files, which have their
 // metadata, then names, then sync of the directories: any other order loses a file or its name in a
-// power cut. The only place where a final name appears.
+// power cut. The only place where the final name of a file or link appears; directories are made
+// for what comes into them, and get mode and time here.
 //
 // Many small files are made durable by one sync of their file system (syncfs(2)): then their
 // descriptors are closed as soon as they are complete. Of large ones each has an fsync(2) of its
@@ -69,7 +70,7 @@ class Committer {
     std::vector<Item> items;
     uint64_t bytes = 0;
     size_t large = 0, small_open = 0;
-    size_t directories = 0;  // at most: one that others came between counts again
+    size_t directories = 0;  // that are held for it; one that others came between counts again
     const HeldDir* last_directory = nullptr;
     std::chrono::steady_clock::time_point begun{};
   };

@@ -152,11 +152,18 @@ void EntryReceiver::on_entry(const Frame& frame) {
   if (info.kind != EntryKind::File && !agreed_.recursive)
     throw Error(ExitStatus::Refused,
                 quote(join_path(info.name)) + ": a directory or link, and neither side said -r");
-  if (directories_.depth() == 0) names_.check_requested(++roots_, info);
+  if (directories_.depth() == 0 && (++roots_, !info.failed)) names_.check_requested(roots_, info);
   directories_.begin(id);
   EntryOutcome outcome;
   outcome.id = id;
   outcome.kind = info.kind;
+  if (info.failed) {
+    // Whatever has its name here is not looked at.
+    if (unsent_.size() >= kMaxOpenEntries) protocol("more entries than may be open");
+    outcome.name = join_path(info.name);
+    unsent_.emplace(id, std::move(outcome));
+    return entries_.announce(nullptr);
+  }
   if (info.kind == EntryKind::Directory) return enter_directory(info, std::move(outcome));
   const auto entry = open_entry(info, &outcome);
   entries_.announce(entry);
@@ -186,16 +193,14 @@ OpenEntries::Entry EntryReceiver::open_entry(const EntryInfo& info, EntryOutcome
     } else {
       sink->open();
       sink->finish(0);
-      commit({*outcome, std::move(sink)});
-      return nullptr;
     }
   } catch (const Error& error) {
     // A fault of this file only: its outcome, not the end of the session (base/error.h).
     outcome->status = error.status();
     outcome->reason = error.what();
   }
-  settle({*outcome});
-  done(outcome->id);
+  if (outcome->status != ExitStatus::Ok || outcome->skipped) sink.reset();
+  finish({*outcome, std::move(sink)});
   return nullptr;
 }
 
@@ -220,7 +225,7 @@ void EntryReceiver::enter_directory(const EntryInfo& info, EntryOutcome outcome)
     settle({outcome});
     sink.reset();
   }
-  names_.enter();
+  names_.enter(/*same=*/info.name.empty());
   directories_.enter(id, {std::move(outcome), std::move(sink)});
 }
 
@@ -238,16 +243,26 @@ void EntryReceiver::leave_directory(uint64_t id, const EntryEnd& end) {
 // The entry is with the commit, or has its outcome: the directories that are complete thereby.
 void EntryReceiver::done(uint64_t id) {
   for (Verified& directory : directories_.done(id)) {
-    if (directory.outcome.status == ExitStatus::Ok)
+    if (directory.outcome.status == ExitStatus::Ok) {
       committer_.add(std::move(directory));
-    else
-      settle({std::move(directory.outcome)});
+      continue;
+    }
+    // Its names could not all be read; what has come into it shall not be closed to others.
+    try {
+      directory.sink->publish(0);
+    } catch (const Error&) {  // why it has failed is known already
+    }
+    settle({std::move(directory.outcome)});
   }
 }
 
-void EntryReceiver::commit(Verified entry) {
+// To its commit; without a sink it has its outcome already.
+void EntryReceiver::finish(Verified entry) {
   const uint64_t id = entry.outcome.id;
-  committer_.add(std::move(entry));
+  if (entry.sink)
+    committer_.add(std::move(entry));
+  else
+    settle({std::move(entry.outcome)});
   done(id);
 }
 
@@ -271,6 +286,14 @@ void EntryReceiver::on_end(const Frame& frame) {
   const auto entry = entries_.find(frame.header);
   const EntryEnd end = decode<EntryEnd>(frame.body);
   if (directories_.is_open(frame.header.entry)) return leave_directory(frame.header.entry, end);
+  if (const auto unsent = unsent_.find(frame.header.entry); unsent != unsent_.end()) {
+    if (end.failure == ExitStatus::Ok) protocol("END without the reason why an entry failed");
+    EntryOutcome outcome = std::move(unsent->second);
+    unsent_.erase(unsent);
+    outcome.status = end.failure;
+    outcome.reason = "peer: " + quote_peer_text(end.reason, kMaxReasonBytes);
+    return finish({std::move(outcome), nullptr});
+  }
   if (!entry) return;
   entry->end(frame.header.offset, end);
   (void)entries_.settled(entry, /*damaged=*/false);
@@ -279,7 +302,7 @@ void EntryReceiver::on_end(const Frame& frame) {
 // An entry stays until it is concluded: a lost connection may interrupt that.
 void EntryReceiver::conclude_ready() {
   while (!committer_.is_behind()) {
-    const auto entry = entries_.next_ready();
+    auto entry = entries_.next_ready();
     if (!entry) return;
     // The digest of the whole may have to be made again, or to wait for who reads it.
     const bool is_long =
@@ -289,12 +312,8 @@ void EntryReceiver::conclude_ready() {
     if (const auto facts = entry->facts(); facts && further_) (void)engines_.pick(*facts);
     Verified verified = entry->take();
     entries_.remove(entry);
-    if (verified.sink) {
-      commit(std::move(verified));
-    } else {
-      settle({verified.outcome});
-      done(verified.outcome.id);
-    }
+    entry.reset();  // the temporary file of one that failed goes before its directory is done
+    finish(std::move(verified));
   }
   event_.set();  // there may be more
 }
@@ -333,7 +352,7 @@ void EntryReceiver::on_fin(const Frame& frame) {
   if (fin.entries != count)
     protocol("FIN for " + std::to_string(fin.entries) + " entries after " + std::to_string(count));
   names_.check_all_came(roots_);
-  if (!entries_.all_have_end() || directories_.depth() > 0)
+  if (!entries_.all_have_end() || !unsent_.empty() || directories_.depth() > 0)
     unexpected_frame(frame.header, "before the END of every entry");
   figures_.moving_us = watch_.wall_us();
   figures_.cpu_us = watch_.cpu_us();

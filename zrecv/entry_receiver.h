@@ -10,6 +10,7 @@
 //   receiving -> FIN -> every open entry is concluded -> all is committed -> VERDICT -> BYE
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -50,7 +51,7 @@ class EntryReceiver {
   void on_entry(const Frame& frame);
   void enter_directory(const EntryInfo& info, EntryOutcome outcome);
   void leave_directory(uint64_t id, const EntryEnd& end);
-  void commit(Verified entry);
+  void finish(Verified entry);
   void done(uint64_t id);
   OpenEntries::Entry open_entry(const EntryInfo& info, EntryOutcome* outcome);
   void on_hole(const Frame& frame);
@@ -75,6 +76,7 @@ class EntryReceiver {
   WakeFd event_;  // an entry is ready, outcomes are final, or a sink has failed
   RecvEngines engines_;
   OpenEntries entries_;
+  std::map<uint64_t, EntryOutcome> unsent_;  // failed at the sender; their END is to come
   OpenDirectories directories_;
   uint64_t roots_ = 0;  // entries that are in no directory
   IncomingLane lane_;

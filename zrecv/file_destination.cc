@@ -121,7 +121,6 @@ void FileDestination::aim(const Negotiated& agreed, bool pull) {
                   quote(root().path()) + ": is a directory, and the peer asked for -T");
     becomes_first_ = true;
     return;
-    return;
   }
   check_path(path);
   if (!fixed_name_.empty())
@@ -138,9 +137,10 @@ void FileDestination::go_below(const std::vector<std::string>& path, bool is_dir
   auto child = agreed.mkdir ? root().make_child(last) : root().open_child(last);
   if (child && agreed.no_target_directory && !agreed.recursive)
     throw Error(ExitStatus::FileIo, root().describe(last) + ": is a directory, and -T was given");
+  // With -T an existing directory becomes the one that is sent; a new name is just that.
+  becomes_first_ = child && agreed.no_target_directory;
   if (child) {
     root() = std::move(*child);
-    becomes_first_ = agreed.no_target_directory;
   } else if (is_directory || agreed.mkdir) {
     throw Error(ExitStatus::FileIo, root().describe(last) + ": no such directory below the root");
   } else {
@@ -177,12 +177,13 @@ std::unique_ptr<Sink> FileDestination::sink_for(const EntryInfo& entry, WakeFd& 
 
 std::unique_ptr<Sink> FileDestination::enter(const EntryInfo& entry) {
   const Target target = target_for(entry);
-  const std::string name = target.relative();
-  auto self = std::make_shared<TargetDir>(
-      target.name.empty() ? target.dir().walk({}, false) : target.dir().absent_child(target.name),
-      name.empty() ? "" : name + "/");
-  self->failure = Error(ExitStatus::FileIo,
-                        quote(self->dir.path()) + ": is not there, so nothing can come into it");
+  auto self = target.parent;  // what has no name of its own is the destination
+  if (!target.name.empty()) {
+    self = std::make_shared<TargetDir>(target.dir().absent_child(target.name),
+                                       target.relative() + "/");
+    self->failure = Error(ExitStatus::FileIo,
+                          quote(self->dir.path()) + ": is not there, so nothing can come into it");
+  }
   open_.push_back(self);
   return make_directory_sink(target, entry, keep_full_mode_, std::move(self));
 }

@@ -15,12 +15,6 @@ uint64_t key_of(const struct stat& file) {
   return file.st_ino + file.st_dev * 0x9e3779b97f4a7c15;
 }
 
-bool never_replaces(const Negotiated& agreed) {
-  for (const Overwrite rule : {agreed.overwrite, agreed.overwrite_peer})
-    if (rule == Overwrite::Never || rule == Overwrite::Skip) return true;
-  return false;
-}
-
 // Up to here reserving space costs more than it tells: the write itself says at once whether there
 // is room.
 constexpr uint64_t kSmallBytes = 64 << 10;
@@ -107,6 +101,12 @@ void RunFiles::add(const struct stat& file) {
 bool RunFiles::contains(const struct stat& file) const {
   const std::lock_guard lock(mutex_);
   return made_.contains(key_of(file));
+}
+
+bool never_replaces(const Negotiated& agreed) {
+  for (const Overwrite rule : {agreed.overwrite, agreed.overwrite_peer})
+    if (rule == Overwrite::Never || rule == Overwrite::Skip) return true;
+  return false;
 }
 
 [[noreturn]] static void refuse_other_name(const Target& target, const struct stat& existing) {

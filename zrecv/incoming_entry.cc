@@ -164,8 +164,7 @@ Digest IncomingEntry::digest_of_range(uint64_t offset, uint64_t length, PageBuff
 void IncomingEntry::hole(uint64_t offset, uint64_t length) {
   const std::lock_guard lock(mutex_);
   if (failed_locked()) return;
-  if (info_.open_ended)
-    protocol("HOLE in an entry of unknown length");
+  if (info_.open_ended) protocol("HOLE in an entry of unknown length");
   if (end_) protocol("HOLE after END");
   arrived_.hole(offset, length);
   hole_bytes_ += length;  // they do not overlap

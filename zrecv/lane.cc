@@ -143,8 +143,7 @@ BlockDigest IncomingLane::read_digest(const FrameHeader& h) {
   if (frame.header.entry != h.entry || frame.header.offset != h.offset)
     protocol("a DIGEST without its DATA");
   const BlockDigest digest = decode<BlockDigest>(frame.body);
-  if (digest.length > h.length)
-    protocol("a DIGEST longer than its DATA");
+  if (digest.length > h.length) protocol("a DIGEST longer than its DATA");
   return digest;
 }
 

@@ -31,7 +31,7 @@ bool NameFilter::take(const std::string& name) {
   const Digest digest = digest_of(text);
   uint64_t hash = 0;
   std::memcpy(&hash, digest.data(), sizeof hash);
-  return taken_.back().insert(hash).second;
+  return taken_.back()->insert(hash).second;
 }
 
 void NameFilter::check_all_came(uint64_t count) const {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -28,8 +29,9 @@ class NameFilter {
   /// The entry of this number of those that are in no directory, from 1 on. Throws Error{Refused}
   /// when it was not asked for.
   void check_requested(uint64_t number, const EntryInfo& info) const;
-  /// Names are of another directory from here on; leave() goes back to the one before.
-  void enter() { taken_.emplace_back(); }
+  /// Names are of another directory from here on, or of the same one, which was told once more;
+  /// leave() goes back to the one before.
+  void enter(bool same) { taken_.push_back(same ? taken_.back() : std::make_shared<Names>()); }
   void leave() { taken_.pop_back(); }
   /// False when an entry of this directory has taken the name before. Of each name only 64 bits of
   /// a keyed hash are kept: nobody can choose two that collide.
@@ -41,7 +43,8 @@ class NameFilter {
  private:
   const RequestedNames requested_;
   std::array<std::byte, 16> key_{};
-  std::vector<std::unordered_set<uint64_t>> taken_{1};
+  using Names = std::unordered_set<uint64_t>;
+  std::vector<std::shared_ptr<Names>> taken_{std::make_shared<Names>()};
 };
 
 }  // namespace zx

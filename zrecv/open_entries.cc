@@ -83,6 +83,7 @@ void OpenEntries::remove(const Entry& entry) {
   open_.erase(entry->id());
   holding_.erase(entry->id());
   if (pipe_ == entry) pipe_ = nullptr;
+  if (!ready_.empty() && ready_.front() == entry) ready_.pop_front();
 }
 
 }  // namespace zx

@@ -94,7 +94,8 @@ bool parse_recv_options(int argc, const char* const* argv, RecvOptions* out) {
       "Examples:\n"
       "  zrecv backup:/srv/big.iso .                     by ssh\n"
       "  zrecv --listen 7717 /srv/incoming               for zsend FILE zs://HERE:7717\n"
-      "  zrecv --listen 7717 --exec 'tar x'              for zsend --exec 'tar c DIR' zs://HERE:7717\n"
+      "  zrecv --listen 7717 --exec 'tar x'              for zsend --exec 'tar c DIR' "
+      "zs://HERE:7717\n"
       "More: man zrecv, man zsend-transfer");
   app.add_option("--exec", out->exec, "give the content to this shell command, in place of DST")
       ->type_name("CMD");

@@ -22,7 +22,8 @@ constexpr size_t kCopyBytes = 256 << 10;
 // A command that has closed its input has this long to say by its status why.
 constexpr std::chrono::milliseconds kLastWords{2000};
 
-// Between two looks at a pipe that is not empty: that it has become so is no event. Longer and longer.
+// Between two looks at a pipe that is not empty: that it has become so is no event. Longer and
+// longer.
 constexpr std::chrono::milliseconds kFirstLook{1}, kLastLook{50};
 
 // Whether there are bytes in the pipe that nobody has read. Both ends of it know.
@@ -127,7 +128,8 @@ void PipeOutput::finish() {
     return;
   }
   // What is left in the pipe when the command has ended is what it has not taken. The pipe is gone
-  // when its last end is closed, and an end to read from would hide that the command has closed its.
+  // when its last end is closed, and an end to read from would hide that the command has closed
+  // its.
   auto pause = kFirstLook;
   while (is_unread(command_->fd()) && !wait_any({{command_->process_fd()}}, Clock::now() + pause))
     pause = std::min(pause * 2, kLastLook);

@@ -44,7 +44,8 @@ class Sink {
   /// Looks at what is there already, and changes nothing. Why --overwrite leaves that alone: then
   /// the entry is skipped. Else "".
   virtual std::string look(const Negotiated& agreed) = 0;
-  /// Makes the file that will be written. Once, before the first content comes.
+  /// Makes the file that will be written, the link under a temporary name, or the directory. Once,
+  /// before the first content comes.
   virtual void open() = 0;
   /// All blocks are verified, and it is `size` bytes in all: sets length and metadata. May be
   /// called again.

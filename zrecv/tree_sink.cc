@@ -31,7 +31,12 @@ class SymlinkSink final : public Sink {
   }
   void publish(uint64_t /*size*/) override {
     if (existing_) look_again();
-    while (!temp_->commit(existing_ ? Replace::Yes : Replace::Nothing, info_.target.size()))
+    // Not the length of its target: some file systems keep that encrypted.
+    const auto size = static_cast<uint64_t>(temp_->written().st_size);
+    while (!temp_->commit(existing_                  ? Replace::Yes
+                          : never_replaces(*agreed_) ? Replace::No
+                                                     : Replace::Nothing,
+                          size))
       look_again();
     target_.parent->files.add(temp_->written());
   }
@@ -71,7 +76,9 @@ class DirectorySink final : public Sink {
     if (target_.parent->failure) throw Error(*target_.parent->failure);
     if (target_.name.empty()) return "";
     const auto existing = target_.dir().stat_child(target_.name);
-    made_ = !existing;
+    if (existing && S_ISDIR(existing->st_mode) && target_.parent->files.contains(*existing))
+      throw Error(ExitStatus::Refused,
+                  describe() + ": the same directory here as another entry of this run");
     if (!existing || S_ISDIR(existing->st_mode)) return "";
     throw Error(ExitStatus::FileIo,
                 describe() + (S_ISLNK(existing->st_mode)
@@ -79,11 +86,13 @@ class DirectorySink final : public Sink {
                                   : ": is not a directory, and a directory does not replace it"));
   }
   void open() override {
-    std::optional<HeldDir> opened = target_.name.empty() ? target_.dir().walk({}, false)
-                                    : made_ ? target_.dir().make_private_child(target_.name)
-                                            : target_.dir().open_child(target_.name);
+    if (target_.name.empty()) return;
+    auto opened = target_.dir().make_private_child(target_.name, &made_);
     if (!opened)
       throw Error(ExitStatus::FileIo, describe() + ": was replaced by somebody meanwhile");
+    struct stat st {};
+    if (fstat(opened->fd(), &st) != 0) throw_file_errno(describe() + ": stat", errno);
+    target_.parent->files.add(st);
     self_->dir = std::move(*opened);
     self_->failure.reset();
   }

@@ -81,10 +81,12 @@ void SourceCursor::add_file(const std::string& path) {
   Source source{base_name(path), path};
   try {
     source.directory = recursive_ && is_directory(path);
-    if (source.directory)
+    if (source.directory) {
       source.name = name_of(path);
-    else
+      (void)open_directory(path);
+    } else {
       source.bytes = open(path).size();
+    }
     if (!source.directory || !source.name.empty()) check_component(source.name);
   } catch (const LeasedFile&) {
     struct stat st {};

@@ -217,6 +217,7 @@ void EntrySender::begin_next() {
       break;
     case WalkStep::Failed:
       // Every name has an outcome at both ends.
+      info.failed = true;
       link_.queue(FrameType::Entry, entry.id, 0, encode(info));
       entry.fail(source->failure->status(), source->failure->what());
       send_end(entry);

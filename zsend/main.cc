@@ -26,6 +26,9 @@ Named name_for_ssh(const SendOptions& options, const SourceCursor& cursor) {
     throw Error(ExitStatus::Usage,
                 "--plain with ssh takes up to " + std::to_string(kMaxPathComponents) + " sources");
   named.names = cursor.names();
+  if (std::ranges::find(named.names, "") != named.names.end())
+    throw Error(ExitStatus::Usage,
+                "--plain with ssh takes directories by their names, not as DIR/. or .");
   return named;
 }
 

@@ -9,8 +9,8 @@
 namespace zx {
 namespace {
 
-// As many as the receiver remembers. More come before a block only when its connection is far slower
-// than the others.
+// As many as the receiver remembers. More come before a block only when its connection is far
+// slower than the others.
 constexpr size_t kMostAhead = kMaxUnacknowledged * kMaxStreams;
 
 }  // namespace
@@ -44,8 +44,7 @@ void OutgoingEntry::take(const Delivered& d) {
   if (!reading) return;  // a small one, whose content cannot have changed
   const uint64_t offset = d.block.offset;
   reading->unacknowledged.erase(offset);
-  if (d.kept.length > 0)
-    reading->ahead[offset] = block_part(offset, d.kept.length, d.kept.digest);
+  if (d.kept.length > 0) reading->ahead[offset] = block_part(offset, d.kept.length, d.kept.digest);
   // The flat digest was of other bytes; it cannot be mended without reading all of them again.
   if (d.changed) reading->flat.reset();
   fail_to_read(d.block.read_error);

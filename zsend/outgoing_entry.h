@@ -29,9 +29,9 @@ struct Reading {
   std::set<uint64_t> unacknowledged;  // offsets of blocks
   std::optional<uint64_t> cut_at;     // where the first block ends that was short
   uint64_t hole_bytes = 0;
-  std::map<uint64_t, Digest> ahead;   // parts of blocks that arrived before one of lower offset has
-  uint64_t counted_end = 0;           // behind the first byte of the last block whose part counts
-  std::optional<Hasher> flat;         // of what is before flat_end, read in its order
+  std::map<uint64_t, Digest> ahead;  // parts of blocks that arrived before one of lower offset has
+  uint64_t counted_end = 0;          // behind the first byte of the last block whose part counts
+  std::optional<Hasher> flat;        // of what is before flat_end, read in its order
   uint64_t flat_end = 0;
   Clock::time_point first_waiting;  // of a pipe: since when there is something to send
   bool read_to_end = false;

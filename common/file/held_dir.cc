@@ -76,10 +76,10 @@ std::optional<HeldDir> HeldDir::make_child(const std::string& name) const {
   return open_child(name);
 }
 
-std::optional<HeldDir> HeldDir::make_private_child(const std::string& name) const {
+std::optional<HeldDir> HeldDir::make_private_child(const std::string& name, bool* made) const {
   check_component(name);
-  if (mkdirat(fd_.get(), name.c_str(), 0700) != 0)
-    throw_file_errno(describe(name) + ": make directory", errno);
+  *made = mkdirat(fd_.get(), name.c_str(), 0700) == 0;
+  if (!*made && errno != EEXIST) throw_file_errno(describe(name) + ": make directory", errno);
   return open_child(name);
 }
 

@@ -36,8 +36,8 @@ class HeldDir {
   /// The same, and made, with its name on disk, where nothing has that name.
   std::optional<HeldDir> make_child(const std::string& name) const;
 
-  /// A new one, 0700, whose name is not on disk yet. Nothing when something else has that name.
-  std::optional<HeldDir> make_private_child(const std::string& name) const;
+  /// The same, but a new one is 0700, and its name is not on disk yet. `made`: it is new.
+  std::optional<HeldDir> make_private_child(const std::string& name, bool* made) const;
 
   /// The place of one that is not there: only to be named.
   HeldDir absent_child(const std::string& name) const { return {UniqueFd(), path_of(name)}; }

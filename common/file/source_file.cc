@@ -64,10 +64,6 @@ SourceFile::SourceFile(int dir, const std::string& path, const std::string& show
     stat_.st_size = to_off(*bytes);
     (void)clock_gettime(CLOCK_REALTIME, &stat_.st_mtim);
   }
-  // Files of /proc have content but no size: sent by their size they would arrive empty.
-  std::byte first{};
-  if (stat_.st_size == 0 && pread_full(fd_.get(), {&first, 1}, 0) > 0)
-    refuse("has content but says it is empty (as files of /proc do)");
   find_real_size();
   (void)fcntl(fd_.get(), F_SETFL, 0);  // drops O_NONBLOCK; regular files ignore it anyway
   (void)posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
@@ -77,6 +73,11 @@ SourceFile::SourceFile(int dir, const std::string& path, const std::string& show
 void SourceFile::find_real_size() {
   said_bytes_ = stat_.st_size;
   if (!S_ISREG(stat_.st_mode) || stat_.st_blocks != 0 || size() > kMostSaidBytes) return;
+  // Those of /proc have content but no size: sent by their size they would arrive empty.
+  std::byte first{};
+  if (size() == 0 && pread_full(fd_.get(), {&first, 1}, 0) > 0)
+    throw Error(ExitStatus::FileIo,
+                quote(path_) + ": has content but says it is empty (as files of /proc do)");
   std::array<std::byte, kMostSaidBytes> bytes{};
   const ssize_t n = pread_full(fd_.get(), std::span(bytes).first(size()), 0);
   if (n >= 0) stat_.st_size = n;  // an error comes again when it is sent

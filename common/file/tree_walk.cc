@@ -135,7 +135,8 @@ WalkStep TreeWalk::look_at(Level& level, const std::string& name) {
     const ssize_t n = readlinkat(dir, name.c_str(), target.data(), target.size());
     if (n < 0 || fstatat(dir, name.c_str(), &step.st, AT_SYMLINK_NOFOLLOW) != 0)
       return failed(name, path, failure_of(path, "read link", errno));
-    if (n == 0 || static_cast<size_t>(n) == target.size()) return fail("a link that leads nowhere");
+    if (n == 0 || static_cast<size_t>(n) == target.size())
+      return fail("a link whose target cannot be sent");
     step.kind = WalkStep::Symlink;
     step.target.assign(target.data(), static_cast<size_t>(n));
     return step;

@@ -26,7 +26,7 @@ struct WalkStep {
   enum Kind { File, Directory, Symlink, Up, Failed, LeftOut } kind = Failed;
   std::string name = {};    // one component; of Up, and of a root that is not to be named, empty
   std::string path = {};    // for messages
-  struct stat st = {};      // of Directory and Symlink
+  struct stat st = {};      // but of Up and LeftOut, as far as it is known
   std::string target = {};  // of Symlink
   std::optional<SourceFile> file = {};
   // Of Failed, and of Up when the directory could not be read to its end. With the status

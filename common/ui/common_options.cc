@@ -289,9 +289,8 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
     app.parse(words);
     for (const std::string& word : app.remaining()) {
       if (word.size() > 1 && word[0] == '-')
-        throw Error(ExitStatus::Usage,
-                    escape(word) + ": no such option" + advice_for(app, word) + " (see " +
-                        app.get_name() + " --help)");
+        throw Error(ExitStatus::Usage, escape(word) + ": no such option" + advice_for(app, word) +
+                                           " (see " + app.get_name() + " --help)");
       o->operands.push_back(word);
     }
     o->operands.insert(o->operands.end(), after_dashes.begin(), after_dashes.end());

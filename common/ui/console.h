@@ -178,7 +178,7 @@ class Console : public Notices {
   std::atomic<bool> total_known_{true};
   bool transferring_ = false;
   uint64_t files_ = 0, files_begun_ = 0;
-  std::string file_;  // the one that was begun last
+  std::string file_;        // the one that was begun last
   size_t bar_columns_ = 0;  // of the progress that is shown
   std::chrono::steady_clock::time_point begun_{}, last_json_{};
   uint64_t last_moved_ = 0;

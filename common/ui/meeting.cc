@@ -92,7 +92,8 @@ Security make_security(const CommonOptions& options, const std::optional<DirectE
     security.key = Key::generate();
     *one_time = security.key->text();
   } else {
-    // Nobody is asked for the key of a host that is not there; one that may still come is waited for.
+    // Nobody is asked for the key of a host that is not there; one that may still come is waited
+    // for.
     if (!options.wait) (void)numeric_hosts(remote->address.host, options.family);
     security.key = ask_for_key(program);
     if (!security.key)

@@ -224,8 +224,8 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
   if (!error.empty()) {
     std::string text = remark_ ? error + remark_() : error;
     if (const Totals done = ledger.totals(); done.entries > 0)
-      text += "; before that " + count_entries(done) +
-              (done.entries == 1 ? " was" : " were") + " committed (--overwrite=skip leaves them alone)";
+      text += "; before that " + count_entries(done) + (done.entries == 1 ? " was" : " were") +
+              " committed (--overwrite=skip leaves them alone)";
     write_json(
         json_event("error").number("exit", exit_number).text("status", status).text("text", text));
     // Nobody else hears of an error that is a bug here.

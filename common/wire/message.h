@@ -113,16 +113,17 @@ struct EntryInfo {
   uint32_t mode = 0;        // permission bits only, 07777
   bool sparse = false;      // HOLEs will come: do not preallocate
   bool open_ended = false;  // out of a pipe: the size is not known, 0 or what somebody expects
+  bool failed = false;      // it cannot be sent: its END says why, and nothing else comes
   std::string target;       // of a symbolic link: not empty, no NUL
 
   static constexpr std::string_view kName = "ENTRY";
   void fields(auto& c) {
     c.choice("kind", kind, EntryKind::File, EntryKind::Symlink);
-    c.flags({&sparse, &open_ended});
+    c.flags({&sparse, &open_ended, &failed});
     c.require(!sparse || !open_ended, "flags", "holes in an entry of unknown length");
     c.names("name", name);
     c.number("size", size, kMaxFileBytes);
-    c.require(kind == EntryKind::File || (size == 0 && !sparse && !open_ended), "size",
+    c.require((kind == EntryKind::File && !failed) || (size == 0 && !sparse && !open_ended), "size",
               "of what has no content");
     c.number("mtime", mtime_sec);
     c.number("mtime nanoseconds", mtime_nsec);

@@ -34,6 +34,7 @@ what="the contents, to a new name"; fresh; push /new -r -- "$t/src2/."
 expect_status 0 "$what"; same "$t/src2" "$t/d/new"
 what="a trailing slash means nothing"; fresh; push "" -r -- "$t/src2/"; same "$t/src2" "$t/d/src2"
 what="-T"; fresh; mkdir "$t/d/there"; push /there -r -T -- "$t/src2"; expect_status 0 "$what"; same "$t/src2" "$t/d/there"
+what="-T to a new name"; fresh; push /new -r -T -- "$t/src2"; expect_status 0 "$what"; expect_only "$t/d" new; same "$t/src2" "$t/d/new"
 what="into an existing one"; fresh; mkdir "$t/d/there"; push /there -r -- "$t/src2"; same "$t/src2" "$t/d/there/src2"
 what="several"; fresh; push "" -r -- "$t/src2" "$t/src/large"; expect_status 0 "$what"; expect_only "$t/d" src2 large
 what="itself"; fresh; (cd "$t/src2" && push "" -r -- .); expect_status 0 "$what"; same "$t/src2" "$t/d"
@@ -60,6 +61,13 @@ what="a link is not followed"; fresh; mkdir "$t/out"; ln -s "$t/out" "$t/d/src2"
 push "" -r -- "$t/src2"; expect_status 6 "$what"; expect_only "$t/out" ""
 expect_in "$t/recv.err" "is a symbolic link, which is not followed"
 
+what="a name in the way is not looked at"; fresh; mkdir "$t/d/part"; echo old >"$t/d/part/fifo"
+push "" -r --overwrite=skip -- "$t/part"; expect_status 23 "$what"; [ "$(cat "$t/d/part/fifo")" = old ] || fail "$what"
+what="two contents of one name"; fresh; mkdir "$t/other"; echo other >"$t/other/two"
+push "" -r -- "$t/src2/." "$t/other/."; expect_status 23 "$what"; expect_same "$t/src2/two" "$t/d/two"
+what="content without a size"; fresh; push "" -r -- /proc/sys/kernel/random; expect_status 23 "$what"
+expect_in "$t/send.err" "has content but says it is empty"
+
 # A tree that is received into itself ends.
 what="into itself"; mkdir -p "$t/self/deep/d"; random_file "$t/self/first" 3000000
 # The file at its top takes so long that what is made below is there when the walk comes to it: then
@@ -72,4 +80,7 @@ expect_same "$t/self/first" "$t/self/deep/d/self/first"
 # Few descriptors.
 mkdir "$t/wide"; for i in $(seq 200); do mkdir "$t/wide/$i"; echo "$i" >"$t/wide/$i/f"; done
 what="ulimit -n 64"; fresh; (ulimit -n 64; push "" -r -- "$t/wide"; expect_status 0 "$what") || exit 1
+same "$t/wide" "$t/d/wide"
+rm "$t"/wide/*/f; what="ulimit -n 64, empty ones"; fresh
+(ulimit -n 64; push "" -r -- "$t/wide"; expect_status 0 "$what") || exit 1
 same "$t/wide" "$t/d/wide"

@@ -299,8 +299,8 @@ def read_entry(body):
     r = Reader(body)
     assert r.number(1) == 1
     flags = r.number(1)
-    assert flags <= 2
-    out = {"sparse": flags == 1, "open_ended": flags == 2, "name": [r.text() for _ in range(r.number(2))],
+    assert flags in (0, 1, 2, 4)
+    out = {"sparse": flags == 1, "open_ended": flags == 2, "failed": flags == 4, "name": [r.text() for _ in range(r.number(2))],
            "size": r.number(8), "mtime": r.number(8), "nsec": r.number(4), "mode": r.number(4)}
     r.done()
     return out

@@ -495,7 +495,8 @@ TEST_CASE("SourceFile: one that another process has a lease on is told apart") {
   const TestDir t;
   t.write("file", "12345");
   const UniqueFd holder(open(t.at("file").c_str(), O_RDWR | O_CLOEXEC));
-  struct sigaction ignore {}, before{};
+  struct sigaction ignore {
+  }, before{};
   ignore.sa_handler = SIG_IGN;
   REQUIRE(sigaction(SIGIO, &ignore, &before) == 0);
   if (fcntl(holder.get(), F_SETLEASE, F_WRLCK) == 0)
