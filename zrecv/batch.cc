@@ -20,6 +20,8 @@ namespace {
 constexpr uint64_t kSmallBytes = 1 << 20;
 // ... but for the first ones of a batch, so that few files do not wait for what others write.
 constexpr size_t kSmallOpen = 8;
+// Deep in a tree a name may be longer than a small file.
+constexpr size_t kBatchNameBytes = 4 << 20;
 // Files of a batch that have a descriptor at most, together with those.
 constexpr size_t kLargeOpen = 8;
 // More directories than this are made durable by one sync of their file system.
@@ -139,6 +141,7 @@ void Committer::add(Verified entry) {
   const std::lock_guard lock(mutex_);
   if (waiting_.items.empty()) waiting_.begun = std::chrono::steady_clock::now();
   waiting_.bytes += size;
+  waiting_.name_bytes += item.entry.outcome.name.size() + item.entry.outcome.output_name.size();
   if (const HeldDir* dir = item.entry.sink->directory(); dir != waiting_.last_directory) {
     waiting_.last_directory = dir;
     ++waiting_.directories;
@@ -153,13 +156,15 @@ bool Committer::is_due_locked() const {
   return !waiting_.items.empty() &&
          (flush_ || durability_ == Durability::File || waiting_.items.size() >= kBatchEntries ||
           waiting_.bytes >= kBatchBytes || waiting_.large >= kLargeOpen ||
-          waiting_.directories >= most_directories_ ||
+          waiting_.directories >= most_directories_ || waiting_.name_bytes >= kBatchNameBytes ||
           std::chrono::steady_clock::now() - waiting_.begun >= kBatchAge);
 }
 
 bool Committer::is_behind_locked() const {
   // Also when the thread has not looked yet: descriptors are few.
-  if (waiting_.large >= kLargeOpen || waiting_.directories >= most_directories_) return true;
+  if (waiting_.large >= kLargeOpen || waiting_.directories >= most_directories_ ||
+      waiting_.name_bytes >= kBatchNameBytes)
+    return true;
   return committing_ && waiting_.items.size() > 0 &&
          (durability_ != Durability::File || waiting_.items.size() >= kLargeOpen) &&
          is_due_locked();
@@ -239,6 +244,10 @@ void Committer::commit(Batch& batch) {
   const std::lock_guard lock(mutex_);
   for (Item& item : batch.items) {
     if (item.entry.sink) item.entry.outcome.caveats = std::move(item.entry.sink->caveats);
+    if (item.entry.failure && item.entry.outcome.status == ExitStatus::Ok) {
+      item.entry.outcome.status = item.entry.failure->status();
+      item.entry.outcome.reason = item.entry.failure->what();
+    }
     done_.push_back(std::move(item.entry.outcome));
   }
 }

@@ -69,6 +69,7 @@ class Committer {
   struct Batch {
     std::vector<Item> items;
     uint64_t bytes = 0;
+    size_t name_bytes = 0;
     size_t large = 0, small_open = 0;
     size_t directories = 0;  // that are held for it; one that others came between counts again
     const HeldDir* last_directory = nullptr;

@@ -160,6 +160,7 @@ void EntryReceiver::on_entry(const Frame& frame) {
   if (info.failed) {
     // Whatever has its name here is not looked at.
     if (unsent_.size() >= kMaxOpenEntries) protocol("more entries than may be open");
+    if (info.name.size() > 1) protocol("a path where a name was expected");
     outcome.name = join_path(info.name);
     unsent_.emplace(id, std::move(outcome));
     return entries_.announce(nullptr);
@@ -230,30 +231,17 @@ void EntryReceiver::enter_directory(const EntryInfo& info, EntryOutcome outcome)
 }
 
 void EntryReceiver::leave_directory(uint64_t id, const EntryEnd& end) {
-  EntryOutcome& outcome = directories_.end(id);
+  Verified& directory = directories_.end(id);
   destination_.leave();
   names_.leave();
-  if (outcome.status == ExitStatus::Ok && end.failure != ExitStatus::Ok) {
-    outcome.status = end.failure;
-    outcome.reason = "peer: " + quote_peer_text(end.reason, kMaxReasonBytes);
-  }
+  if (end.failure != ExitStatus::Ok)
+    directory.failure = Error(end.failure, "peer: " + quote_peer_text(end.reason, kMaxReasonBytes));
   done(id);
 }
 
 // The entry is with the commit, or has its outcome: the directories that are complete thereby.
 void EntryReceiver::done(uint64_t id) {
-  for (Verified& directory : directories_.done(id)) {
-    if (directory.outcome.status == ExitStatus::Ok) {
-      committer_.add(std::move(directory));
-      continue;
-    }
-    // Its names could not all be read; what has come into it shall not be closed to others.
-    try {
-      directory.sink->publish(0);
-    } catch (const Error&) {  // why it has failed is known already
-    }
-    settle({std::move(directory.outcome)});
-  }
+  for (Verified& directory : directories_.done(id)) committer_.add(std::move(directory));
 }
 
 // To its commit; without a sink it has its outcome already.

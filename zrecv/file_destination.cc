@@ -178,6 +178,8 @@ std::unique_ptr<Sink> FileDestination::sink_for(const EntryInfo& entry, WakeFd& 
 std::unique_ptr<Sink> FileDestination::enter(const EntryInfo& entry) {
   const Target target = target_for(entry);
   auto self = target.parent;  // what has no name of its own is the destination
+  if (target.relative().size() + kMaxNameBytes > kMaxTreePathBytes)
+    throw Error(ExitStatus::Protocol, "peer sent directories of more than 16 KiB of names");
   if (!target.name.empty()) {
     self = std::make_shared<TargetDir>(target.dir().absent_child(target.name),
                                        target.relative() + "/");

@@ -27,6 +27,8 @@ namespace zx {
 struct Verified {
   EntryOutcome outcome;
   std::unique_ptr<Sink> sink;
+  // What its outcome is although it is committed: a directory of which not all was sent.
+  std::optional<Error> failure = {};
 };
 
 class IncomingEntry {

@@ -72,8 +72,10 @@ std::vector<std::string> requested_name(const std::string& path) {
 // What a pull has asked for, or the operator of a plain push has named over ssh, each with the name
 // it must have; empty when everything is welcome.
 RequestedNames requested_names(const RecvOptions& options, const Negotiated& agreed) {
-  if (options.direct && !agreed.path.empty()) return {{agreed.path}, false};
-  RequestedNames out{{}, true};
+  // Who fetches must have said -r himself: else a file that was asked for could come as a link.
+  const bool recursive = options.common.recursive || (!options.direct && options.ssh_paths.empty());
+  if (options.direct && !agreed.path.empty()) return {{agreed.path}, false, recursive};
+  RequestedNames out{{}, true, recursive};
   for (const std::string& path : options.ssh_paths) out.names.push_back(requested_name(path));
   if (options.common.started_by_ssh)
     for (const std::string& name : agreed.named->names) out.names.push_back({name});

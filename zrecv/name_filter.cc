@@ -17,6 +17,9 @@ NameFilter::NameFilter(RequestedNames requested) : requested_(std::move(requeste
 
 void NameFilter::check_requested(uint64_t number, const EntryInfo& info) const {
   const auto& names = requested_.names;
+  if (info.kind != EntryKind::File && !requested_.recursive)
+    throw Error(ExitStatus::Refused, quote(join_path(info.name)) +
+                                         ": a directory or link, which was not asked for (-r)");
   if (names.empty()) return;
   const size_t index = requested_.every_one ? number - 1 : 0;
   if (index < names.size() && info.name == names[index]) return;

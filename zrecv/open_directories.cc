@@ -25,13 +25,13 @@ void OpenDirectories::enter(uint64_t id, Verified directory) {
   stack_.push_back(std::move(entered));
 }
 
-EntryOutcome& OpenDirectories::end(uint64_t id) {
+Verified& OpenDirectories::end(uint64_t id) {
   if (stack_.empty() || stack_.back()->id != id)
     throw Error(ExitStatus::Protocol, "peer sent END for a directory that is not the innermost");
   // Of itself it is one entry that is done.
   parents_[id] = std::move(stack_.back());
   stack_.pop_back();
-  return parents_[id]->verified.outcome;
+  return parents_[id]->verified;
 }
 
 std::vector<Verified> OpenDirectories::done(uint64_t id) {

@@ -24,9 +24,9 @@ class OpenDirectories {
   void begin(uint64_t id);
   /// That entry is a directory, and what comes is in it. No sink: it has its result already.
   void enter(uint64_t id, Verified directory);
-  /// Its END. Throws Error{Protocol} when another one is the innermost. The outcome, to be changed
-  /// by what END says.
-  EntryOutcome& end(uint64_t id);
+  /// Its END. Throws Error{Protocol} when another one is the innermost. Returns what will be
+  /// committed, for what END says.
+  Verified& end(uint64_t id);
   /// This entry is done, or after end(), this directory has nothing more to come: the directories
   /// that are complete thereby, the innermost first.
   std::vector<Verified> done(uint64_t id);

@@ -67,6 +67,11 @@ class DirectorySink final : public Sink {
         keep_full_mode_(keep_full_mode),
         self_(std::move(self)) {}
 
+  // A run that ends before: what is there must not be closed to others by the next one, either.
+  ~DirectorySink() override {
+    if (made_ && !published_ && fd() >= 0) (void)fchmod(fd(), final_mode());
+  }
+
   const std::string& name() const override { return name_; }
   std::string output_name() const override { return self_->dir.path(); }
   std::string describe() const override { return quote(self_->dir.path()); }
@@ -99,12 +104,10 @@ class DirectorySink final : public Sink {
   int fd() const override { return self_->dir.fd(); }
   void finish(uint64_t /*size*/) override {}
   void publish(uint64_t /*size*/) override {
-    struct stat now {};
-    if (fstat(fd(), &now) != 0) throw_file_errno(describe() + ": stat", errno);
-    const auto sent = static_cast<mode_t>(info_.mode & 0777);
-    // What a directory has from the one above it stays: in a group's folder all is the group's.
-    const mode_t mode = (keep_full_mode_ ? sent : mode_of_new(target_.dir(), sent)) |
-                        (now.st_mode & (S_ISGID | S_ISVTX));
+    published_ = true;
+    // The destination itself is the receiving operator's: nobody else changes its mode or time.
+    if (target_.name.empty()) return;
+    const mode_t mode = final_mode();
     const timespec mtime{info_.mtime_sec, info_.mtime_nsec};
     set_metadata(fd(), made_ || keep_full_mode_ ? &mode : nullptr,
                  agreed_->preserve ? &mtime : nullptr, describe(), caveats);
@@ -117,9 +120,18 @@ class DirectorySink final : public Sink {
   const std::string name_;
   const EntryInfo info_;
   const bool keep_full_mode_;
+  mode_t final_mode() const {
+    struct stat now {};
+    (void)fstat(fd(), &now);
+    const auto sent = static_cast<mode_t>(info_.mode & 0777);
+    // What a directory has from the one above it stays: in a group's folder all is the group's.
+    return (keep_full_mode_ ? sent : mode_of_new(target_.dir(), sent)) |
+           (now.st_mode & (S_ISGID | S_ISVTX));
+  }
+
   const std::shared_ptr<TargetDir> self_;
   const Negotiated* agreed_ = nullptr;
-  bool made_ = false;
+  bool made_ = false, published_ = false;
 };
 
 }  // namespace

@@ -163,7 +163,8 @@ std::optional<SourceEntry> SourceCursor::next() {
   out.failure = source.failure;
   try {
     if (source.directory && !out.failure) {
-      walk_.emplace(open_directory(source.path), source.path, source.name, begun_);
+      if (!begun_) begun_ = TreeWalk::now();
+      walk_.emplace(open_directory(source.path), source.path, source.name, *begun_);
       ++next_;
       return SourceEntry{*walk_->next()};
     }

@@ -71,7 +71,7 @@ class SourceCursor {
   void require_one() const;
 
   const bool recursive_;
-  const timespec begun_ = TreeWalk::now();
+  std::optional<timespec> begun_;  // when the first directory was entered
   std::optional<HeldDir> below_;
   std::vector<Source> sources_;
   const std::chrono::seconds patience_;

@@ -83,7 +83,8 @@ void EntrySender::step() {
 bool EntrySender::send_something() {
   if (send_returned()) return true;
   if (current_ == nullptr) {
-    if (all_begun_ || reading_.size() >= kMostReading || entries_.size() >= kMaxUncommitted)
+    if (all_begun_ || reading_.size() >= kMostReading || entries_.size() >= kMaxUncommitted ||
+        name_bytes_ >= kMaxUnsettledNameBytes)
       return false;
     begin_next();
     return true;
@@ -164,6 +165,7 @@ void EntrySender::settle(uint64_t id, const Result& result) {
   ledger_.add(entry);
   console_.entry(entry);
   if (current_ == &entry) current_ = nullptr;
+  name_bytes_ -= entry.name.size();
   entries_.erase(found);
   reading_.erase(id);
   queue_.drop(id);
@@ -201,6 +203,7 @@ void EntrySender::begin_next() {
   OutgoingEntry& entry = entries_[++last_id_];
   entry.id = last_id_;
   entry.name = source->path.empty() ? source->name : source->path;
+  name_bytes_ += entry.name.size();
   console_.begin_file(entry.name);
   EntryInfo info;
   info.name = {source->name};

@@ -80,6 +80,7 @@ class EntrySender {
 
   std::map<uint64_t, OutgoingEntry> entries_;  // without a result
   std::set<uint64_t> reading_;                 // ids of those that have a Reading
+  size_t name_bytes_ = 0;                      // of these
   uint64_t last_id_ = 0;
   OutgoingEntry* current_ = nullptr;  // the one that is read
   std::vector<uint64_t> open_directories_;

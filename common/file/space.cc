@@ -48,6 +48,8 @@ void set_length(int fd, uint64_t size, const std::string& what) {
 }
 
 void caveat_or_throw(Caveat caveat, const std::string& what, int error, Caveats& caveats) {
+  // A directory that may be written to but not read is open with O_PATH.
+  if (error == EBADF) error = EACCES;
   if (!is_unsupported(error) && !is_denied(error)) throw_file_errno(what, error);
   caveats.try_emplace(caveat, errno_text(error));
 }
@@ -66,8 +68,7 @@ void sync_to_disk(int fd, const std::string& what, Caveats& caveats, bool whole)
   // fsync, not fdatasync: mode and times were just set and belong to what is promised. Not repeated
   // on any error, EINTR included.
   if ((whole ? syncfs(fd) : fsync(fd)) == 0) return;
-  // EBADF: a directory that may be written to but not read is open with O_PATH.
-  caveat_or_throw(Caveat::Sync, what, errno == EBADF ? EACCES : errno, caveats);
+  caveat_or_throw(Caveat::Sync, what, errno, caveats);
 }
 
 std::optional<uint64_t> block_device_bytes(int fd) {

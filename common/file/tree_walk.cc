@@ -43,6 +43,13 @@ bool is_made_after(int fd, const timespec& time) {
          std::pair<int64_t, int64_t>(time.tv_sec, time.tv_nsec);
 }
 
+// S_IFDIR and so on; 0 when it cannot be had, because it is gone for instance.
+mode_t type_of(int dir, const dirent& entry) {
+  if (entry.d_type != DT_UNKNOWN) return DTTOIF(entry.d_type);
+  struct stat st {};
+  return fstatat(dir, entry.d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_mode & S_IFMT : 0;
+}
+
 }  // namespace
 
 timespec TreeWalk::now() {
@@ -104,21 +111,17 @@ std::optional<WalkStep> TreeWalk::read_name(Level& level) {
     }
     const std::string name = entry->d_name;
     if (name == "." || name == "..") continue;
-    unsigned char type = entry->d_type;
-    if (type == DT_UNKNOWN) {
-      struct stat st {};
-      if (fstatat(dirfd(level.dir.get()), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-          S_ISDIR(st.st_mode))
-        type = DT_DIR;
-    }
-    if (type != DT_DIR || name.starts_with(kTempPrefix)) return look_at(level, name);
+    const bool left_out = name.starts_with(kTempPrefix);
+    const mode_t type = left_out ? 0 : type_of(dirfd(level.dir.get()), *entry);
+    if (type != S_IFDIR) return look_at(level, name, type);
     level.directories.push_back(name);
   }
 }
 
-WalkStep TreeWalk::look_at(Level& level, const std::string& name) {
+// What is no file is not opened: that may wake the writer of a FIFO, or rewind a tape.
+WalkStep TreeWalk::look_at(Level& level, const std::string& name, mode_t type) {
   const int dir = dirfd(level.dir.get());
-  std::string path = below(level.path, name);
+  const std::string path = below(level.path, name);
   const auto fail = [&](const char* why) {
     return failed(name, path, Error(ExitStatus::FileIo, quote(path) + ": " + why));
   };
@@ -128,9 +131,7 @@ WalkStep TreeWalk::look_at(Level& level, const std::string& name) {
     return step;
   }
   WalkStep step{WalkStep::File, name, path};
-  // O_NONBLOCK: a FIFO must not hang us. ELOOP: it is a symbolic link.
-  UniqueFd fd(openat(dir, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-  if (!fd.valid() && errno == ELOOP) {
+  if (type == S_IFLNK) {
     std::array<char, kMaxOperandBytes + 1> target{};
     const ssize_t n = readlinkat(dir, name.c_str(), target.data(), target.size());
     if (n < 0 || fstatat(dir, name.c_str(), &step.st, AT_SYMLINK_NOFOLLOW) != 0)
@@ -141,10 +142,11 @@ WalkStep TreeWalk::look_at(Level& level, const std::string& name) {
     step.target.assign(target.data(), static_cast<size_t>(n));
     return step;
   }
-  // ENXIO: a socket (open(2)), or a device that is not there.
-  if (!fd.valid() && errno != ENXIO) return failed(name, path, failure_of(path, "open", errno));
-  if (!fd.valid() || fstat(fd.get(), &step.st) != 0 || !S_ISREG(step.st.st_mode))
+  if (type != S_IFREG && type != 0)
     return fail("neither a file nor a directory nor a symbolic link: not sent");
+  // O_NONBLOCK: what has come in its place must not hang us.
+  UniqueFd fd(openat(dir, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (!fd.valid()) return failed(name, path, failure_of(path, "open", errno));
   try {
     step.file.emplace(std::move(fd), path);
   } catch (const Error& error) {
@@ -156,8 +158,10 @@ WalkStep TreeWalk::look_at(Level& level, const std::string& name) {
 WalkStep TreeWalk::enter_child(Level& level, const std::string& name) {
   const std::string path = below(level.path, name);
   const auto fail = [&](Error error) { return failed(name, path, std::move(error)); };
-  if (levels_.size() >= kMaxPathComponents)
-    return fail(Error(ExitStatus::FileIo, quote(path) + ": more than 1024 directories deep"));
+  if (levels_.size() >= kMaxPathComponents ||
+      path.size() - root_path_.size() + kMaxNameBytes >= kMaxTreePathBytes)
+    return fail(
+        Error(ExitStatus::FileIo, quote(path) + ": more than 1024 directories or 16 KiB deep"));
   UniqueFd fd(openat(dirfd(level.dir.get()), name.c_str(), kOpenDirectory));
   // What has come in its place.
   if (!fd.valid() && (errno == ENOTDIR || errno == ELOOP)) errno = ENOENT;

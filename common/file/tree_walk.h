@@ -63,7 +63,7 @@ class TreeWalk {
 
   WalkStep enter(UniqueFd fd, std::string name, std::string path);
   std::optional<WalkStep> read_name(Level& level);
-  WalkStep look_at(Level& level, const std::string& name);
+  WalkStep look_at(Level& level, const std::string& name, mode_t type);
   WalkStep enter_child(Level& level, const std::string& name);
 
   const timespec begun_;

@@ -33,7 +33,8 @@ what="the contents"; fresh; push "" -r -- "$t/src2/."; expect_status 0 "$what"; 
 what="the contents, to a new name"; fresh; push /new -r -- "$t/src2/."
 expect_status 0 "$what"; same "$t/src2" "$t/d/new"
 what="a trailing slash means nothing"; fresh; push "" -r -- "$t/src2/"; same "$t/src2" "$t/d/src2"
-what="-T"; fresh; mkdir "$t/d/there"; push /there -r -T -- "$t/src2"; expect_status 0 "$what"; same "$t/src2" "$t/d/there"
+what="-T"; fresh; mkdir -m 711 "$t/d/there"; push /there -r -T -- "$t/src2"; expect_status 0 "$what"; same "$t/src2" "$t/d/there"
+[ "$(stat -c %a "$t/d/there")" = 711 ] || fail "the destination's own mode"
 what="-T to a new name"; fresh; push /new -r -T -- "$t/src2"; expect_status 0 "$what"; expect_only "$t/d" new; same "$t/src2" "$t/d/new"
 what="into an existing one"; fresh; mkdir "$t/d/there"; push /there -r -- "$t/src2"; same "$t/src2" "$t/d/there/src2"
 what="several"; fresh; push "" -r -- "$t/src2" "$t/src/large"; expect_status 0 "$what"; expect_only "$t/d" src2 large
@@ -46,6 +47,10 @@ expect_in "$t/send.err" "(-r sends it"
 what="pull"; fresh; start_send -r "$t/src2"
 status_of "$ZRECV" -r "zs://127.0.0.1:$port" "$t/d" 2>"$t/recv.err"; expect_status 0 "$what"
 wait_for "$send"; expect_status 0 "$what"; same "$t/src2" "$t/d/src2"
+
+what="a pull without -r"; fresh; start_send -r "$t/src2"
+status_of "$ZRECV" "zs://127.0.0.1:$port" "$t/d" 2>"$t/recv.err"; expect_status 9 "$what"
+wait_for "$send"; expect_in "$t/recv.err" "which was not asked for (-r)"; expect_only "$t/d" ""
 
 # One that fails is named, and the others go on.
 mkdir -p "$t/part/closed" "$t/part/in the way"; echo 1 >"$t/part/one"; echo 2 >"$t/part/in the way/two"
@@ -67,6 +72,18 @@ what="two contents of one name"; fresh; mkdir "$t/other"; echo other >"$t/other/
 push "" -r -- "$t/src2/." "$t/other/."; expect_status 23 "$what"; expect_same "$t/src2/two" "$t/d/two"
 what="content without a size"; fresh; push "" -r -- /proc/sys/kernel/random; expect_status 23 "$what"
 expect_in "$t/send.err" "has content but says it is empty"
+
+# Who waits to write into a FIFO is left alone.
+what="the writer of a FIFO"; mkfifo "$t/other/fifo"; (exec 2>/dev/null; echo line >"$t/other/fifo"; exit 7) & writer=$!
+started+=("$writer"); fresh; push "" -r -- "$t/other"; expect_status 23 "$what"
+[ "$(timeout 20 cat "$t/other/fifo")" = line ] || fail "$what"; wait_for "$writer"; expect_status 7 "$what"
+rm "$t/other/fifo"
+
+# An interrupted run does not leave directories that the next one finds closed to others.
+what="interrupted"; fresh; mkdir -p "$t/slow/deep"; random_file "$t/slow/deep/f" 40000000
+start_recv "$t/d"; "$ZSEND" -q -r --bwlimit=5M "$t/slow" "zs://127.0.0.1:$port" & send=$!; started+=("$send")
+until_true test -d "$t/d/slow/deep"; kill -INT "$send"; wait_for "$send"; wait_for "$recv"
+[ "$(stat -c %a "$t/d/slow/deep")" = "$(stat -c %a "$t/slow/deep")" ] || fail "$what: $(stat -c %a "$t/d/slow/deep")"
 
 # A tree that is received into itself ends.
 what="into itself"; mkdir -p "$t/self/deep/d"; random_file "$t/self/first" 3000000

@@ -114,6 +114,12 @@ def out_of_order(frames, words):
 
 
 @test
+def no_more_than_16_KiB_of_names():
+    send([b"".join(directory(i, ["n" * 255]) for i in range(1, 66))], PROTOCOL, "more than 16 KiB of names",
+         after=lambda dst: subprocess.run(["rm", "-r", os.path.join(dst, "n" * 255)], check=True))
+
+
+@test
 def no_deeper_than_1024():
     send([b"".join(directory(i, ["d"]) for i in range(1, 1027))], PROTOCOL, "more directories than may be open",
          after=lambda dst: subprocess.run(["rm", "-r", os.path.join(dst, "d")], check=True))
