@@ -245,7 +245,11 @@ std::unique_ptr<Channel> choose_record_layer(std::unique_ptr<TlsChannel> channel
   if (setup.ktls == Ktls::On && !channel->socket().is_established()) {
     // An alert says why, for instance that the peer does not accept this side's certificate.
     std::byte first{};
-    (void)channel->recv_some({&first, 1});
+    try {
+      (void)channel->recv_some({&first, 1});
+    } catch (const Error& error) {
+      if (error.status() != ExitStatus::Network) throw;
+    }
     throw Error(ExitStatus::Network,
                 channel->socket().peer() + ": the connection ended during the TLS handshake");
   }
