@@ -116,8 +116,8 @@ void Summary::set_via(const std::string& way, const std::string& reason) {
 void Console::entry(const EntryOutcome& o) {
   const std::lock_guard lock(mutex_);
   JsonObject json = json_event("entry");
-  json.text("name", o.name).text("kind", kind_name(o.kind)).number("bytes", o.bytes);
-  json.text("status", status_name(o.status));
+  json.text("name", o.name).number("bytes", o.bytes).text("status", status_name(o.status));
+  json.text("kind", kind_name(o.kind));
   if (!o.output_name.empty()) json.text("output", o.output_name);
   if (o.changed) json.boolean("changed", true);
   if (o.skipped) json.boolean("skipped", true);

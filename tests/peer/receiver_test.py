@@ -390,7 +390,6 @@ WELCOMES = [
     ("block limit 0", {"block": 0}, s.PROTOCOL, "block limit"),
     ("block limit 2^32-1", {"block": 0xffffffff}, s.PROTOCOL, "block limit"),
     ("durability", {"durability": 9}, s.PROTOCOL, "durability"),
-    ("flags", {"flags": 0x80}, s.PROTOCOL, "flags: unknown bit"),
     ("silence of 249 ms", {"silence": 249}, s.PROTOCOL, "silence: not from"),
     ("silence of 15001 ms", {"silence": 15001}, s.PROTOCOL, "silence: not from"),
     ("a path", {"path": [b"x"]}, s.PROTOCOL, "the listener's WELCOME has a path"),
