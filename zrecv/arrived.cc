@@ -10,8 +10,7 @@ namespace zx {
 namespace {
 
 // What is remembered of lanes that are gone, and of blocks that came again: as much as all lanes
-// can have on their way when all are lost at once. The oldest, or the lowest,
-// goes first.
+// can have on their way when all are lost at once. The oldest, or the lowest, goes first.
 constexpr size_t kMaxRemembered = kMaxUnacknowledged * kMaxStreams;
 
 }  // namespace

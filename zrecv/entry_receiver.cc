@@ -149,10 +149,10 @@ void EntryReceiver::on_entry(const Frame& frame) {
   if (entries_.size() >= kMaxOpenEntries) protocol("more entries than may be open");
   const EntryInfo info = decode<EntryInfo>(frame.body);
   if (id > 1 && !agreed_.several) protocol("more entries than it announced");
-  if (info.kind != EntryKind::File && !agreed_.recursive)
-    throw Error(ExitStatus::Refused,
-                quote(join_path(info.name)) + ": a directory or link, and neither side said -r");
-  if (directories_.depth() == 0 && (++roots_, !info.failed)) names_.check_requested(roots_, info);
+  if (directories_.depth() == 0) {
+    ++roots_;
+    if (!info.failed) names_.check_requested(roots_, info);
+  }
   directories_.begin(id);
   EntryOutcome outcome;
   outcome.id = id;

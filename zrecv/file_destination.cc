@@ -12,8 +12,6 @@
 #include "common/file/name.h"
 #include "common/file/operator_file.h"
 #include "common/file/replace.h"
-#include "common/file/take_over.h"
-#include "common/file/temp_file.h"
 
 namespace zx {
 namespace {
@@ -55,23 +53,22 @@ std::string resolve_final_link(const std::string& path) {
 
 }  // namespace
 
-FileDestination::FileDestination(const std::string& path, bool no_target_directory,
-                                 bool keep_full_mode, bool mkdir, bool listens, bool recursive)
-    : keep_full_mode_(keep_full_mode) {
+FileDestination::FileDestination(const std::string& path, const Terms& wishes, bool listens)
+    : keep_full_mode_(wishes.preserve) {
   const auto hold = [&](const std::string& directory) {
     open_.push_back(std::make_shared<TargetDir>(HeldDir::open_operator_path(directory)));
   };
   refuse_planted_links(path, "destination");
-  if (mkdir) make_directories(path);
+  if (wishes.mkdir) make_directories(path);
   struct stat st {};
   const bool exists = stat(path.c_str(), &st) == 0;
   if (!exists && errno != ENOENT) throw_file_errno(quote(path), errno);
   const bool directory = exists && S_ISDIR(st.st_mode);
-  if (directory && no_target_directory && !recursive)
+  if (directory && wishes.no_target_directory && !wishes.recursive)
     throw Error(ExitStatus::FileIo, quote(path) + ": is a directory, and -T was given");
   if (directory) {
     hold(path);
-    becomes_first_ = no_target_directory;
+    becomes_first_ = wishes.no_target_directory;
     try {
       check_can_hold_new(root());
     } catch (const Error& error) {

@@ -17,13 +17,12 @@ namespace zx {
 
 class FileDestination final : public Destination {
  public:
-  /// Opens the operator's path. mkdir: it is a directory, and is made with its parents where it is
-  /// missing. keep_full_mode: permission bits are the sender's, without the
-  /// umask. listens: a sender may name a directory below it. recursive: with -T it may be a
-  /// directory, and then becomes the one that is sent. Throws Error{FileIo} when it cannot be a
-  /// destination, or is a directory, -T was given and it may not.
-  FileDestination(const std::string& path, bool no_target_directory, bool keep_full_mode = false,
-                  bool mkdir = false, bool listens = false, bool recursive = false);
+  /// Opens the operator's path. Of his wishes: mkdir: it is a directory, and is made with its
+  /// parents where it is missing. preserve: permission bits are the sender's, without the umask.
+  /// recursive: with -T it may be a directory, and then becomes the one that is sent. `listens`: a
+  /// sender may name a directory below it. Throws Error{FileIo} when it cannot be a destination, or
+  /// is a directory, -T was given and it may not.
+  FileDestination(const std::string& path, const Terms& wishes, bool listens);
 
   /// What a path of the peer's operator means below a root that this side has set him. Throws
   /// Error{Refused} for one that leads out of it, Error{FileIo} for one that leads nowhere.

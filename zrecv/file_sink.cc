@@ -15,19 +15,21 @@ uint64_t key_of(const struct stat& file) {
   return file.st_ino + file.st_dev * 0x9e3779b97f4a7c15;
 }
 
-// Up to here reserving space costs more than it tells: the write itself says at once whether there
-// is room.
-constexpr uint64_t kSmallBytes = 64 << 10;
+[[noreturn]] void refuse_other_name(const Target& target, const struct stat& existing) {
+  const std::string first =
+      target.dir().find([&](const dirent& d) { return d.d_ino == existing.st_ino; }).value_or("");
+  const bool known = !first.empty() && first != target.name;
+  throw Error(ExitStatus::Refused,
+              target.dir().describe(target.name) +
+                  (known ? ": " + quote(first) + " and " + quote(target.name) + " are one file here"
+                         : ": the same file here as another entry of this run"));
+}
 
-// An entry that becomes a file: a temporary one beside its target until the commit.
-class FileSink final : public Sink {
+// What gets its name at the commit, and has a temporary one beside it until then.
+class NamedSink : public Sink {
  public:
-  FileSink(Target target, const EntryInfo& info, bool keep_full_mode)
-      : target_(std::move(target)),
-        dir_(target_.dir()),
-        name_(target_.relative()),
-        info_(info),
-        keep_full_mode_(keep_full_mode) {}
+  NamedSink(Target target, const EntryInfo& info)
+      : info_(info), target_(std::move(target)), dir_(target_.dir()), name_(target_.relative()) {}
 
   const std::string& name() const override { return name_; }
   std::string output_name() const override { return dir_.path_of(target_.name); }
@@ -35,11 +37,68 @@ class FileSink final : public Sink {
 
   std::string look(const Negotiated& agreed) override {
     agreed_ = &agreed;
-    return look_at_target(target_, info_, agreed, &existing_);
+    // With its words: what is the same for many is said once.
+    if (target_.parent->failure) throw Error(*target_.parent->failure);
+    existing_ = dir_.stat_child(target_.name);
+    if (!existing_) return "";
+    // Upper and lower case, or two ways to write an accent, may be one name here.
+    if (target_.parent->files.contains(*existing_)) refuse_other_name(target_, *existing_);
+    // --overwrite is about files: what is none stays, whatever that says.
+    std::string why;
+    if (S_ISREG(existing_->st_mode) || S_ISLNK(existing_->st_mode))
+      why = why_left_alone(agreed, *existing_, info_, describe(), keeps_even_seconds(dir_.fd()));
+    if (why.empty()) check_can_be_replaced(dir_, target_.name);
+    return why;
   }
+  void publish(uint64_t size) override {
+    // What has appeared or changed since then counts as if it had been there.
+    if (existing_) look_again();
+    while (!temp_->commit(existing_          ? Replace::Yes
+                          : never_replaces() ? Replace::No
+                                             : Replace::Nothing,
+                          size))
+      look_again();
+    target_.parent->files.add(temp_->written());
+  }
+  const HeldDir* directory() const override { return &dir_; }
+
+ protected:
+  bool never_replaces() const {
+    for (const Overwrite rule : {agreed_->overwrite, agreed_->overwrite_peer})
+      if (rule == Overwrite::Never || rule == Overwrite::Skip) return true;
+    return false;
+  }
+  const timespec* kept_time() const { return agreed_->preserve ? &mtime_ : nullptr; }
+
+  const EntryInfo info_;
+  const Target target_;
+  const HeldDir& dir_;
+  std::optional<struct stat> existing_;
+  std::optional<TempFile> temp_;
+
+ private:
+  void look_again() {
+    if (const std::string why = look(*agreed_); !why.empty())
+      throw Error(ExitStatus::Refused, describe() + ": has changed meanwhile: " + why);
+  }
+
+  const std::string name_;
+  const timespec mtime_{info_.mtime_sec, info_.mtime_nsec};
+  const Negotiated* agreed_ = nullptr;
+};
+
+// Up to here reserving space costs more than it tells: the write itself says at once whether there
+// is room.
+constexpr uint64_t kSmallBytes = 64 << 10;
+
+class FileSink final : public NamedSink {
+ public:
+  FileSink(Target target, const EntryInfo& info, bool keep_full_mode)
+      : NamedSink(std::move(target), info), keep_full_mode_(keep_full_mode) {}
+
   void open() override {
     temp_.emplace(dir_, target_.name);
-    if (never_replaces(*agreed_) && !target_.parent->files.can_appear) {
+    if (never_replaces() && !target_.parent->files.can_appear) {
       temp_->check_can_appear();
       target_.parent->files.can_appear = true;
     }
@@ -50,45 +109,36 @@ class FileSink final : public Sink {
   int fd() const override { return temp_->fd(); }
   void finish(uint64_t size) override {
     temp_->truncate(size);
-    const timespec mtime{info_.mtime_sec, info_.mtime_nsec};
     std::optional<mode_t> mode;
     if (existing_ && S_ISREG(existing_->st_mode))
       mode = take_over(fd(), dir_, target_.name, *existing_, caveats);
     // Never setuid, setgid or sticky: the sender does not decide about those.
     const auto sent = static_cast<mode_t>(info_.mode & 0777);
     if (keep_full_mode_) mode = sent;
-    temp_->set_metadata(mode ? *mode : mode_of_new(dir_, sent),
-                        agreed_->preserve ? &mtime : nullptr, caveats);
+    temp_->set_metadata(mode ? *mode : mode_of_new(dir_, sent), kept_time(), caveats);
   }
 
   void sync() override { temp_->sync(caveats); }
   void close() override { temp_->close(); }
-  void publish(uint64_t size) override {
-    // What has appeared or changed since then counts as if it had been there.
-    if (existing_) look_again();
-    while (!temp_->commit(existing_                  ? Replace::Yes
-                          : never_replaces(*agreed_) ? Replace::No
-                                                     : Replace::Nothing,
-                          size))
-      look_again();
-    target_.parent->files.add(temp_->written());
-  }
-  const HeldDir* directory() const override { return &dir_; }
 
  private:
-  void look_again() {
-    if (const std::string why = look(*agreed_); !why.empty())
-      throw Error(ExitStatus::Refused, describe() + ": has changed meanwhile: " + why);
-  }
-
-  const Target target_;
-  const HeldDir& dir_;
-  const std::string name_;
-  const EntryInfo info_;
   const bool keep_full_mode_;
-  const Negotiated* agreed_ = nullptr;
-  std::optional<struct stat> existing_;
-  std::optional<TempFile> temp_;
+};
+
+// A link is opaque text, and is never followed.
+class SymlinkSink final : public NamedSink {
+ public:
+  using NamedSink::NamedSink;
+
+  void open() override { temp_.emplace(dir_, target_.name, info_.target); }
+  int fd() const override { return -1; }
+  void finish(uint64_t /*size*/) override {
+    if (kept_time() != nullptr) temp_->set_link_time(*kept_time(), caveats);
+  }
+  void publish(uint64_t /*size*/) override {
+    // Not the length of its target: some file systems keep that encrypted.
+    NamedSink::publish(static_cast<uint64_t>(temp_->written().st_size));
+  }
 };
 
 }  // namespace
@@ -103,42 +153,12 @@ bool RunFiles::contains(const struct stat& file) const {
   return made_.contains(key_of(file));
 }
 
-bool never_replaces(const Negotiated& agreed) {
-  for (const Overwrite rule : {agreed.overwrite, agreed.overwrite_peer})
-    if (rule == Overwrite::Never || rule == Overwrite::Skip) return true;
-  return false;
-}
-
-[[noreturn]] static void refuse_other_name(const Target& target, const struct stat& existing) {
-  const std::string first =
-      target.dir().find([&](const dirent& d) { return d.d_ino == existing.st_ino; }).value_or("");
-  const bool known = !first.empty() && first != target.name;
-  throw Error(ExitStatus::Refused,
-              target.dir().describe(target.name) +
-                  (known ? ": " + quote(first) + " and " + quote(target.name) + " are one file here"
-                         : ": the same file here as another entry of this run"));
-}
-
-std::string look_at_target(const Target& target, const EntryInfo& info, const Negotiated& agreed,
-                           std::optional<struct stat>* existing) {
-  const HeldDir& dir = target.dir();
-  // With its words: what is the same for many is said once.
-  if (target.parent->failure) throw Error(*target.parent->failure);
-  *existing = dir.stat_child(target.name);
-  if (!*existing) return "";
-  const std::string shown = dir.describe(target.name);
-  // Upper and lower case, or two ways to write an accent, may be one name here.
-  if (target.parent->files.contains(**existing)) refuse_other_name(target, **existing);
-  // --overwrite is about files: what is none stays, whatever that says.
-  std::string why;
-  if (S_ISREG((*existing)->st_mode) || S_ISLNK((*existing)->st_mode))
-    why = why_left_alone(agreed, **existing, info, shown, keeps_even_seconds(dir.fd()));
-  if (why.empty()) check_can_be_replaced(dir, target.name);
-  return why;
-}
-
 std::unique_ptr<Sink> make_file_sink(Target target, const EntryInfo& info, bool keep_full_mode) {
   return std::make_unique<FileSink>(std::move(target), info, keep_full_mode);
+}
+
+std::unique_ptr<Sink> make_symlink_sink(Target target, const EntryInfo& info) {
+  return std::make_unique<SymlinkSink>(std::move(target), info);
 }
 
 }  // namespace zx

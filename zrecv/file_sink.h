@@ -59,11 +59,4 @@ std::unique_ptr<Sink> make_symlink_sink(Target target, const EntryInfo& info);
 std::unique_ptr<Sink> make_directory_sink(Target target, const EntryInfo& info, bool keep_full_mode,
                                           std::shared_ptr<TargetDir> self);
 
-/// Whether one side's rule is never or skip.
-bool never_replaces(const Negotiated& agreed);
-
-/// Looks at what a file or link would replace; as Sink::look(). Throws Error for the entry.
-std::string look_at_target(const Target& target, const EntryInfo& info, const Negotiated& agreed,
-                           std::optional<struct stat>* existing);
-
 }  // namespace zx

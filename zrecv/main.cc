@@ -36,10 +36,8 @@ std::unique_ptr<Destination> make_destination(const RecvOptions& options, Consol
     console.explain_failure([file = in_place->file()] { return file->remark(); });
     return in_place;
   }
-  const CommonOptions& common = options.common;
-  auto files = std::make_unique<FileDestination>(options.destination, common.no_target_directory,
-                                                 common.preserve, common.mkdir,
-                                                 common.listen.has_value(), common.recursive);
+  auto files = std::make_unique<FileDestination>(
+      options.destination, make_terms(options.common, "zrecv"), options.common.listen.has_value());
   const char* home = getenv("HOME");
   if (options.common.listen && (is_same_file(options.destination, "/") ||
                                 (home != nullptr && is_same_file(options.destination, home))))
@@ -56,8 +54,7 @@ std::unique_ptr<Destination> open_named(const Negotiated& agreed, std::optional<
   const std::string& path = agreed.named->operands[0];
   try {
     if (below) return std::make_unique<FileDestination>(std::move(*below), path, agreed);
-    return std::make_unique<FileDestination>(path, agreed.no_target_directory, agreed.preserve,
-                                             agreed.mkdir, /*listens=*/false, agreed.recursive);
+    return std::make_unique<FileDestination>(path, agreed, /*listens=*/false);
   } catch (const Error& error) {
     throw Error(error.status(), error.what() + literal_remark(path));
   }
@@ -73,7 +70,8 @@ std::vector<std::string> requested_name(const std::string& path) {
 // it must have; empty when everything is welcome.
 RequestedNames requested_names(const RecvOptions& options, const Negotiated& agreed) {
   // Who fetches must have said -r himself: else a file that was asked for could come as a link.
-  const bool recursive = options.common.recursive || (!options.direct && options.ssh_paths.empty());
+  const bool fetches = options.direct || !options.ssh_paths.empty();
+  const bool recursive = fetches ? options.common.recursive : agreed.recursive;
   if (options.direct && !agreed.path.empty()) return {{agreed.path}, false, recursive};
   RequestedNames out{{}, true, recursive};
   for (const std::string& path : options.ssh_paths) out.names.push_back(requested_name(path));

@@ -20,7 +20,7 @@ struct RequestedNames {
   std::vector<std::vector<std::string>> names;  // none: everything is welcome
   // Each must come, in this order. Else there is one name, and what is offered under it is welcome.
   bool every_one = false;
-  bool recursive = true;  // one of them may be a directory or a link
+  bool recursive = false;  // -r: one of them may be a directory or a link
 };
 
 class NameFilter {

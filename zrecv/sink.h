@@ -2,7 +2,7 @@
 // Sink: where the content of one entry goes. Three kinds: a file that gets its name at the commit
 // (file_sink.cc), a file or device that is written where it is (in_place_destination.h), and
 // a pipe that takes the content in its order (pipe_sink.h). What has no content, a directory or a
-// symbolic link, has a sink for its commit (tree_sink.cc). The content itself is written by
+// symbolic link, has a sink for its commit. The content itself is written by
 // engines, at offsets, into the descriptor; what of it is verified is the business of
 // IncomingEntry.
 #pragma once

@@ -13,6 +13,8 @@ namespace {
 constexpr size_t kGatherBytes = 256 << 10;
 // Entries that hold a descriptor here, and at the receiver.
 constexpr size_t kMostReading = kMaxOpenFiles / 2;
+// The names of what has no result yet, all together: deep in a tree each may be long.
+constexpr size_t kMaxUnsettledNameBytes = 16 << 20;
 // After BYE: how long a connection that was reset is made again, so that the receiver hears it.
 constexpr std::chrono::seconds kByeLimit{5};
 // Before a file that another process has a lease on is tried again.

@@ -52,8 +52,7 @@ class LastWordsScope {
 void check_stop();
 /// The same as a question, without Cancelled.
 bool stop_requested();
-/// Readable once a stop signal has come; -1 without a SignalWatch, or in a
-/// LastWordsScope.
+/// Readable once a stop signal has come; -1 without a SignalWatch, or in a LastWordsScope.
 int stop_fd();
 /// Whether check_stop() may throw Cancelled on this thread.
 bool in_cancel_scope();

@@ -31,8 +31,6 @@ constexpr size_t kMaxPathComponents = 1024;  // deeper trees than any tool can h
 constexpr size_t kMaxPathBytes = 64U << 10;  // all components of one path together
 // The path of an entry of a tree below the destination: each of thousands under way has its own.
 constexpr size_t kMaxTreePathBytes = 16U << 10;
-// The names of what has no result yet, all together.
-constexpr size_t kMaxUnsettledNameBytes = 16U << 20;
 constexpr size_t kMaxOperandBytes = 4095;  // a path in one piece; PATH_MAX without its NUL
 constexpr size_t kMaxTextBytes = 1024;     // free text from the peer
 constexpr size_t kMaxBuildBytes = 64;      // the peer's program and version

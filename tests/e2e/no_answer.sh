@@ -10,7 +10,8 @@ export PATH=$PATH:/usr/sbin:/sbin
 ip link set lo up
 ip link add nowhere type veth peer name wall 2>/dev/null || skip "no veth"
 ip link set wall up
-ip addr add 10.78.0.1/24 dev nowhere; ip addr add 2001:db8::1/64 dev nowhere nodad 2>/dev/null || skip "no IPv6"
+ip addr add 10.78.0.1/24 dev nowhere
+ip addr add 2001:db8::1/64 dev nowhere nodad 2>/dev/null || skip "no IPv6"
 ip link set nowhere up
 for address in 10.78.0.2 2001:db8::2; do ip neigh add $address lladdr 02:00:00:00:00:01 dev nowhere; done
 # IPv6 comes first (RFC 6724, 2.1).

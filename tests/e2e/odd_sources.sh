@@ -35,11 +35,13 @@ same() { [ "$(cat "$1")" = "$(cat $sys)" ] || fail "$1 differs"; }  # not by cmp
 if [ -r $sys ]; then
   for engine in "" --engine=sendfile --engine=readwrite; do
     start_recv --plain --no-auth "$t/d"
-    status_of "$ZSEND" --plain --no-auth $engine $sys "zs://127.0.0.1:$port" 2>"$t/send.err"; expect_status 0 "zsend of $sys"
+    status_of "$ZSEND" --plain --no-auth $engine $sys "zs://127.0.0.1:$port" 2>"$t/send.err"
+    expect_status 0 "zsend of $sys"
     wait_for "$recv"; expect_status 0 "zrecv of $sys"; same "$t/d/enabled"
   done
   start_recv --plain --no-auth "$t/d"
-  status_of "$ZSEND" --plain --no-auth --name in - "zs://127.0.0.1:$port" <$sys 2>"$t/send.err"; expect_status 0 "zsend of $sys as standard input"
+  status_of "$ZSEND" --plain --no-auth --name in - "zs://127.0.0.1:$port" <$sys 2>"$t/send.err"
+  expect_status 0 "zsend of $sys as standard input"
   wait_for "$recv"; expect_status 0; same "$t/d/in"
 fi
 
@@ -74,6 +76,7 @@ if lease "$t/f" 0.5; then
   expect_in "$t/send.err" "another process has a lease on it"
   # Files that the operator has named wait too.
   "$ZSEND" --new-key "$t/key" 2>"$t/send.err"; lease "$t/key" 0.5
-  status_of "$ZSEND" --key-file "$t/key" "$t/f" zs://127.0.0.1:1 2>"$t/send.err"; expect_status 5 "zsend with a leased key file"
+  status_of "$ZSEND" --key-file "$t/key" "$t/f" zs://127.0.0.1:1 2>"$t/send.err"
+  expect_status 5 "zsend with a leased key file"
   release
 fi

@@ -17,7 +17,8 @@ for words in "'dir': is a directory, not a file (-r sends it with all that is be
 done
 expect_same a.txt box/in/a.txt; expect_same b.txt box/in/b.txt; expect_only box/in a.txt b.txt
 says send 6 "'missing1': open: No such file or directory; 'missing2': open: No such file or directory; 'dir'" missing1 missing2 dir box:in/
-says recv 23 "'missing': open: No such file" box:missing box:in/a.txt box:in box:in/b.txt d; expect_only d a.txt b.txt
+says recv 23 "'missing': open: No such file" box:missing box:in/a.txt box:in box:in/b.txt d
+expect_only d a.txt b.txt
 # The other direction, the other program; a port; another URL.
 says send 2 "is on another machine, from where zrecv fetches: zrecv box:in/a.txt ." box:in/a.txt .
 says send 2 "zrecv zs://box/x 'a b'" zs://box/x 'a b'
@@ -34,15 +35,18 @@ says send 0 "" a.txt box:in/; [ ! -s send.err ] || fail "says something: $(cat s
 # What a shell there would expand.
 for path in 'in/*.txt' '~root/x' '$HOME/x'; do says recv 6 "(names are taken as they are" "box:$path" d; done
 says send 6 "(names are taken as they are" a.txt 'box:~nobody/x'
-says recv 6 "'plain': open: No such file or directory" box:plain d; ! grep -q 'taken as they are' recv.err || fail "a remark about nothing"
+says recv 6 "'plain': open: No such file or directory" box:plain d
+! grep -q 'taken as they are' recv.err || fail "a remark about nothing"
 # Habits of scp and rsync; what is empty; a stream without a name.
 for option in -a -R --recursive --archive; do says send 2 "$option: no such option (-r sends a directory" $option dir box:; done
 says send 2 "ssh's port is -P 2222" -p2222 a.txt box:
 says send 2 "argument 4 is empty" a.txt "" box:; says recv 2 "argument 5 is empty" -q box:x ""
-says send 0 "note: what comes is called 'stdin' there; --name NAME gives it a name" --exec 'echo hello' box:; [ "$(cat box/stdin)" = hello ] || fail "--exec"
+says send 0 "note: what comes is called 'stdin' there; --name NAME gives it a name" --exec 'echo hello' box:
+[ "$(cat box/stdin)" = hello ] || fail "--exec"
 for named in "--name x box:" "box:y"; do says send 0 "" --exec 'echo hello' $named; [ ! -s send.err ] || fail "a note about a name: $(cat send.err)"; done
 # A pipeline fails when one of its parts does, and nothing of it is committed.
-says send 11 "ended with status 1" --exec 'false | cat' box:half; [ ! -e box/half ] || fail "half of it was committed"
+says send 11 "ended with status 1" --exec 'false | cat' box:half
+[ ! -e box/half ] || fail "half of it was committed"
 says recv 11 "ended with status 3" --exec 'cat >got | sh -c "exit 3" | cat' box:in/a.txt
 # Without bash the last command's status is all there is, and a line says so. The root of this has no bash.
 if unshare --mount true 2>/dev/null && [ "$(id -u)" = 0 ]; then
@@ -51,7 +55,8 @@ for shell in /bin/bash /usr/bin/bash /usr/local/bin/bash; do [ ! -e "$shell" ] |
 exec "$@"
 N
   send() { status_of timeout 60 unshare --mount sh ./without.sh "$ZSEND" -S ./ssh.sh "$@" 2>send.err; }
-  printf '#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\ncd box; PATH=$PWD/bin:$PATH\nexec sh -c "$3"\n' >ssh.sh; chmod +x ssh.sh
+  printf '#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\ncd box; PATH=$PWD/bin:$PATH\nexec sh -c "$3"\n' >ssh.sh
+  chmod +x ssh.sh
   note="of the commands in --exec only the last one's status counts, because bash is not installed here"
   says send 0 "$note" --exec 'false | cat' box:half
   for quiet in "printf 'a|b'" 'echo "a|b" \| c' 'true || false'; do says send 0 "" --exec "$quiet" box:half; ! grep -q "$note" send.err || fail "a note about $quiet"; done

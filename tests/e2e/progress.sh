@@ -38,7 +38,9 @@ narrow() { # TERM COLUMNS WORDS: the progress at that width
 }
 # Of what nobody knows the end of: for how long it goes.
 start_recv -q --plain --no-auth "$t/d"
-mkfifo "$t/pipe"; "$ZSEND" --plain --no-auth --progress=always - "zs://127.0.0.1:$port" <"$t/pipe" 2>"$t/send.err" & send=$!; started+=($send)
+mkfifo "$t/pipe"
+"$ZSEND" --plain --no-auth --progress=always - "zs://127.0.0.1:$port" <"$t/pipe" 2>"$t/send.err" & send=$!
+started+=($send)
 exec 8>"$t/pipe"; echo data >&8
 until_true grep -qE '^zsend: 5 B  [0-9.]+ k?B/s  0:0[1-9]$' "$t/send.err"; exec 8>&-
 wait_for "$send"; expect_status 0; wait_for "$recv"
@@ -48,7 +50,10 @@ several() { # COLUMNS WORDS
   TERM=xterm script -qfc "stty cols $1; '$ZSEND' --plain --no-auth '$t/one' '$t/f' zs://127.0.0.1:$port" "$t/tty" >/dev/null </dev/null & send=$!
   started+=($send)
   stop_in_the_middle "$recv"
-  until_true eval "sed 1d '$t/tty' | tr '\\r' '\\n' | grep -aqE -- '$2'"; kill -CONT "$recv"; wait_for "$send"; wait_for "$recv"
+  until_true eval "sed 1d '$t/tty' | tr '\\r' '\\n' | grep -aqE -- '$2'"
+  kill -CONT "$recv"
+  wait_for "$send"
+  wait_for "$recv"
 }
 echo one >"$t/one"
 several 100 '% [0-9.]+ .?B of 200 MB  [0-9.]+ .?B/s  ETA [0-9:]+  2/2  f( |$)'

@@ -22,7 +22,11 @@ stalls() {
   kill -0 "$send" 2>/dev/null && kill -0 "$recv" 2>/dev/null || fail "one of them has ended ($side)"
   ! grep "lost" "$t/send.err" "$t/recv.err" || fail "a connection was lost ($side)"
   echo go >"$t/go"
-  wait_for "$send"; expect_status 0 "zsend ($side)"; wait_for "$recv"; expect_status 0 "zrecv ($side)"; wait "$reader"
+  wait_for "$send"
+  expect_status 0 "zsend ($side)"
+  wait_for "$recv"
+  expect_status 0 "zrecv ($side)"
+  wait "$reader"
   [ "$(grep -c '"event":"entry"' "$t/$side.events")" = 800 ] || fail "events are missing ($side)"
   [ "$(ls "$t/d" | wc -l)" = 800 ] || fail "files are missing ($side)"
 }

@@ -20,7 +20,11 @@ push "$t/f" inbox:; expect_status 0; expect_same "$t/f" "$t/root/f"
 push "$t/f" inbox:sub/new; expect_status 0; expect_same "$t/f" "$t/root/sub/new"
 push --via=ssh "$t/f" inbox:./sub//; expect_status 0; expect_same "$t/f" "$t/root/sub/f"
 push --mkdir -p "$t/f" 'inbox:~/made/deep'; expect_status 0; expect_same "$t/f" "$t/root/made/deep/f"
-pull outbox:f outbox:sub/new "$t/d"; expect_status 0; expect_same "$t/f" "$t/d/f"; expect_same "$t/f" "$t/d/new"; rm "$t"/d/*
+pull outbox:f outbox:sub/new "$t/d"
+expect_status 0
+expect_same "$t/f" "$t/d/f"
+expect_same "$t/f" "$t/d/new"
+rm "$t"/d/*
 pull --via=ssh outbox:made/deep/f "$t/d/x"; expect_status 0; expect_same "$t/f" "$t/d/x"; rm "$t"/d/*
 
 # From here on what sshd does with it stands in its place: it takes most of the time.
@@ -47,7 +51,10 @@ for path in away/secret away/x away/ sub/up/secret; do
   ! grep -qF "$t/root" "$t/s.err" "$t/r.err" || fail "$path: it tells where DIR is: $(cat "$t/s.err" "$t/r.err")"
   expect_confined "$path"
 done
-pull outbox:link "$t/d"; expect_status 6 "a link"; expect_in "$t/r.err" "is a symbolic link"; expect_confined link
+pull outbox:link "$t/d"
+expect_status 6 "a link"
+expect_in "$t/r.err" "is a symbolic link"
+expect_confined link
 push "$t/f" inbox:link; expect_status 0 "a link is replaced"; expect_confined link
 [ ! -L "$t/root/link" ] || fail "the link is still there"; expect_same "$t/f" "$t/root/link"
 ln -s "$t/out" "$t/root/f2"; cp "$t/f" "$t/f2"
@@ -63,7 +70,8 @@ wait_for "$send"; expect_status 0 "a folder that was swapped"; expect_confined s
 [ "$(stat -c %s "$t/root/moved/secret")" = 1500000 ] || fail "not in the folder that was opened"
 rm "$t/root/sub"; mv "$t/root/moved" "$t/root/sub"; echo mine >"$t/root/last"
 head -c 30000000 /dev/zero | tr '\0' x >"$t/root/big"
-"$ZRECV" "${how[@]}" --bwlimit=10M outbox:big outbox:sub/secret outbox:last "$t/d" 2>"$t/r.err" & recv=$!; started+=($recv)
+"$ZRECV" "${how[@]}" --bwlimit=10M outbox:big outbox:sub/secret outbox:last "$t/d" 2>"$t/r.err" & recv=$!
+started+=($recv)
 until_true eval 'ls -A "$t/d" | grep -q "^.zrecv-"'
 mv "$t/root/sub" "$t/root/moved"; ln -s "$t/out" "$t/root/sub"; ln -sf "$t/out/secret" "$t/root/last"
 wait_for "$recv"; expect_status 23 "files that were swapped"; expect_confined swapped; expect_only "$t/d" big
@@ -71,10 +79,15 @@ rm "$t"/d/*; rm "$t/root/sub"; mv "$t/root/moved" "$t/root/sub"
 
 # Plain modes, and by sshd again what the caller would like to run.
 push --plain "$t/f" inbox:new; expect_status 9 --plain; expect_in "$t/s.err" "--plain is refused with --below"
-pull --plain outbox:f "$t/d"; expect_status 9 --plain; pull --plain --via=ssh outbox:f "$t/d"; expect_status 9 --plain
+pull --plain outbox:f "$t/d"
+expect_status 9 --plain
+pull --plain --via=ssh outbox:f "$t/d"
+expect_status 9 --plain
 expect_only "$t/d" ""; [ ! -e "$t/root/new" ] || fail "plain was taken"
 how=("${sshd[@]}")
-push --remote-program "$t/inbox/bin/zrecv" "$t/f" inbox:again; expect_status 0; expect_same "$t/f" "$t/root/again"
+push --remote-program "$t/inbox/bin/zrecv" "$t/f" inbox:again
+expect_status 0
+expect_same "$t/f" "$t/root/again"
 for command in "touch $t/pwned" "zrecv --remote" "zrecv --listen 0 --exec 'touch $t/pwned'" "zrecv --remote --below /"; do
   status_of timeout 20 ssh -F "$ssh_config" inbox "$command" </dev/null >"$t/out.txt" 2>"$t/e.err"
   expect_status 5 "$command"; [ ! -s "$t/out.txt" ] || fail "answers $command"
@@ -83,12 +96,16 @@ expect_nothing_run
 pull inbox:f "$t/d"; expect_status 4 "the wrong one of the two"
 
 # The forced command itself: DIR is looked at first, and nothing goes with it but that.
-status_of "$ZRECV" --remote --below "$t/none" </dev/null 2>"$t/e.err"; expect_status 6; expect_in "$t/e.err" "none': open directory"
+status_of "$ZRECV" --remote --below "$t/none" </dev/null 2>"$t/e.err"
+expect_status 6
+expect_in "$t/e.err" "none': open directory"
 for program in "$ZSEND" "$ZRECV"; do
   for more in -v --json --digest="$t/x" "--exec=touch $t/pwned" --plain "x y" "--below $t" "--listen 0"; do
     status_of "$program" --remote --below "$t/root" $more </dev/null 2>"$t/e.err"; expect_status 2 "$more"
   done
-  status_of "$program" --below "$t/root" x y:z 2>"$t/e.err"; expect_status 2; expect_in "$t/e.err" "only with --remote"
+  status_of "$program" --below "$t/root" x y:z 2>"$t/e.err"
+  expect_status 2
+  expect_in "$t/e.err" "only with --remote"
 done
 expect_nothing_run
 until_true nothing_left inbox; until_true nothing_left outbox

@@ -81,10 +81,14 @@ push --remote-program "$ZSEND" "$t/f" box:new; expect_status 4; expect_in "$t/s.
 push --remote-program /bin/true "$t/f" box:new; expect_status 4; expect_in "$t/s.err" "zrecv --remote ended with status 0 before the session"
 push --remote-program /bin/cat "$t/f" box:new; expect_status 4; expect_in "$t/s.err" "ended with status 1 before the session"
 echo 'echo "Permission denied (publickey)." >&2; exit 255' >"$t/shell"
-push "$t/f" box:new; expect_status 5; expect_in "$t/s.json" "'box': ssh failed: Permission denied (publickey)."
+push "$t/f" box:new
+expect_status 5
+expect_in "$t/s.json" "'box': ssh failed: Permission denied (publickey)."
 expect_in "$t/s.err" "error: 'box': ssh failed"
 [ "$(grep -c publickey "$t/s.err")" = 1 ] || fail "what ssh says is said again: $(cat "$t/s.err")"
-push -q "$t/f" box:new; expect_status 5; expect_in "$t/s.err" "error: 'box': ssh failed: Permission denied (publickey)."
+push -q "$t/f" box:new
+expect_status 5
+expect_in "$t/s.err" "error: 'box': ssh failed: Permission denied (publickey)."
 # The line that tells something: of a shell that marks the place below it; on standard output, with and without its
 # end, where there is none on standard error; not what start-up files print before a session.
 mv "$t/bin/zrecv" "$t/bin/other"

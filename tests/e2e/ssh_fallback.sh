@@ -48,7 +48,8 @@ for how in drop reject; do
   [ "$lost" = $([ $how = drop ] && echo 1 || echo 0) ] || fail "blocked by $how: $lost lines about it"
   blocked $how 40000 40001; go ssh 0
   [ $how = reject ] || {
-    status_of timeout 60 "$ZSEND" -F "$ssh_config" --port-range=$range "$t/f" box:got 2>"$t/quiet.err"; expect_status 0
+    status_of timeout 60 "$ZSEND" -F "$ssh_config" --port-range=$range "$t/f" box:got 2>"$t/quiet.err"
+    expect_status 0
     grep -qE 'data goes through ssh: the ports are blocked \([6-9] s lost; --via=ssh or --port-range avoids that\)' "$t/quiet.err" &&
       [ "$(wc -l <"$t/quiet.err")" = 1 ] || fail "not this one line: $(cat "$t/quiet.err")"
   }

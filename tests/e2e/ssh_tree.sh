@@ -18,5 +18,8 @@ what="pull the contents"; mkdir "$t/contents"; pull -r box:new/. "$t/contents"; 
 what="pull several"; mkdir "$t/several"; pull -r box:new/nested box:new/large "$t/several"
 same "$t/src/nested" "$t/several/nested"; expect_same "$t/src/large" "$t/several/large"
 what="pull --plain"; pull -r --plain box:new "$t/plain"; same "$t/src" "$t/plain"
-what="a directory without -r"; wanted=6; pull box:new "$t/none"; expect_in "$t/recv.err" "is a directory, not a file"
+what="a directory without -r"
+wanted=6
+pull box:new "$t/none"
+expect_in "$t/recv.err" "is a directory, not a file"
 push "$t/src" box:none; expect_in "$t/send.err" "is a directory, not a file"

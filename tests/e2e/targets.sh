@@ -110,11 +110,15 @@ chmod 755 "$t/d"; no_listener "a folder of somebody else" "$t/d" "Permission den
 mkdir -m 777 "$t/w"; mkdir -m 755 "$t/w/sub"; dst=$t/w path=/sub/ refused "a folder of somebody else below" "Permission denied"
 # A root that cannot be written to, with a folder below it that can: a sender may name that one.
 mkdir -m 755 "$t/root"; mkdir -m 777 "$t/root/in"
-start_recv --plain --no-auth "$t/root"; status_of "$ZSEND" --plain --no-auth "$t/f" "zs://127.0.0.1:$port/in/"; expect_status 0 "a folder below"
+start_recv --plain --no-auth "$t/root"
+status_of "$ZSEND" --plain --no-auth "$t/f" "zs://127.0.0.1:$port/in/"
+expect_status 0 "a folder below"
 wait_for "$recv"; expect_status 0; expect_same "$t/f" "$t/root/in/f"
 dst=$t/root refused "the root itself" "Permission denied"
-status_of timeout 20 "$ZRECV" --plain --no-auth zs://127.0.0.1:1 "$t/root" 2>"$t/e.err"; expect_status 6 "a pull into it"
-rmdir "$t/root/in" 2>/dev/null || rm -r "$t/root/in"; no_listener "a root where there is no such folder" "$t/root" "Permission denied"
+status_of timeout 20 "$ZRECV" --plain --no-auth zs://127.0.0.1:1 "$t/root" 2>"$t/e.err"
+expect_status 6 "a pull into it"
+rmdir "$t/root/in" 2>/dev/null || rm -r "$t/root/in"
+no_listener "a root where there is no such folder" "$t/root" "Permission denied"
 # A drop box, which may be written to and not read: a file can be put there.
 mkdir -m 1733 "$t/box"
 start_recv --plain --no-auth "$t/box"; "$ZSEND" --plain --no-auth "$t/f" "zs://127.0.0.1:$port"; wait_for "$recv"

@@ -33,14 +33,38 @@ what="the contents"; fresh; push "" -r -- "$t/src2/."; expect_status 0 "$what"; 
 what="the contents, to a new name"; fresh; push /new -r -- "$t/src2/."
 expect_status 0 "$what"; same "$t/src2" "$t/d/new"
 what="a trailing slash means nothing"; fresh; push "" -r -- "$t/src2/"; same "$t/src2" "$t/d/src2"
-what="-T"; fresh; mkdir -m 711 "$t/d/there"; push /there -r -T -- "$t/src2"; expect_status 0 "$what"; same "$t/src2" "$t/d/there"
+what="-T"
+fresh
+mkdir -m 711 "$t/d/there"
+push /there -r -T -- "$t/src2"
+expect_status 0 "$what"
+same "$t/src2" "$t/d/there"
 [ "$(stat -c %a "$t/d/there")" = 711 ] || fail "the destination's own mode"
-what="-T to a new name"; fresh; push /new -r -T -- "$t/src2"; expect_status 0 "$what"; expect_only "$t/d" new; same "$t/src2" "$t/d/new"
-what="into an existing one"; fresh; mkdir "$t/d/there"; push /there -r -- "$t/src2"; same "$t/src2" "$t/d/there/src2"
-what="several"; fresh; push "" -r -- "$t/src2" "$t/src/large"; expect_status 0 "$what"; expect_only "$t/d" src2 large
+what="-T to a new name"
+fresh
+push /new -r -T -- "$t/src2"
+expect_status 0 "$what"
+expect_only "$t/d" new
+same "$t/src2" "$t/d/new"
+what="into an existing one"
+fresh
+mkdir "$t/d/there"
+push /there -r -- "$t/src2"
+same "$t/src2" "$t/d/there/src2"
+what="several"
+fresh
+push "" -r -- "$t/src2" "$t/src/large"
+expect_status 0 "$what"
+expect_only "$t/d" src2 large
 what="itself"; fresh; (cd "$t/src2" && push "" -r -- .); expect_status 0 "$what"; same "$t/src2" "$t/d"
-what="several to one name"; fresh; push /new -r -- "$t/src2" "$t/src/large"; [ "$status" != 0 ] || fail "$what"
-what="without -r"; fresh; status_of "$ZSEND" "$t/src2" zs://127.0.0.1:1 2>"$t/send.err"; expect_status 6 "$what"
+what="several to one name"
+fresh
+push /new -r -- "$t/src2" "$t/src/large"
+[ "$status" != 0 ] || fail "$what"
+what="without -r"
+fresh
+status_of "$ZSEND" "$t/src2" zs://127.0.0.1:1 2>"$t/send.err"
+expect_status 6 "$what"
 expect_in "$t/send.err" "(-r sends it"
 
 # A listener that sends, and ssh's words are the same: see ssh_tree.sh.
@@ -67,7 +91,9 @@ push "" -r -- "$t/src2"; expect_status 6 "$what"; expect_only "$t/out" ""
 expect_in "$t/recv.err" "is a symbolic link, which is not followed"
 
 what="a name in the way is not looked at"; fresh; mkdir "$t/d/part"; echo old >"$t/d/part/fifo"
-push "" -r --overwrite=skip -- "$t/part"; expect_status 23 "$what"; [ "$(cat "$t/d/part/fifo")" = old ] || fail "$what"
+push "" -r --overwrite=skip -- "$t/part"
+expect_status 23 "$what"
+[ "$(cat "$t/d/part/fifo")" = old ] || fail "$what"
 what="two contents of one name"; fresh; mkdir "$t/other"; echo other >"$t/other/two"
 push "" -r -- "$t/src2/." "$t/other/."; expect_status 23 "$what"; expect_same "$t/src2/two" "$t/d/two"
 what="content without a size"; fresh; push "" -r -- /proc/sys/kernel/random; expect_status 23 "$what"

@@ -32,12 +32,17 @@ meant --limit-rate " (did you mean --bwlimit?)"; meant --ignore-existing " (did 
 meant --nonsense ""; meant --tls-ciphre ""  # not one that is only for tests
 for p in zsend zrecv; do
   program=$ZSEND; [ $p = zsend ] || program=$ZRECV
-  "$program" --help >"$t/out"; expect_in "$t/out" "Examples:"; [ "$(tail -1 "$t/out")" = "More: man $p, man zsend-transfer" ] || fail "--help of $p ends with $(tail -1 "$t/out")"
+  "$program" --help >"$t/out"
+  expect_in "$t/out" "Examples:"
+  [ "$(tail -1 "$t/out")" = "More: man $p, man zsend-transfer" ] || fail "--help of $p ends with $(tail -1 "$t/out")"
 done
 # Options that are always wanted. What must be said each time is refused there, and nothing of it reaches who ssh starts.
 export ZSEND_OPTIONS
 always() { # OPTIONS ARGUMENTS STATUS WORDS
-  ZSEND_OPTIONS=$1; status_of "$ZSEND" $2 "$t/out" zs://127.0.0.1:1 >/dev/null 2>"$t/e.err"; expect_status "$3" "$1 $2"; expect_in "$t/e.err" "$4"
+  ZSEND_OPTIONS=$1
+  status_of "$ZSEND" $2 "$t/out" zs://127.0.0.1:1 >/dev/null 2>"$t/e.err"
+  expect_status "$3" "$1 $2"
+  expect_in "$t/e.err" "$4"
 }
 always "--bwlimit=10X" "--plain --no-auth" 2 "--bwlimit 10X: not a size"
 always "--bwlimit=10X" "--bwlimit=1M --plain --no-auth" 5 "127.0.0.1:1: connect"
@@ -45,8 +50,11 @@ always " --timeout=3  --json=- -q" "--plain --no-auth" 5 "127.0.0.1:1: connect"
 grep -q '"event":"error"' < <("$ZSEND" --plain --no-auth "$t/out" zs://127.0.0.1:1 2>/dev/null) || fail "no JSON by \$ZSEND_OPTIONS"
 for bad in --plain --no-auth --listen=1 --exec=true --new-key=x --inplace; do always "$bad" "" 2 "\$ZSEND_OPTIONS: $bad: only on the command line"; done
 for bad in "--timeout 5" x -- --json --timeout=; do always "$bad" "" 2 "not an option with its value in one word"; done
-ZSEND_OPTIONS=--bwlimit=10X; status_of "$ZSEND" --remote </dev/null >"$t/out" 2>"$t/e.err"; ! grep -q bwlimit "$t/out" "$t/e.err" || fail "--remote looks at \$ZSEND_OPTIONS"
+ZSEND_OPTIONS=--bwlimit=10X
+status_of "$ZSEND" --remote </dev/null >"$t/out" 2>"$t/e.err"
+! grep -q bwlimit "$t/out" "$t/e.err" || fail "--remote looks at \$ZSEND_OPTIONS"
 unset ZSEND_OPTIONS
 # Nobody is asked for the key of a host that is not there.
-status_of setsid -w "$ZSEND" "$t/out" zs://no.such.host.invalid 2>"$t/e.err" </dev/null; expect_status 5 "a host that is not there"
+status_of setsid -w "$ZSEND" "$t/out" zs://no.such.host.invalid 2>"$t/e.err" </dev/null
+expect_status 5 "a host that is not there"
 expect_in "$t/e.err" "look up"

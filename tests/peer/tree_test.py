@@ -84,7 +84,7 @@ def unsafe_names(frames):
 
 @cases([("a directory", directory(1, ["d"])), ("a link", link(1, "l", b"x"))])
 def what_nobody_asked_for(frames):
-    send([frames], REFUSED, "neither side said -r", flags=SEVERAL, after=lambda dst: assert_names(dst))
+    send([frames], REFUSED, "which was not asked for (-r)", flags=SEVERAL, after=lambda dst: assert_names(dst))
 
 
 @test

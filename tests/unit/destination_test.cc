@@ -50,6 +50,12 @@ Negotiated peers_path(const Names& path, bool is_directory, bool no_target_direc
   return out;
 }
 
+FileDestination destination_of(const std::string& path, bool no_target_directory = false) {
+  Terms wishes;
+  wishes.no_target_directory = no_target_directory;
+  return {path, wishes, /*listens=*/false};
+}
+
 // The final path of an entry, with the directory that is really behind the held descriptor.
 std::string place(const Target& target) {
   return fs::read_symlink("/proc/self/fd/" + std::to_string(target.dir().fd())).string() + "/" +
@@ -57,7 +63,7 @@ std::string place(const Target& target) {
 }
 
 std::string place_of(const std::string& destination, bool no_target_directory = false) {
-  FileDestination d(destination, no_target_directory);
+  FileDestination d = destination_of(destination, no_target_directory);
   return place(d.target_for(entry("name")));
 }
 
@@ -69,7 +75,7 @@ TEST_CASE("Destination: an existing directory receives entries by their names") 
     INFO(path);
     CHECK(place_of(t.at("") + path) == t.at("dir/name"));
   }
-  FileDestination d(t.at("dir"), false);
+  FileDestination d = destination_of(t.at("dir"));
   CHECK(place(d.target_for(entry("a"))) == t.at("dir/a"));
   CHECK(place(d.target_for(entry("b"))) == t.at("dir/b"));
 }
@@ -84,14 +90,14 @@ TEST_CASE("Destination: anything else is the new name") {
 
 TEST_CASE("Destination: an existing file is the name and is seen") {
   const Tree t;
-  FileDestination d(t.at("file"), false);
+  FileDestination d = destination_of(t.at("file"));
   const Target target = d.target_for(entry("name"));
   CHECK(place(target) == t.at("file"));
   const auto existing = target.dir().stat_child(target.name);
   REQUIRE(existing);
   CHECK(existing->st_size == 5);
 
-  FileDestination into(t.at("dir"), false);
+  FileDestination into = destination_of(t.at("dir"));
   const Target inner = into.target_for(entry("inner"));
   REQUIRE(inner.dir().stat_child(inner.name));
   CHECK(inner.dir().stat_child(inner.name)->st_size == 3);
@@ -109,9 +115,9 @@ TEST_CASE("Destination: what cannot receive a file is refused before anything is
   for (const char* path :
        {"new/", "file/", "link_to_file/", "none/new", "file/new", "dangling", "fifo", "none/"}) {
     INFO(path);
-    CHECK(outcome([&] { FileDestination(t.at("") + path, false); }) == "file-io");
+    CHECK(outcome([&] { destination_of(t.at("") + path); }) == "file-io");
   }
-  CHECK(outcome([] { FileDestination("/dev/null", false); }) == "file-io");
+  CHECK(outcome([] { destination_of("/dev/null"); }) == "file-io");
 }
 
 TEST_CASE("Destination: with -T a directory is never a place to put things in") {
@@ -120,8 +126,8 @@ TEST_CASE("Destination: with -T a directory is never a place to put things in") 
   CHECK(place_of(t.at("file"), true) == t.at("file"));
   for (const char* path : {"dir", "dir/", "link_to_dir"}) {
     INFO(path);
-    CHECK(outcome([&] { FileDestination(t.at(path), true); }) != "no error");
-    CHECK_THROWS_WITH(FileDestination(t.at(path), true), Catch::Contains("-T"));
+    CHECK(outcome([&] { destination_of(t.at(path), true); }) != "no error");
+    CHECK_THROWS_WITH(destination_of(t.at(path), true), Catch::Contains("-T"));
   }
 }
 
@@ -129,7 +135,7 @@ TEST_CASE("Destination: several entries need a directory") {
   const Tree t;
   for (const char* path : {"new", "file"}) {
     INFO(path);
-    FileDestination d(t.at(path), false);
+    FileDestination d = destination_of(t.at(path));
     CHECK(outcome([&] { d.target_for(entry("a")); }) == "no error");
     CHECK(outcome([&] { d.target_for(entry("b")); }) == "refused");
   }
@@ -142,7 +148,7 @@ TEST_CASE("Destination: unsafe names of entries are refused whatever the destina
          {Names{}, Names{""}, Names{"."}, Names{".."}, Names{"a/b"}, Names{"/etc/passwd"},
           Names{"a", "b"}, Names{"..", "b"}, Names{std::string("a\0", 2)}, Names{".zrecv-1"},
           Names{std::string(256, 'x')}}) {
-      FileDestination d(t.at(path), false);
+      FileDestination d = destination_of(t.at(path));
       EntryInfo bad;
       bad.name = name;
       INFO(path << " " << name.size());
@@ -152,7 +158,7 @@ TEST_CASE("Destination: unsafe names of entries are refused whatever the destina
 
 TEST_CASE("Destination: a link in the directory is seen as a link and not followed") {
   const Tree t;
-  FileDestination d(t.at(""), false);
+  FileDestination d = destination_of(t.at(""));
   for (const char* name : {"link_to_file", "link_to_dir", "dangling"}) {
     const Target target = d.target_for(entry(name));
     INFO(name);
@@ -167,7 +173,7 @@ TEST_CASE("Destination: a link in the directory is seen as a link and not follow
 
 std::string aimed_place(const std::string& root, const Names& path, bool is_directory = false,
                         bool no_target_directory = false) {
-  FileDestination d(root, false);
+  FileDestination d = destination_of(root);
   d.aim(peers_path(path, is_directory, no_target_directory), /*pull=*/false);
   return place(d.target_for(entry("name")));
 }
@@ -191,7 +197,7 @@ TEST_CASE("Destination aim: a path with an unsafe component is refused") {
                             Names{".zrecv-1"}, Names{std::string(256, 'x')}}) {
     INFO(join_path(path));
     CHECK(outcome([&] {
-            FileDestination(t.at("dir"), false).aim(peers_path(path, false, false), false);
+            destination_of(t.at("dir")).aim(peers_path(path, false, false), false);
           }) == "refused");
   }
 }
@@ -225,7 +231,7 @@ TEST_CASE("Destination aim: with -T a directory is not entered") {
 
 TEST_CASE("Destination aim: a receiver of one name takes no other from the peer") {
   const Tree t;
-  FileDestination d(t.at("new"), false);
+  FileDestination d = destination_of(t.at("new"));
   CHECK(outcome([&] { d.aim(peers_path({}, false, true), false); }) == "no error");
   CHECK(outcome([&] { d.aim(peers_path({"other"}, false, false), false); }) == "refused");
   CHECK(place(d.target_for(entry("name"))) == t.at("new"));
@@ -233,7 +239,7 @@ TEST_CASE("Destination aim: a receiver of one name takes no other from the peer"
 
 TEST_CASE("Destination aim: one name is for one entry") {
   const Tree t;
-  FileDestination d(t.at("dir"), false);
+  FileDestination d = destination_of(t.at("dir"));
   d.aim(peers_path({"new"}, false, false), false);
   CHECK(outcome([&] { d.target_for(entry("a")); }) == "no error");
   CHECK(outcome([&] { d.target_for(entry("b")); }) == "refused");

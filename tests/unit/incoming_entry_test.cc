@@ -28,7 +28,7 @@ class Fixture : public TempDir {
  public:
   Fixture() {
     agreed.block_bytes = 1 << 20;
-    destination = std::make_unique<FileDestination>(path_.string(), false);
+    destination = std::make_unique<FileDestination>(path_.string(), Terms{}, false);
   }
   OpenEntries::Entry entry(uint64_t id, uint64_t size, bool sparse = false) {
     EntryInfo info;

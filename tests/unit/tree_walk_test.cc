@@ -49,6 +49,11 @@ TreeWalk walk_of(const std::string& path, const std::string& name) {
   return {UniqueFd(open(path.c_str(), O_RDONLY | O_DIRECTORY)), path, name, TreeWalk::now()};
 }
 
+std::string all_of(const std::string& path, const std::string& name) {
+  TreeWalk walk = walk_of(path, name);
+  return rest_of(walk);
+}
+
 // Until file systems write down a later time.
 void await_tick() {
   const timespec before = TreeWalk::now();
@@ -72,24 +77,20 @@ TEST_CASE("TreeWalk: files before directories, every name once, and each directo
 TEST_CASE("TreeWalk: without a name for its root") {
   const TempDir t;
   write(t.at("file"));
-  TreeWalk walk = walk_of(t.at("."), "");
-  CHECK(rest_of(walk) == "D Ffile U ");
+  CHECK(all_of(t.at("."), "") == "D Ffile U ");
 }
 
 TEST_CASE("TreeWalk: links are told, not followed; what is neither is told too") {
   const TempDir t;
   fs::create_directory(t.at("d"));
   fs::create_directory_symlink("/etc", t.at("d/link"));
-  TreeWalk links = walk_of(t.at("d"), "d");
-  CHECK(rest_of(links) == "Dd Llink>/etc U ");
+  CHECK(all_of(t.at("d"), "d") == "Dd Llink>/etc U ");
   fs::remove(t.at("d/link"));
   REQUIRE(mkfifo(t.at("d/fifo").c_str(), 0600) == 0);
-  TreeWalk fifo = walk_of(t.at("d"), "d");
-  CHECK(rest_of(fifo) == "Dd !fifo:6 U ");
+  CHECK(all_of(t.at("d"), "d") == "Dd !fifo:6 U ");
   fs::remove(t.at("d/fifo"));
   write(t.at("d/.zrecv-0123"));
-  TreeWalk temporary = walk_of(t.at("d"), "d");
-  CHECK(rest_of(temporary) == "Dd -.zrecv-0123 U ");
+  CHECK(all_of(t.at("d"), "d") == "Dd -.zrecv-0123 U ");
 }
 
 TEST_CASE("TreeWalk: what goes while it walks has vanished") {

@@ -1,60 +1,11 @@
 // SPDX-License-Identifier: MIT
-// The sinks of what has no content: symbolic links and directories.
 #include "common/base/error.h"
 #include "common/file/space.h"
 #include "common/file/take_over.h"
-#include "common/file/temp_file.h"
 #include "zrecv/file_sink.h"
 
 namespace zx {
 namespace {
-
-// A link is opaque text, and is never followed.
-class SymlinkSink final : public Sink {
- public:
-  SymlinkSink(Target target, const EntryInfo& info)
-      : target_(std::move(target)), name_(target_.relative()), info_(info) {}
-
-  const std::string& name() const override { return name_; }
-  std::string output_name() const override { return target_.dir().path_of(target_.name); }
-  std::string describe() const override { return target_.dir().describe(target_.name); }
-
-  std::string look(const Negotiated& agreed) override {
-    agreed_ = &agreed;
-    return look_at_target(target_, info_, agreed, &existing_);
-  }
-  void open() override { temp_.emplace(target_.dir(), target_.name, info_.target); }
-  int fd() const override { return -1; }
-  void finish(uint64_t /*size*/) override {
-    const timespec mtime{info_.mtime_sec, info_.mtime_nsec};
-    if (agreed_->preserve) temp_->set_link_time(mtime, caveats);
-  }
-  void publish(uint64_t /*size*/) override {
-    if (existing_) look_again();
-    // Not the length of its target: some file systems keep that encrypted.
-    const auto size = static_cast<uint64_t>(temp_->written().st_size);
-    while (!temp_->commit(existing_                  ? Replace::Yes
-                          : never_replaces(*agreed_) ? Replace::No
-                                                     : Replace::Nothing,
-                          size))
-      look_again();
-    target_.parent->files.add(temp_->written());
-  }
-  const HeldDir* directory() const override { return &target_.dir(); }
-
- private:
-  void look_again() {
-    if (const std::string why = look(*agreed_); !why.empty())
-      throw Error(ExitStatus::Refused, describe() + ": has changed meanwhile: " + why);
-  }
-
-  const Target target_;
-  const std::string name_;
-  const EntryInfo info_;
-  const Negotiated* agreed_ = nullptr;
-  std::optional<struct stat> existing_;
-  std::optional<TempFile> temp_;
-};
 
 // Made at once, for what comes into it; mode and time are set when all of that is there.
 class DirectorySink final : public Sink {
@@ -116,10 +67,6 @@ class DirectorySink final : public Sink {
   const HeldDir* itself() const override { return &self_->dir; }
 
  private:
-  const Target target_;
-  const std::string name_;
-  const EntryInfo info_;
-  const bool keep_full_mode_;
   mode_t final_mode() const {
     struct stat now {};
     (void)fstat(fd(), &now);
@@ -129,16 +76,16 @@ class DirectorySink final : public Sink {
            (now.st_mode & (S_ISGID | S_ISVTX));
   }
 
+  const Target target_;
+  const std::string name_;
+  const EntryInfo info_;
+  const bool keep_full_mode_;
   const std::shared_ptr<TargetDir> self_;
   const Negotiated* agreed_ = nullptr;
   bool made_ = false, published_ = false;
 };
 
 }  // namespace
-
-std::unique_ptr<Sink> make_symlink_sink(Target target, const EntryInfo& info) {
-  return std::make_unique<SymlinkSink>(std::move(target), info);
-}
 
 std::unique_ptr<Sink> make_directory_sink(Target target, const EntryInfo& info, bool keep_full_mode,
                                           std::shared_ptr<TargetDir> self) {
