@@ -10,25 +10,22 @@ namespace {
 // Made at once, for what comes into it; mode and time are set when all of that is there.
 class DirectorySink final : public Sink {
  public:
-  DirectorySink(Target target, const EntryInfo& info, bool keep_full_mode,
-                std::shared_ptr<TargetDir> self)
+  DirectorySink(Target target, Metadata metadata, std::shared_ptr<TargetDir> self)
       : target_(std::move(target)),
         name_(target_.relative()),
-        info_(info),
-        keep_full_mode_(keep_full_mode),
+        metadata_(std::move(metadata)),
         self_(std::move(self)) {}
 
   // A run that ends before: what is there must not be closed to others by the next one, either.
   ~DirectorySink() override {
-    if (made_ && !published_ && fd() >= 0) (void)fchmod(fd(), final_mode());
+    if (made_ && !published_ && fd() >= 0) (void)fchmod(fd(), final_mode(/*special=*/0));
   }
 
   const std::string& name() const override { return name_; }
   std::string output_name() const override { return self_->dir.path(); }
   std::string describe() const override { return quote(self_->dir.path()); }
 
-  std::string look(const Negotiated& agreed) override {
-    agreed_ = &agreed;
+  std::string look(const Negotiated& /*agreed*/) override {
     if (target_.parent->failure) throw Error(*target_.parent->failure);
     if (target_.name.empty()) return "";
     const auto existing = target_.dir().stat_child(target_.name);
@@ -51,6 +48,9 @@ class DirectorySink final : public Sink {
     target_.parent->files.add(st);
     self_->dir = std::move(*opened);
     self_->failure.reset();
+    // Now: deep trees would keep all of them to the end.
+    metadata_.set_xattrs(fd(), /*clear=*/!made_, describe(), caveats);
+    metadata_.forget_xattrs();
   }
   int fd() const override { return self_->dir.fd(); }
   void finish(uint64_t /*size*/) override {}
@@ -58,38 +58,35 @@ class DirectorySink final : public Sink {
     published_ = true;
     // The destination itself is the receiving operator's: nobody else changes its mode or time.
     if (target_.name.empty()) return;
-    const mode_t mode = final_mode();
-    const timespec mtime{info_.mtime_sec, info_.mtime_nsec};
-    set_metadata(fd(), made_ || keep_full_mode_ ? &mode : nullptr,
-                 agreed_->preserve ? &mtime : nullptr, describe(), caveats);
+    const mode_t special = metadata_.set_directory(fd(), describe(), caveats);
+    const mode_t mode = final_mode(special);
+    set_metadata(fd(), made_ || metadata_.full_mode() ? &mode : nullptr, metadata_.time(),
+                 describe(), caveats);
   }
   const HeldDir* directory() const override { return &target_.dir(); }
   const HeldDir* itself() const override { return &self_->dir; }
 
  private:
-  mode_t final_mode() const {
+  mode_t final_mode(mode_t special) const {
     struct stat now {};
     (void)fstat(fd(), &now);
-    const auto sent = static_cast<mode_t>(info_.mode & 0777);
     // What a directory has from the one above it stays: in a group's folder all is the group's.
-    return (keep_full_mode_ ? sent : mode_of_new(target_.dir(), sent)) |
-           (now.st_mode & (S_ISGID | S_ISVTX));
+    const mode_t inherited = now.st_mode & (S_ISGID | S_ISVTX);
+    return metadata_.mode_in(target_.dir()) | (metadata_.replaces_rights() ? special : inherited);
   }
 
   const Target target_;
   const std::string name_;
-  const EntryInfo info_;
-  const bool keep_full_mode_;
+  Metadata metadata_;
   const std::shared_ptr<TargetDir> self_;
-  const Negotiated* agreed_ = nullptr;
   bool made_ = false, published_ = false;
 };
 
 }  // namespace
 
-std::unique_ptr<Sink> make_directory_sink(Target target, const EntryInfo& info, bool keep_full_mode,
+std::unique_ptr<Sink> make_directory_sink(Target target, Metadata metadata,
                                           std::shared_ptr<TargetDir> self) {
-  return std::make_unique<DirectorySink>(std::move(target), info, keep_full_mode, std::move(self));
+  return std::make_unique<DirectorySink>(std::move(target), std::move(metadata), std::move(self));
 }
 
 }  // namespace zx

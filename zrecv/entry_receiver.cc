@@ -148,6 +148,7 @@ void EntryReceiver::on_entry(const Frame& frame) {
   if (id != entries_.last_id() + 1) protocol("an ENTRY with an id out of order");
   if (entries_.size() >= kMaxOpenEntries) protocol("more entries than may be open");
   const EntryInfo info = decode<EntryInfo>(frame.body);
+  if (info.attributes && !agreed_.archive) protocol("attributes that nobody has asked for");
   if (id > 1 && !agreed_.several) protocol("more entries than it announced");
   if (directories_.depth() == 0) {
     ++roots_;
@@ -169,6 +170,11 @@ void EntryReceiver::on_entry(const Frame& frame) {
   const auto entry = open_entry(info, &outcome);
   entries_.announce(entry);
   if (!entry) return;
+  if (info.attributes && info.attributes->xattr_bytes() > 0) {
+    open_xattr_bytes_ += open_xattrs_[id] = info.attributes->xattr_bytes();
+    if (open_xattr_bytes_ > kMaxOpenXattrBytes)
+      protocol("more extended attributes than may be open");
+  }
   console_.begin_file(outcome.name);
   if (info.open_ended && info.size == 0)
     console_.no_total();
@@ -177,7 +183,7 @@ void EntryReceiver::on_entry(const Frame& frame) {
 }
 
 // Null when it has its outcome already: it fails or is skipped, or has no content to come.
-OpenEntries::Entry EntryReceiver::open_entry(const EntryInfo& info, EntryOutcome* outcome) {
+OpenEntries::Entry EntryReceiver::open_entry(EntryInfo info, EntryOutcome* outcome) {
   auto sink = destination_.sink_for(info, event_);
   outcome->name = sink->name();
   outcome->output_name = sink->output_name();
@@ -189,6 +195,7 @@ OpenEntries::Entry EntryReceiver::open_entry(const EntryInfo& info, EntryOutcome
     if (outcome->skipped) {
       outcome->bytes = info.size;
     } else if (info.kind == EntryKind::File) {
+      info.attributes.reset();  // the sink has them
       const auto order = further_ && !info.open_ended ? BlockOrder::Any : BlockOrder::InTurn;
       return std::make_shared<IncomingEntry>(outcome->id, info, std::move(sink), agreed_, order);
     } else {
@@ -300,6 +307,10 @@ void EntryReceiver::conclude_ready() {
     if (const auto facts = entry->facts(); facts && further_) (void)engines_.pick(*facts);
     Verified verified = entry->take();
     entries_.remove(entry);
+    if (const auto xattrs = open_xattrs_.find(entry->id()); xattrs != open_xattrs_.end()) {
+      open_xattr_bytes_ -= xattrs->second;
+      open_xattrs_.erase(xattrs);
+    }
     entry.reset();  // the temporary file of one that failed goes before its directory is done
     finish(std::move(verified));
   }

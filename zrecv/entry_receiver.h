@@ -53,7 +53,7 @@ class EntryReceiver {
   void leave_directory(uint64_t id, const EntryEnd& end);
   void finish(Verified entry);
   void done(uint64_t id);
-  OpenEntries::Entry open_entry(const EntryInfo& info, EntryOutcome* outcome);
+  OpenEntries::Entry open_entry(EntryInfo info, EntryOutcome* outcome);
   void on_hole(const Frame& frame);
   void make_hole();
   void on_end(const Frame& frame);
@@ -78,7 +78,9 @@ class EntryReceiver {
   OpenEntries entries_;
   std::map<uint64_t, EntryOutcome> unsent_;  // failed at the sender; their END is to come
   OpenDirectories directories_;
-  uint64_t roots_ = 0;  // entries that are in no directory
+  std::map<uint64_t, size_t> open_xattrs_;  // bytes of open entries that have some
+  size_t open_xattr_bytes_ = 0;             // of these
+  uint64_t roots_ = 0;                      // entries that are in no directory
   IncomingLane lane_;
 
   struct Hole {

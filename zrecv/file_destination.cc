@@ -54,7 +54,7 @@ std::string resolve_final_link(const std::string& path) {
 }  // namespace
 
 FileDestination::FileDestination(const std::string& path, const Terms& wishes, bool listens)
-    : keep_full_mode_(wishes.preserve) {
+    : wishes_(wishes) {
   const auto hold = [&](const std::string& directory) {
     open_.push_back(std::make_shared<TargetDir>(HeldDir::open_operator_path(directory)));
   };
@@ -98,7 +98,8 @@ FileDestination::FileDestination(const std::string& path, const Terms& wishes, b
 }
 
 FileDestination::FileDestination(HeldDir root, const std::string& path, const Negotiated& agreed)
-    : keep_full_mode_(agreed.preserve) {
+    : wishes_(agreed) {
+  wishes_.archive = false;
   open_.push_back(std::make_shared<TargetDir>(std::move(root)));
   becomes_first_ = agreed.no_target_directory && agreed.recursive;
   const std::vector<std::string> names = components_below(path);
@@ -109,6 +110,7 @@ FileDestination::FileDestination(HeldDir root, const std::string& path, const Ne
 }
 
 void FileDestination::aim(const Negotiated& agreed, bool pull) {
+  keeping_ = Keeping::of(wishes_, agreed);
   const auto& path = agreed.path;
   if (pull || path.empty()) {
     if (not_here_) throw Error(*not_here_);
@@ -167,9 +169,11 @@ Target FileDestination::target_for(const EntryInfo& entry) {
 
 std::unique_ptr<Sink> FileDestination::sink_for(const EntryInfo& entry, WakeFd& /*event*/) {
   Target target = target_for(entry);
+  EntryInfo info = entry;
+  Metadata metadata(info, keeping_, principals_);
   return entry.kind == EntryKind::Symlink
-             ? make_symlink_sink(std::move(target), entry)
-             : make_file_sink(std::move(target), entry, keep_full_mode_);
+             ? make_symlink_sink(std::move(target), info, std::move(metadata))
+             : make_file_sink(std::move(target), info, std::move(metadata));
 }
 
 std::unique_ptr<Sink> FileDestination::enter(const EntryInfo& entry) {
@@ -184,7 +188,8 @@ std::unique_ptr<Sink> FileDestination::enter(const EntryInfo& entry) {
                           quote(self->dir.path()) + ": is not there, so nothing can come into it");
   }
   open_.push_back(self);
-  return make_directory_sink(target, entry, keep_full_mode_, std::move(self));
+  EntryInfo info = entry;
+  return make_directory_sink(target, Metadata(info, keeping_, principals_), std::move(self));
 }
 
 }  // namespace zx

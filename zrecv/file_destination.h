@@ -18,7 +18,7 @@ namespace zx {
 class FileDestination final : public Destination {
  public:
   /// Opens the operator's path. Of his wishes: mkdir: it is a directory, and is made with its
-  /// parents where it is missing. preserve: permission bits are the sender's, without the umask.
+  /// parents where it is missing. preserve, archive: see Keeping.
   /// recursive: with -T it may be a directory, and then becomes the one that is sent. `listens`: a
   /// sender may name a directory below it. Throws Error{FileIo} when it cannot be a destination, or
   /// is a directory, -T was given and it may not.
@@ -26,6 +26,7 @@ class FileDestination final : public Destination {
 
   /// What a path of the peer's operator means below a root that this side has set him. Throws
   /// Error{Refused} for one that leads out of it, Error{FileIo} for one that leads nowhere.
+  /// He has no word in who owns what here.
   FileDestination(HeldDir root, const std::string& path, const Negotiated& agreed);
 
   /// A push goes to what the peer's operator wrote after zs://host/, below the root. Throws
@@ -43,7 +44,9 @@ class FileDestination final : public Destination {
   HeldDir& root() { return open_.front()->dir; }
   void go_below(const std::vector<std::string>& path, bool is_directory, const Negotiated& agreed);
 
-  const bool keep_full_mode_;
+  Terms wishes_;
+  Keeping keeping_;  // from aim() on
+  Principals principals_;
   std::vector<std::shared_ptr<TargetDir>> open_;  // the first is the destination
   std::string fixed_name_;                        // empty: entries keep their names
   bool becomes_first_ = false;     // -T: the one entry is a directory, and is this one

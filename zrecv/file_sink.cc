@@ -28,8 +28,12 @@ uint64_t key_of(const struct stat& file) {
 // What gets its name at the commit, and has a temporary one beside it until then.
 class NamedSink : public Sink {
  public:
-  NamedSink(Target target, const EntryInfo& info)
-      : info_(info), target_(std::move(target)), dir_(target_.dir()), name_(target_.relative()) {}
+  NamedSink(Target target, const EntryInfo& info, Metadata metadata)
+      : info_(info),
+        target_(std::move(target)),
+        dir_(target_.dir()),
+        metadata_(std::move(metadata)),
+        name_(target_.relative()) {}
 
   const std::string& name() const override { return name_; }
   std::string output_name() const override { return dir_.path_of(target_.name); }
@@ -68,11 +72,11 @@ class NamedSink : public Sink {
       if (rule == Overwrite::Never || rule == Overwrite::Skip) return true;
     return false;
   }
-  const timespec* kept_time() const { return agreed_->preserve ? &mtime_ : nullptr; }
 
   const EntryInfo info_;
   const Target target_;
   const HeldDir& dir_;
+  Metadata metadata_;
   std::optional<struct stat> existing_;
   std::optional<TempFile> temp_;
 
@@ -83,7 +87,6 @@ class NamedSink : public Sink {
   }
 
   const std::string name_;
-  const timespec mtime_{info_.mtime_sec, info_.mtime_nsec};
   const Negotiated* agreed_ = nullptr;
 };
 
@@ -93,8 +96,7 @@ constexpr uint64_t kSmallBytes = 64 << 10;
 
 class FileSink final : public NamedSink {
  public:
-  FileSink(Target target, const EntryInfo& info, bool keep_full_mode)
-      : NamedSink(std::move(target), info), keep_full_mode_(keep_full_mode) {}
+  using NamedSink::NamedSink;
 
   void open() override {
     temp_.emplace(dir_, target_.name);
@@ -110,19 +112,18 @@ class FileSink final : public NamedSink {
   void finish(uint64_t size) override {
     temp_->truncate(size);
     std::optional<mode_t> mode;
-    if (existing_ && S_ISREG(existing_->st_mode))
+    if (existing_ && S_ISREG(existing_->st_mode) && !metadata_.replaces_rights())
       mode = take_over(fd(), dir_, target_.name, *existing_, caveats);
-    // Never setuid, setgid or sticky: the sender does not decide about those.
-    const auto sent = static_cast<mode_t>(info_.mode & 0777);
-    if (keep_full_mode_) mode = sent;
-    temp_->set_metadata(mode ? *mode : mode_of_new(dir_, sent), kept_time(), caveats);
+    const mode_t special = metadata_.set_file(fd(), describe(), caveats);
+    if (!mode || metadata_.full_mode()) mode = metadata_.mode_in(dir_) | special;
+    temp_->set_metadata(*mode, metadata_.time(), caveats);
   }
 
   void sync() override { temp_->sync(caveats); }
-  void close() override { temp_->close(); }
-
- private:
-  const bool keep_full_mode_;
+  void close() override {
+    temp_->close();
+    metadata_.forget();
+  }
 };
 
 // A link is opaque text, and is never followed.
@@ -133,7 +134,8 @@ class SymlinkSink final : public NamedSink {
   void open() override { temp_.emplace(dir_, target_.name, info_.target); }
   int fd() const override { return -1; }
   void finish(uint64_t /*size*/) override {
-    if (kept_time() != nullptr) temp_->set_link_time(*kept_time(), caveats);
+    metadata_.set_link_owner(dir_, temp_->temp_name(), caveats);
+    if (metadata_.time() != nullptr) temp_->set_link_time(*metadata_.time(), caveats);
   }
   void publish(uint64_t /*size*/) override {
     // Not the length of its target: some file systems keep that encrypted.
@@ -153,12 +155,12 @@ bool RunFiles::contains(const struct stat& file) const {
   return made_.contains(key_of(file));
 }
 
-std::unique_ptr<Sink> make_file_sink(Target target, const EntryInfo& info, bool keep_full_mode) {
-  return std::make_unique<FileSink>(std::move(target), info, keep_full_mode);
+std::unique_ptr<Sink> make_file_sink(Target target, const EntryInfo& info, Metadata metadata) {
+  return std::make_unique<FileSink>(std::move(target), info, std::move(metadata));
 }
 
-std::unique_ptr<Sink> make_symlink_sink(Target target, const EntryInfo& info) {
-  return std::make_unique<SymlinkSink>(std::move(target), info);
+std::unique_ptr<Sink> make_symlink_sink(Target target, const EntryInfo& info, Metadata metadata) {
+  return std::make_unique<SymlinkSink>(std::move(target), info, std::move(metadata));
 }
 
 }  // namespace zx

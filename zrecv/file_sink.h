@@ -15,6 +15,7 @@
 
 #include "common/base/error.h"
 #include "common/file/held_dir.h"
+#include "zrecv/keeping.h"
 #include "zrecv/sink.h"
 
 namespace zx {
@@ -52,11 +53,11 @@ struct Target {
   std::string relative() const { return parent->prefix + name; }
 };
 
-/// keep_full_mode: permission bits are the sender's, without the umask.
-std::unique_ptr<Sink> make_file_sink(Target target, const EntryInfo& info, bool keep_full_mode);
-std::unique_ptr<Sink> make_symlink_sink(Target target, const EntryInfo& info);
+/// The attributes of `info` are in `metadata`.
+std::unique_ptr<Sink> make_file_sink(Target target, const EntryInfo& info, Metadata metadata);
+std::unique_ptr<Sink> make_symlink_sink(Target target, const EntryInfo& info, Metadata metadata);
 /// `self` is what open() opens: the directory that entries go into from here on.
-std::unique_ptr<Sink> make_directory_sink(Target target, const EntryInfo& info, bool keep_full_mode,
+std::unique_ptr<Sink> make_directory_sink(Target target, Metadata metadata,
                                           std::shared_ptr<TargetDir> self);
 
 }  // namespace zx

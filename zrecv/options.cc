@@ -32,6 +32,7 @@ void check_pipe(const RecvOptions& o) {
     conflict("with '-' standard output carries the data: --json=FILE, --digest=FILE");
   if (c.no_target_directory) conflict("-T and " + pipe + " exclude each other");
   if (c.mkdir) conflict("--mkdir and " + pipe + " exclude each other");
+  if (c.archive) conflict("-a and " + pipe + " exclude each other");
   if (c.preserve) conflict("-p and " + pipe + " exclude each other");
   if (c.overwrite != Overwrite::Unset) conflict("--overwrite and " + pipe + " exclude each other");
   if (c.durability != Durability::Unset && c.durability != Durability::None)
@@ -42,6 +43,7 @@ void check_inplace(const RecvOptions& o) {
   const auto conflict = [](const std::string& text) { throw Error(ExitStatus::Usage, text); };
   if (!o.inplace) return;
   if (o.to_pipe()) conflict("--inplace goes with neither '-' nor --exec");
+  if (o.common.archive) conflict("--inplace and -a exclude each other");
   if (o.common.mkdir) conflict("--inplace and --mkdir exclude each other");
   if (o.common.listen && o.common.operands.empty())
     conflict("--inplace needs DST, the file or block device to write into");

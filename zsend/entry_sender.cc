@@ -217,6 +217,7 @@ void EntrySender::begin_next() {
       info.kind = entry.kind = EntryKind::Symlink;
       set_metadata(info, source->st);
       info.target = source->target;
+      if (agreed_.archive) info.attributes = read_owner(source->st, principals_);
       link_.queue(FrameType::Entry, entry.id, 0, encode(info));
       entry.end_sent = true;
       break;
@@ -240,6 +241,8 @@ void EntrySender::enter_directory(OutgoingEntry& entry, const WalkStep& step) {
   info.kind = entry.kind = EntryKind::Directory;
   if (!step.name.empty()) info.name = {step.name};
   set_metadata(info, step.st);
+  if (agreed_.archive)
+    info.attributes = read_attributes(step.directory, step.st, principals_, entry.caveats);
   link_.queue(FrameType::Entry, entry.id, 0, encode(info));
   open_directories_.push_back(entry.id);
 }

@@ -16,6 +16,7 @@
 #include <set>
 
 #include "common/engine/engine_set.h"
+#include "common/file/attributes.h"
 #include "common/session/further_connections.h"
 #include "common/session/ledger.h"
 #include "common/session/link.h"
@@ -84,6 +85,7 @@ class EntrySender {
   uint64_t last_id_ = 0;
   OutgoingEntry* current_ = nullptr;  // the one that is read
   std::vector<uint64_t> open_directories_;
+  Principals principals_;
   bool all_begun_ = false, fin_sent_ = false;
   std::optional<Verdict> verdict_;
 

@@ -28,7 +28,9 @@ EntryInfo info_of(const std::string& name, const SourceFile& file) {
 }  // namespace
 
 void EntrySender::begin_file(OutgoingEntry& entry, const std::string& name, SourceFile file) {
-  const EntryInfo info = info_of(name, file);
+  EntryInfo info = info_of(name, file);
+  if (agreed_.archive && S_ISREG(file.stat_at_open().st_mode))
+    info.attributes = read_attributes(file.fd(), file.stat_at_open(), principals_, entry.caveats);
   link_.queue(FrameType::Entry, entry.id, 0, encode(info));
   const bool asked = engines_.options().asked || engines_.options().buffer_bytes != 0;
   if (file.size() <= kSmallBytes && !info.sparse && !asked && send_small(entry, file)) return;

@@ -12,7 +12,7 @@
 namespace zx {
 
 /// RESULTS has a flag for each, in this order, but for the last one: that is the sender's own.
-enum class Caveat : uint8_t { Mode, Owner, Acl, Times, Sync, Inode };
+enum class Caveat : uint8_t { Mode, Owner, Acl, Times, Sync, Xattrs, Inode };
 
 struct CaveatKind {
   Caveat caveat{};
@@ -21,10 +21,11 @@ struct CaveatKind {
 };
 inline constexpr std::array kCaveatKinds{
     CaveatKind{Caveat::Mode, "mode", "its mode could not be set"},
-    CaveatKind{Caveat::Owner, "owner", "owner and group of what it replaces were not kept"},
-    CaveatKind{Caveat::Acl, "acl", "the ACL of what it replaces was not kept"},
+    CaveatKind{Caveat::Owner, "owner", "its owner or group could not be kept"},
+    CaveatKind{Caveat::Acl, "acl", "its ACL could not be kept"},
     CaveatKind{Caveat::Times, "times", "its modification time could not be set"},
     CaveatKind{Caveat::Sync, "not-durable", "not durable here: it cannot be synced to the disk"},
+    CaveatKind{Caveat::Xattrs, "xattrs", "not all of its extended attributes could be kept"},
     CaveatKind{Caveat::Inode, "inode",
                "its inode changed while it was sent (a link, its name, mode or attributes), but "
                "neither its size nor its modification time"},

@@ -6,25 +6,19 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
-#include <vector>
 
 #include "common/base/error.h"
+#include "common/file/attributes.h"
 #include "common/file/space.h"
 
 namespace zx {
 namespace {
 
-constexpr const char* kAccessAcl = "system.posix_acl_access";
-constexpr const char* kDefaultAcl = "system.posix_acl_default";
-
-using Acl = std::vector<char>;
-
 // Of a name in a directory, "." for itself. Empty and no errno when there is none. By a path, since
 // a file may have an ACL that keeps this user from opening it; the last component is not followed.
-Acl read_acl(const HeldDir& dir, const std::string& name, const char* kind) {
+std::string read_acl(const HeldDir& dir, const std::string& name, const char* kind) {
   const std::string path = "/proc/self/fd/" + std::to_string(dir.fd()) + "/" + name;
-  Acl acl;
+  std::string acl;
   ssize_t n = lgetxattr(path.c_str(), kind, nullptr, 0);
   if (n > 0) {
     acl.resize(static_cast<size_t>(n));
@@ -74,7 +68,7 @@ std::optional<mode_t> take_over(int fd, const HeldDir& dir, const std::string& n
     if (!own) return std::nullopt;
     mode = without_group(mode);
   }
-  const Acl acl = read_acl(dir, name, kAccessAcl);
+  const std::string acl = read_acl(dir, name, kAccessAcl);
   int error = errno;
   // Without one: what the new file has got by a default ACL of the directory does not stay.
   if (error == 0 && acl.empty() && fremovexattr(fd, kAccessAcl) != 0 && errno != ENODATA &&
@@ -89,21 +83,18 @@ std::optional<mode_t> take_over(int fd, const HeldDir& dir, const std::string& n
 
 mode_t mode_of_new(const HeldDir& dir, mode_t sent) {
   static const mode_t mask = current_umask();
-  const Acl acl = read_acl(dir, ".", kDefaultAcl);
+  const std::string acl = read_acl(dir, ".", kDefaultAcl);
   if (acl.empty()) return sent & ~mask;
-  // As linux/posix_acl_xattr.h has it: a version, then {tag, permissions, id}. The new file has got
-  // the named entries when it was made; owner, mask (without one: group) and others make the mode.
-  constexpr size_t kHeaderBytes = 4, kEntryBytes = 8;
-  constexpr uint16_t kOwner = 0x01, kGroup = 0x04, kMask = 0x10, kOther = 0x20;
+  // The new file has got the named entries when it was made; owner, mask (without one: group) and
+  // others make the mode.
   mode_t owner = 0, group = 0, other = 0;
   bool masked = false;
-  for (size_t at = kHeaderBytes; at + kEntryBytes <= acl.size(); at += kEntryBytes) {
-    uint16_t entry[2];  // little endian, as are the machines this is built for
-    std::memcpy(entry, acl.data() + at, sizeof entry);
-    if (entry[0] == kOwner) owner = entry[1];
-    if (entry[0] == kOther) other = entry[1];
-    if (entry[0] == kMask || (entry[0] == kGroup && !masked)) group = entry[1];
-    masked = masked || entry[0] == kMask;
+  for (const LocalAclEntry& entry : parse_acl(acl)) {
+    if (entry.tag == AclEntry::Owner) owner = entry.permissions;
+    if (entry.tag == AclEntry::Other) other = entry.permissions;
+    if (entry.tag == AclEntry::Mask || (entry.tag == AclEntry::OwningGroup && !masked))
+      group = entry.permissions;
+    masked = masked || entry.tag == AclEntry::Mask;
   }
   return sent & (owner << 6 | group << 3 | other);
 }

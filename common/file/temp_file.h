@@ -34,6 +34,7 @@ class TempFile {
   TempFile& operator=(const TempFile&) = delete;
 
   int fd() const { return fd_.get(); }
+  const std::string& temp_name() const { return temp_name_; }
   /// The final name with its directory, quoted: for messages.
   std::string describe() const { return dir_->describe(final_name_); }
 

@@ -94,7 +94,7 @@ WalkStep TreeWalk::enter(UniqueFd fd, std::string name, std::string path) {
     return failed(step.name, step.path, failure_of(step.path, "stat", errno));
   Level level{std::unique_ptr<DIR, CloseDir>(fdopendir(fd.get())), step.path, {}};
   if (!level.dir) return failed(step.name, step.path, failure_of(step.path, "open", errno));
-  (void)fd.release();  // the DIR has it
+  step.directory = fd.release();  // the DIR has it
   levels_.push_back(std::move(level));
   return step;
 }

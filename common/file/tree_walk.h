@@ -29,6 +29,7 @@ struct WalkStep {
   struct stat st = {};      // but of Up and LeftOut, as far as it is known
   std::string target = {};  // of Symlink
   std::optional<SourceFile> file = {};
+  int directory = -1;  // of Directory, until the next step: its descriptor
   // Of Failed, and of Up when the directory could not be read to its end. With the status
   // SourceChanged it is gone meanwhile. Of LeftOut, why no receiver would take it.
   std::optional<Error> failure = {};

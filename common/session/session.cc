@@ -83,9 +83,9 @@ Negotiated agree(const Terms& mine, const Terms& peers) {
   n.to_pipe = mine.to_pipe || peers.to_pipe;
   if (n.durability == Durability::Unset)
     n.durability = n.to_pipe ? Durability::None : Durability::Batch;
-  for (bool Terms::*wish :
-       {&Terms::file_digest, &Terms::preserve, &Terms::no_target_directory,
-        &Terms::path_is_directory, &Terms::several, &Terms::mkdir, &Terms::recursive})
+  for (bool Terms::*wish : {&Terms::file_digest, &Terms::preserve, &Terms::no_target_directory,
+                            &Terms::path_is_directory, &Terms::several, &Terms::mkdir,
+                            &Terms::recursive, &Terms::archive})
     n.*wish = mine.*wish || peers.*wish;
   n.streams = smaller(mine.streams, peers.streams);
   n.rate_limit = smaller(mine.rate_limit, peers.rate_limit);

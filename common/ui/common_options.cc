@@ -157,7 +157,7 @@ void group_options(CLI::App& app) {
       {"Security",
        {"--key-file", "--new-key", "--plain", "--no-auth", "--tls-cert", "--tls-key", "--tls-ca",
         "--ktls"}},
-      {"Files", {"-r", "-p", "--mkdir", "--overwrite", "--durability", "--verify-first"}},
+      {"Files", {"-r", "-p", "-a", "--mkdir", "--overwrite", "--durability", "--verify-first"}},
       {"Output", {"-q", "-v", "--summary", "--progress", "--json", "--digest"}},
       {"Help", {"--help", "--version"}},
       {"ssh",
@@ -210,6 +210,8 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
   app.add_flag("-6", six, "IPv6 only");
   app.add_flag("-p", o->preserve, "keep the modification time, at zrecv also the mode");
   app.add_flag("-r", o->recursive, "directories, and all that is below them");
+  app.add_flag("-a,--archive", o->archive,
+               "-r, -p, and owners, groups, ACLs and extended attributes");
   app.add_flag("--mkdir", o->mkdir, "the destination is a directory, and is made where missing");
   app.add_flag("-T,--no-target-directory", o->no_target_directory,
                "the last operand is the new name, never a directory to put it in");
@@ -301,6 +303,7 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
   } catch (const CLI::ParseError& e) {
     throw Error(ExitStatus::Usage, escape(e.what()) + " (see " + app.get_name() + " --help)");
   }
+  if (o->archive) o->recursive = o->preserve = true;
   if (!listen.empty()) o->listen = parse_listen(listen);
   if (four) o->family = Family::V4;
   if (six) o->family = Family::V6;
@@ -345,6 +348,7 @@ Terms make_terms(const CommonOptions& options, const char* program) {
   terms.preserve = options.preserve;
   terms.mkdir = options.mkdir;
   terms.recursive = options.recursive;
+  terms.archive = options.archive;
   terms.rate_limit = options.rate_limit;
   terms.build = std::string(program) + " " ZX_VERSION;
   return terms;

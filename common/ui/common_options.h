@@ -40,6 +40,7 @@ struct CommonOptions {
   bool preserve = false;                      // -p
   bool mkdir = false;                         // --mkdir
   bool recursive = false;                     // -r
+  bool archive = false;                       // -a, which is -r and -p too
   SshStart ssh;                               // -P -i -F -J -o -S, --remote-program, --via, ...
   bool ssh_asked = false;                     // one of them was given
   bool started_by_ssh = false;                // --remote: ssh has started this program

@@ -90,8 +90,8 @@ std::string advice_for(const CLI::App& app, const std::string& word) {
   };
   for (const auto& [foreign, ours] : kForeign)
     if (name == foreign) return advice(ours);
-  for (const char* recursive : {"-R", "-a", "--recursive", "--archive"})
-    if (name == recursive) return " (-r sends a directory, with -p times and modes too)";
+  for (const char* recursive : {"-R", "--recursive"})
+    if (name == recursive) return " (-r sends a directory, -a with all that it is)";
   // What is left of -p2222: -p is an option of its own.
   if (name.find_first_not_of("0123456789", 1) == std::string::npos)
     return " (ssh's port is -P " + name.substr(1) + ")";

@@ -12,6 +12,10 @@ uint16_t checked_length(size_t size, const char* what) {
   return static_cast<uint16_t>(size);
 }
 
+size_t bytes_of_flags(size_t bits) {
+  return bits > 8 ? 2 : 1;
+}
+
 }  // namespace
 
 void Encoder::integer(uint64_t value, size_t bytes) {
@@ -28,7 +32,7 @@ void Encoder::flags(std::initializer_list<const bool*> bits) {
     if (*set) value |= bit;
     bit <<= 1;
   }
-  integer(value, 1);
+  integer(value, bytes_of_flags(bits.size()));
 }
 
 void Encoder::text(std::string_view field, std::string_view value, size_t) {
@@ -70,7 +74,7 @@ void Decoder::status(std::string_view field, ExitStatus& value) {
 }
 
 void Decoder::flags(std::initializer_list<bool*> bits) {
-  uint64_t rest = integer(1, "flags");
+  uint64_t rest = integer(bytes_of_flags(bits.size()), "flags");
   for (bool* bit : bits) {
     *bit = (rest & 1) != 0;
     rest >>= 1;

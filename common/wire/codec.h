@@ -47,7 +47,7 @@ class Encoder {
   void free_text(std::string_view field, std::string_view value);
   void names(std::string_view field, const std::vector<std::string>& values);
   template <typename T>
-  void list(std::string_view field, std::vector<T>& values, size_t) {
+  void list(std::string_view field, std::vector<T>& values, size_t, size_t = 1) {
     number(field, static_cast<uint16_t>(values.size()));
     for (T& value : values) value.fields(*this);
   }
@@ -85,7 +85,7 @@ class Decoder {
   }
   /// One byte.
   void status(std::string_view field, ExitStatus& value);
-  /// One byte; the first one is bit 0. The others must be 0.
+  /// One byte, or two for more than 8; the first one is bit 0. The others must be 0.
   void flags(std::initializer_list<bool*> bits);
   template <size_t N>
   void bytes(std::string_view field, std::array<std::byte, N>& value) {
@@ -99,12 +99,12 @@ class Decoder {
   /// The components of a path: u16 count, then each as text(). Limits that it breaks are an
   /// Error{Refused}: an unsafe name.
   void names(std::string_view field, std::vector<std::string>& values);
-  /// Other lists of fields: u16 count, from 1 to `most`, then each.
+  /// Other lists of fields: u16 count, from `least` to `most`, then each.
   template <typename T>
-  void list(std::string_view field, std::vector<T>& values, size_t most) {
+  void list(std::string_view field, std::vector<T>& values, size_t most, size_t least = 1) {
     uint16_t count = 0;
     number(field, count);
-    require(count > 0 && count <= most, field, "none or too many");
+    require(count >= least && count <= most, field, "none or too many");
     values.resize(count);
     for (T& value : values) value.fields(*this);
   }

@@ -8,7 +8,7 @@
 
 namespace zx {
 
-constexpr uint8_t kProtocolVersion = 2;
+constexpr uint8_t kProtocolVersion = 3;
 
 constexpr size_t kPrefaceBytes = 24;
 constexpr size_t kFrameHeaderBytes = 32;
@@ -67,6 +67,13 @@ constexpr size_t kMaxUncommitted = 16384;
 // Counted messages that the peer has not counted yet, and their bytes.
 constexpr size_t kMaxUncounted = 65536;
 constexpr size_t kMaxUncountedBytes = 32U << 20;
+// Extended attributes of one entry, names and values together, and its ACLs, each of them; the
+// names of users and groups (LOGIN_NAME_MAX of Linux).
+constexpr size_t kMaxXattrBytes = 64 << 10, kMaxXattrs = 4096;
+constexpr size_t kMaxAclBytes = 16 << 10, kMaxAclEntries = 1024;
+constexpr size_t kMaxPrincipalBytes = 255;
+// Extended attributes of all entries that are open.
+constexpr size_t kMaxOpenXattrBytes = 32 << 20;
 // Damaged blocks of one entry at a time: more is a broken path, not an accident.
 constexpr size_t kMaxDamagedBlocks = 64;
 // Hashing more than this at once is done with heartbeats to the peer.

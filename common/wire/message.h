@@ -5,12 +5,14 @@
 // check.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "common/base/caveat.h"
 #include "common/base/exit_status.h"
 #include "common/integrity/digest.h"
+#include "common/wire/attributes.h"
 #include "common/wire/codec.h"
 #include "common/wire/limits.h"
 #include "common/wire/preface.h"
@@ -50,6 +52,7 @@ struct Terms {
   bool to_pipe = false;              // from a receiver: into a pipe or a command, not into files
   bool several = false;              // from a sender: more than one entry may come
   bool recursive = false;            // -r: directories, and all that is below them
+  bool archive = false;              // -a: also owners, groups, ACLs and extended attributes
   uint64_t rate_limit = 0;           // bytes/s on the wire from the sender; 0: no wish
   // This side takes a connection for lost when nothing has come for so long (--timeout / 4, 15 s at
   // most): the peer is never silent for half of it. From 250 to 15000.
@@ -70,7 +73,7 @@ struct Terms {
     c.choice("durability", durability, Durability::Unset, Durability::File);
     c.choice("overwrite", overwrite, Overwrite::Unset, Overwrite::Skip);
     c.flags({&file_digest, &no_target_directory, &preserve, &path_is_directory, &to_pipe, &several,
-             &mkdir, &recursive});
+             &mkdir, &recursive, &archive});
     c.number("rate limit", rate_limit);
     c.require(rate_limit == 0 || rate_limit >= kMinRateLimit, "rate limit", "below 1 KiB/s");
     c.number("silence", silence_ms);
@@ -115,11 +118,14 @@ struct EntryInfo {
   bool open_ended = false;  // out of a pipe: the size is not known, 0 or what somebody expects
   bool failed = false;      // it cannot be sent: its END says why, and nothing else comes
   std::string target;       // of a symbolic link: not empty, no NUL
+  std::optional<Attributes> attributes;  // only with -a
 
   static constexpr std::string_view kName = "ENTRY";
   void fields(auto& c) {
     c.choice("kind", kind, EntryKind::File, EntryKind::Symlink);
-    c.flags({&sparse, &open_ended, &failed});
+    bool has_attributes = attributes.has_value();
+    c.flags({&sparse, &open_ended, &failed, &has_attributes});
+    c.require(!has_attributes || !failed, "flags", "attributes of what cannot be sent");
     c.require(!sparse || !open_ended, "flags", "holes in an entry of unknown length");
     c.names("name", name);
     c.number("size", size, kMaxFileBytes);
@@ -130,9 +136,17 @@ struct EntryInfo {
     c.require(mtime_nsec <= 999'999'999, "mtime nanoseconds", "over 999999999");
     c.number("mode", mode);
     c.require(mode <= 07777, "mode", "more than permission bits");
-    if (kind != EntryKind::Symlink) return;
-    c.text("target", target, kMaxOperandBytes);
-    c.require(!target.empty() && target.find('\0') == std::string::npos, "target", "no path");
+    if (kind == EntryKind::Symlink) {
+      c.text("target", target, kMaxOperandBytes);
+      c.require(!target.empty() && target.find('\0') == std::string::npos, "target", "no path");
+    }
+    if (!has_attributes) return;
+    if (!attributes) attributes.emplace();
+    attributes->fields(c);
+    c.require(kind != EntryKind::Symlink || attributes->is_owner_only(), "attributes",
+              "that no symbolic link has");
+    c.require(kind == EntryKind::Directory || attributes->default_acl.empty(), "default ACL",
+              "of what is no directory");
   }
 };
 
@@ -254,7 +268,8 @@ struct Result {
     c.number("entries", count);
     c.require(first > 0 && count > 0 && first + count > first, "entries", "no range");
     c.status("status", status);
-    c.flags({&skipped, &caveats[0], &caveats[1], &caveats[2], &caveats[3], &caveats[4]});
+    c.flags(
+        {&skipped, &caveats[0], &caveats[1], &caveats[2], &caveats[3], &caveats[4], &caveats[5]});
     c.free_text("reason", reason);
   }
 };

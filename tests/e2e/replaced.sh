@@ -34,7 +34,7 @@ setfacl -d -m u:7:rwX "$t/d"; setfacl -b "$t/d/f"; chmod 640 "$t/d/f"; go "$t/d"
 # Nobody, in a directory of all: a file of root's is replaced by one of nobody's, with the mode of a new one.
 mkdir -m 777 "$t/open"; echo old >"$t/open/f"; chmod 777 "$t/open/f"
 go "$t/open" "${nobody[@]}"; expect_file "$t/open/f" "65534:65534 644"
-expect_in "$t/recv.err" "warning: 'f': owner and group of what it replaces were not kept: Operation not permitted"
+expect_in "$t/recv.err" "warning: 'f': its owner or group could not be kept: Operation not permitted"
 # One's own stays as it is, its ACL too.
 chown 65534:65534 "$t/open/f"; chmod 640 "$t/open/f"; setfacl -m u:7:rw "$t/open/f"; before=$(acl "$t/open/f")
 go "$t/open" "${nobody[@]}"; [ "$(acl "$t/open/f")" = "$before" ] || fail "nobody's ACL: $(acl "$t/open/f")"
@@ -42,7 +42,7 @@ setfacl -b "$t/open/f"
 # One's own, but of a group that one is not in: what was granted to that is for no other.
 chown 65534:65533 "$t/open/f"; chmod 664 "$t/open/f"
 go "$t/open" "${nobody[@]}"; expect_file "$t/open/f" "65534:65534 644"
-expect_in "$t/recv.err" "were not kept"
+expect_in "$t/recv.err" "could not be kept"
 # root, in a sticky directory: what another user has put there does not get the content.
 mkdir -m 1777 "$t/sticky"; echo old >"$t/sticky/f"; chown 65534 "$t/sticky/f"; chmod 777 "$t/sticky/f"
 go "$t/sticky"; expect_file "$t/sticky/f" "0:0 644"; expect_in "$t/recv.err" "another user's, in a sticky directory"

@@ -23,3 +23,11 @@ wanted=6
 pull box:new "$t/none"
 expect_in "$t/recv.err" "is a directory, not a file"
 push "$t/src" box:none; expect_in "$t/send.err" "is a directory, not a file"
+
+# Who starts both says -a for both; not where --below has set him a limit (see ssh_below.sh).
+if [ "$(id -u)" = 0 ]; then
+  wanted=0
+  tree make "$t/all" --all
+  what="push -a"; push -a "$t/all" box:; same "$t/all" "$t/box/all" --all
+  what="pull -a"; pull -a box:all "$t/d"; same "$t/all" "$t/d/all" --all
+fi

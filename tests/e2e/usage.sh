@@ -7,7 +7,7 @@ for p in "$ZSEND" "$ZRECV"; do
   for line in 'OpenSSL 3' 'xxHash 0\.8' 'kernel TLS: \(yes\|no (.*)\)$'; do grep -q "^$line" "$t/out" || fail "--version without $line"; done
   for group in Help Where Security Files Output ssh Tuning; do "$p" --help | grep -qx "$group:" || fail "no group $group in --help"; done
   ! "$p" --help | grep -qx 'Options:' || fail "an option without a group in --help"
-  for bad in "" "--nonsense" "-r a b" "-a x zs://h" "--resume x zs://h" "--streams 0 x zs://h" "--streams 17 x zs://h" "--streams 1K x zs://h" "--streams=many x zs://h" "--streams -1 x zs://h" "--ktls=warp x zs://h" "--tls-cert c x zs://h" \
+  for bad in "" "--nonsense" "-r a b" "-R x zs://h" "--resume x zs://h" "--streams 0 x zs://h" "--streams 17 x zs://h" "--streams 1K x zs://h" "--streams=many x zs://h" "--streams -1 x zs://h" "--ktls=warp x zs://h" "--tls-cert c x zs://h" \
     "--engine=warp x zs://h" "--exec true x zs://h" "--timeout 0 x zs://h" "--block-size 3 x zs://h" "-4 -6 x zs://h" \
     "--no-auth x zs://h" "--plain --no-auth x host:y" "-- x -host:path" "-- -host:path x" 'x ho$st:path' "host:x other:y ." "-P 22 x zs://h" "--remote x" "x ssh://-h/p" "x zs://h:99999" "x zs://h/../y" "--listen" "--listen x:y z"; do
     status_of "$p" $bad >"$t/out" 2>"$t/e.err" </dev/null

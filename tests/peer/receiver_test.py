@@ -79,7 +79,7 @@ def caveats_are_said_and_no_failure():
         assert s.read_fin(peer.expect(s.FIN).body)["entries"] == 1
         peer.send(s.verdict(*s.totals_received([got]), durable=False))
         peer.expect(s.BYE)
-    hostile_receiver(script, 0, "its mode could not be set", "owner and group of what it replaces", "the ACL of what",
+    hostile_receiver(script, 0, "its mode could not be set", "its owner or group could not", "its ACL could not",
                      "its modification time could not be set", "not durable here", content=CONTENT)
 
 
@@ -150,7 +150,7 @@ EARLY = [
     ("of 2^32-1 entries", s.results(s.run(1, (1 << 32) - 1)), "none to come"),
     ("of unknown status", s.result(1, status=99), "status: unknown"),
     ("reason too long", s.result(1, 6, reason=b"x" * 1025), "over 1024 bytes"),
-    ("unknown flag", s.results(s.run(1, flags=64)), "flags: unknown bit"),
+    ("unknown flag", s.results(s.run(1, flags=128)), "flags: unknown bit"),
     ("no runs", s.results(), "count: none or too many"),
     ("125 runs", s.results(*[s.run(i) for i in range(1, 126)]), "count: none or too many"),
     ("fewer runs than it says", s.results(s.run(1), count=2), "message ends early"),

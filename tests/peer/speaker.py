@@ -127,7 +127,7 @@ def text_list(values):
     return struct.pack(">H", len(values)) + b"".join(text(v) for v in values)
 
 
-VERSION = 2
+VERSION = 3
 
 
 def preface(role, mode=PLAIN, no_auth=False, suites=None, code=0, lowest=VERSION, highest=VERSION, flags=None,
@@ -156,7 +156,7 @@ def message(kind, body=b"", entry=0, offset=0, flags=0):
 def terms(prefaces, required=0, optional=0, session=b"", block=8 * MIB, durability=0, overwrite=0,
           flags=0, rate_limit=0, silence=15000, streams=0, path=(), build=b"speaker 1"):
     return (b"".join(prefaces) + struct.pack(">QQ", required, optional) + session.ljust(16, b"\0") +
-            struct.pack(">IBBBQIH", block, durability, overwrite, flags, rate_limit, silence, streams) +
+            struct.pack(">IBBHQIH", block, durability, overwrite, flags, rate_limit, silence, streams) +
             text_list(path) + text(build))
 
 
@@ -168,13 +168,25 @@ def heartbeat(taken=0):
     return message(HEARTBEAT, struct.pack(">Q", taken))
 
 
+def attributes(owner=(0, b"root"), group=(0, b"root"), acl=(), default_acl=(), xattrs=()):
+    """What ENTRY has with flag bit 3. acl: (tag, permissions[, id, name]); xattrs: (name, value)."""
+    def principal(who):
+        return struct.pack(">I", who[0]) + text(who[1])
+
+    def entries(acl_entries):
+        return struct.pack(">H", len(acl_entries)) + b"".join(
+            struct.pack(">HH", *one[:2]) + (principal(one[2:]) if len(one) > 2 else b"") for one in acl_entries)
+    return (principal(owner) + principal(group) + entries(acl) + entries(default_acl) +
+            struct.pack(">H", len(xattrs)) + b"".join(text(key) + text(value) for key, value in xattrs))
+
+
 def entry(entry_id, name, size, mtime=1_600_000_000, nsec=5, mode=0o644, sparse=False, kind=1,
-          flags=None):
+          flags=None, more=b""):
     names = name if isinstance(name, (list, tuple)) else [name]
     names = [n.encode() if isinstance(n, str) else n for n in names]
     flags = (1 if sparse else 0) if flags is None else flags
     return message(ENTRY, bytes([kind, flags]) + text_list(names) +
-                   struct.pack(">QQII", size, mtime, nsec, mode), entry_id)
+                   struct.pack(">QQII", size, mtime, nsec, mode) + more, entry_id)
 
 
 def data(entry_id, offset, content, flags=0):
@@ -279,7 +291,7 @@ def read_terms(body):
     r = Reader(body)
     out = {"prefaces": [r.take(24), r.take(24)], "required": r.number(8), "optional": r.number(8),
            "session": r.take(16), "block": r.number(4), "durability": r.number(1),
-           "overwrite": r.number(1), "flags": r.number(1), "rate_limit": r.number(8),
+           "overwrite": r.number(1), "flags": r.number(2), "rate_limit": r.number(8),
            "silence": r.number(4), "streams": r.number(2)}
     out["path"] = [r.text() for _ in range(r.number(2))]
     out["build"] = r.text()
@@ -343,7 +355,7 @@ def read_results(body):
     assert count > 0
     for _ in range(count):
         first, ids, status, flags = r.number(8), r.number(4), r.number(1), r.number(1)
-        assert first > 0 and ids > 0 and flags < 64
+        assert first > 0 and ids > 0 and flags < 128
         one = {"status": status, "skipped": flags & 1 == 1, "reason": r.text(), "caveats": flags & ~1}
         for entry_id in range(first, first + ids):
             assert entry_id not in out

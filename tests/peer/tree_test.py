@@ -6,7 +6,8 @@ import subprocess
 import speaker as s
 from harness import cases, main, test, zrecv
 
-SEVERAL, RECURSIVE = 32, 128
+SEVERAL, RECURSIVE, ARCHIVE = 32, 128, 256
+ATTRIBUTES = 8
 REFUSED, FILE_IO, PROTOCOL, PARTIAL = 9, 6, s.PROTOCOL, 23
 
 
@@ -123,6 +124,59 @@ def no_more_than_16_KiB_of_names():
 def no_deeper_than_1024():
     send([b"".join(directory(i, ["d"]) for i in range(1, 1027))], PROTOCOL, "more directories than may be open",
          after=lambda dst: subprocess.run(["rm", "-r", os.path.join(dst, "d")], check=True))
+
+
+# -a
+
+def owned(entry_id, name, kind=1, mode=0o644, **attributes):
+    return s.entry(entry_id, name, 0, kind=kind, mode=mode, flags=ATTRIBUTES, more=s.attributes(**attributes)) + \
+        (s.end(entry_id, 0) if kind == 1 else b"")
+
+
+def of(dst, name):
+    st = os.stat(os.path.join(dst, name))
+    return st.st_uid, st.st_gid, st.st_mode & 0o7777, sorted(os.listxattr(os.path.join(dst, name)))
+
+
+CAPABILITY = (b"security.capability", struct.pack("<IIIII", 0x02000001, 1 << 13, 0, 0, 0))
+# owner, mask and so on, and all for the user 1.
+ACL = ((1, 7), (2, 7, 1, b"daemon"), (4, 7), (16, 7), (32, 0))
+RAW_ACL = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", tag, 7, who) for tag, who in
+                                          ((1, 2**32 - 1), (2, 1), (4, 2**32 - 1), (16, 2**32 - 1), (32, 2**32 - 1)))
+
+
+@test
+def without_the_word_of_the_receiver_a_peer_gives_no_rights():
+    """It says -a; this side does not: nothing of owner, set-id bits, ACLs and attributes that the kernel heeds."""
+    mine = os.geteuid(), os.getegid()
+    everything = dict(owner=(1, b"daemon"), group=(2, b"bin"), mode=0o6755, acl=ACL,
+                      xattrs=(CAPABILITY, (b"trusted.x", b"1"), (b"system.posix_acl_access", RAW_ACL), (b"user.x", b"1")))
+    send([owned(1, "f", **everything), owned(2, "d", kind=2, default_acl=ACL, **everything), up(2), s.fin(2)], 0,
+         "-a was not given at the receiving side", flags=SEVERAL | RECURSIVE | ARCHIVE, after=lambda dst:
+         [check_equal((*mine, 0o755, ["user.x"]), of(dst, name)) for name in ("f", "d")])
+
+
+@test
+def the_value_of_an_acl_is_no_attribute():
+    send([owned(1, "f", xattrs=((b"system.posix_acl_access", RAW_ACL),)), s.fin(1)], 0, "extended attributes",
+         options=["-a"], after=lambda dst: check_equal([], of(dst, "f")[3]))
+
+
+def check_equal(wanted, found):
+    assert found == wanted, f"{found}, not {wanted}"
+
+
+@test
+def attributes_that_nobody_asked_for():
+    send([owned(1, "f"), s.fin(1)], PROTOCOL, "attributes that nobody has asked for")
+
+
+@test
+def attributes_of_open_files_have_a_limit():
+    """Each of them announced, and nothing of its content."""
+    attributes = s.attributes(xattrs=((b"user.x", b"x" * 60000),))
+    send([b"".join(s.entry(i, f"f{i}", 1, flags=ATTRIBUTES, more=attributes) for i in range(1, 700))], PROTOCOL,
+         "more extended attributes than may be open", flags=SEVERAL | RECURSIVE | ARCHIVE)
 
 
 main()

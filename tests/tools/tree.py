@@ -1,13 +1,21 @@
 #!/usr/bin/env python3
 """Trees for tests: makes one with everything that -r keeps, and compares two by a walk of its own.
 
-  tree.py make DIR              a small tree with odd names, deep and empty directories, links, holes
-  tree.py same A B [--times]    ends with 1 and says what differs; with --times also times and modes
+  tree.py make DIR [--all]             a small tree with odd names, deep and empty directories, links, holes; with --all
+                                       (by root) also owners, set-id bits, ACLs and extended attributes, as far as the
+                                       file system there has them
+  tree.py same A B [--times|--all]     ends with 1 and says what differs; with --times also times and modes, with --all
+                                       all that --all makes
 """
+import errno
 import os
 import random
 import stat
+import struct
 import sys
+
+OWNER, USER, OWNING_GROUP, GROUP, MASK, OTHER = 1, 2, 4, 8, 16, 32
+ACCESS, DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
 
 
 def write(name, content, directory=None):
@@ -15,7 +23,56 @@ def write(name, content, directory=None):
         file.write(content)
 
 
-def make(root):
+def acl(*entries):
+    """As linux/posix_acl_xattr.h has it."""
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", tag, permissions, who) for tag, permissions, who in entries)
+
+
+def can(root, name, value):
+    """Whether the file system there has such an attribute."""
+    try:
+        os.setxattr(root, name, value)
+        os.removexattr(root, name)
+        return True
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EPERM):
+            raise
+        print(f"{root}: no {name}: left out")
+        return False
+
+
+def make_all(root):
+    """What -a keeps and -r -p do not. Ids of users that every system has, and one that nobody has."""
+    nobody = 0xffffffff
+    at = os.path.join(root, "owned")
+    os.mkdir(at)
+    for name in ("file", "set-id", "sticky", "acl", "xattrs", "program"):
+        write(os.path.join(at, name), name.encode())
+    for name in ("group's", "default acl", "inner"):
+        os.mkdir(os.path.join(at, name))
+    write(os.path.join(at, "default acl", "inside"), b"no ACL of its own")
+    os.symlink("file", os.path.join(at, "link"))
+    for name, owner, group in (("file", 1, 2), ("set-id", 2, 3), ("group's", 0, 2), ("link", 3, 1), ("program", 1, 1), ("inner", 123456, 654321)):
+        os.chown(os.path.join(at, name), owner, group, follow_symlinks=False)
+    for name, mode in (("set-id", 0o6711), ("sticky", 0o1644), ("group's", 0o3771)):
+        os.chmod(os.path.join(at, name), mode)
+    if can(at, ACCESS, acl((OWNER, 7, nobody), (USER, 7, 1), (OWNING_GROUP, 5, nobody), (MASK, 7, nobody), (OTHER, 5, nobody))):
+        mine = acl((OWNER, 6, nobody), (USER, 4, 1), (USER, 6, 123456), (OWNING_GROUP, 4, nobody), (GROUP, 6, 2),
+                   (MASK, 6, nobody), (OTHER, 0, nobody))
+        below = acl((OWNER, 7, nobody), (OWNING_GROUP, 5, nobody), (GROUP, 7, 3), (MASK, 7, nobody), (OTHER, 0, nobody))
+        os.setxattr(os.path.join(at, "acl"), ACCESS, mine)
+        os.setxattr(os.path.join(at, "default acl"), DEFAULT, below)
+    if can(at, "user.probe", b"x"):
+        for name in ("xattrs", "inner"):
+            for key, value in (("user.empty", b""), ("user.binary", bytes(range(256))), ("user.long", b"y" * 3000)):
+                os.setxattr(os.path.join(at, name), key, value)
+    if can(at, "trusted.probe", b"x"):
+        os.setxattr(os.path.join(at, "xattrs"), "trusted.probe", b"only root sees it")
+        # cap_net_raw, as of ping: VFS_CAP_REVISION_2, effective.
+        os.setxattr(os.path.join(at, "program"), "security.capability", struct.pack("<IIIII", 0x02000001, 1 << 13, 0, 0, 0))
+
+
+def make(root, everything):
     chance = random.Random(7)
     os.mkdir(root)
     top = os.open(root, os.O_RDONLY)
@@ -48,6 +105,8 @@ def make(root):
         os.close(at)
         at = inner
     os.close(at)
+    if everything:
+        make_all(root)
     # Times of directories last: what is made in them changes them.
     os.chmod("private", 0o700, dir_fd=top)
     os.chmod("shared", 0o775, dir_fd=top)
@@ -58,7 +117,13 @@ def make(root):
     os.utime(root, ns=(11 * 10 ** 17, 11 * 10 ** 17))
 
 
-def look(directory, name, times):
+def attributes(directory, name):
+    path = f"/proc/self/fd/{directory}/".encode() + os.fsencode(name)
+    names = os.listxattr(path, follow_symlinks=False)
+    return {n: os.getxattr(path, n, follow_symlinks=False) for n in names if n != "security.selinux"}
+
+
+def look(directory, name, times, everything=False):
     st = os.stat(name, dir_fd=directory, follow_symlinks=False)
     facts = [stat.S_IFMT(st.st_mode)]
     if stat.S_ISREG(st.st_mode):
@@ -67,6 +132,8 @@ def look(directory, name, times):
         facts += [os.readlink(name, dir_fd=directory)]
     if times:
         facts += [st.st_mtime_ns] + ([] if stat.S_ISLNK(st.st_mode) else [st.st_mode & 0o777])
+    if everything:
+        facts += [st.st_uid, st.st_gid, st.st_mode & 0o7000, attributes(directory, name)]
     return facts
 
 
@@ -81,32 +148,34 @@ def same_content(a, b, name):
                 return True
 
 
-def differences(a, b, path, times):
+def differences(a, b, path, times, everything):
     """One descriptor a level and side, names by themselves: no path is ever long."""
     names, others = set(os.listdir(a)), set(os.listdir(b))
     for name in sorted(names ^ others):
         yield f"{path + name!r}: only at one side"
     for name in sorted(names & others):
-        one, other = look(a, name, times), look(b, name, times)
+        one, other = look(a, name, times, everything), look(b, name, times, everything)
         if one != other:
             yield f"{path + name!r}: {one} and {other}"
         elif one[0] == stat.S_IFREG and not same_content(a, b, name):
             yield f"{path + name!r}: other content"
         elif one[0] == stat.S_IFDIR:
             inner = [os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd) for fd in (a, b)]
-            yield from differences(*inner, path + name[:20] + "/", times)
+            yield from differences(*inner, path + name[:20] + "/", times, everything)
             for fd in inner:
                 os.close(fd)
 
 
 def main():
     if sys.argv[1] == "make":
-        return make(sys.argv[2])
-    times = "--times" in sys.argv[4:]
+        return make(sys.argv[2], "--all" in sys.argv[3:])
+    everything = "--all" in sys.argv[4:]
+    times = everything or "--times" in sys.argv[4:]
     a, b = (os.open(path, os.O_RDONLY | os.O_DIRECTORY) for path in sys.argv[2:4])
-    found = list(differences(a, b, "", times))
-    if times and look(a, ".", True) != look(b, ".", True):
-        found.append(f"itself: {look(a, '.', True)} and {look(b, '.', True)}")
+    found = list(differences(a, b, "", times, everything))
+    one, other = look(a, ".", times, everything), look(b, ".", times, everything)
+    if times and one != other:
+        found.append(f"itself: {one} and {other}")
     print("\n".join(found[:20]))
     sys.exit(1 if found else 0)
 

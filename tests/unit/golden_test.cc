@@ -73,8 +73,8 @@ TEST_CASE("golden: preface of a request") {
   const Bytes bytes = golden("preface_request");
   CHECK(to_hex(encode_preface(request())) == to_hex(bytes));
   const Preface p = decode_preface(fixed<kPrefaceBytes>(bytes));
-  CHECK(p.lowest_version == 2);
-  CHECK(p.highest_version == 2);
+  CHECK(p.lowest_version == 3);
+  CHECK(p.highest_version == 3);
   CHECK(p.mode == Mode::TlsPsk);
   CHECK(p.role == Role::Sender);
   CHECK_FALSE(p.no_auth);
@@ -128,7 +128,7 @@ TEST_CASE("golden: HELLO") {
   m.block_bytes = 4 << 20;
   m.durability = Durability::File;
   m.overwrite = Overwrite::Older;
-  m.file_digest = m.preserve = m.several = m.mkdir = true;
+  m.file_digest = m.preserve = m.several = m.mkdir = m.archive = true;
   m.rate_limit = 10'000'000;
   m.silence_ms = 2500;
   m.streams = 4;
@@ -148,6 +148,7 @@ TEST_CASE("golden: HELLO") {
   CHECK(n.preserve);
   CHECK(n.several);
   CHECK(n.mkdir);
+  CHECK(n.archive);
   CHECK_FALSE(n.to_pipe);
   CHECK_FALSE(n.no_target_directory);
   CHECK_FALSE(n.path_is_directory);
@@ -218,6 +219,32 @@ TEST_CASE("golden: ENTRY of a directory and of a symbolic link") {
   const Bytes bytes = golden("entry_symlink");
   CHECK(to_hex(encode(link)) == to_hex(bytes));
   CHECK(decode<EntryInfo>(bytes).target == "2026/11");
+}
+
+TEST_CASE("golden: ENTRY with attributes") {
+  EntryInfo m;
+  m.kind = EntryKind::Directory;
+  m.name = {"d"};
+  m.mtime_sec = 1795271234;
+  m.mode = 02750;
+  m.attributes = {{1000, "alice"},
+                  {4711, ""},
+                  {{AclEntry::Owner, 7},
+                   {AclEntry::User, 5, {1001, "bob"}},
+                   {AclEntry::OwningGroup, 5},
+                   {AclEntry::Mask, 7},
+                   {AclEntry::Other, 0}},
+                  {{AclEntry::Group, 1, {9, "www"}}},
+                  {{"user.x", "v"}}};
+  const Bytes bytes = golden("entry_attributes");
+  CHECK(to_hex(encode(m)) == to_hex(bytes));
+  const Attributes n = decode<EntryInfo>(bytes).attributes.value();
+  CHECK(n.owner.name == "alice");
+  CHECK(n.group.id == 4711);
+  CHECK(n.acl.at(1).who.name == "bob");
+  CHECK(n.acl.at(4).tag == AclEntry::Other);
+  CHECK(n.default_acl.at(0).who.id == 9);
+  CHECK(n.xattrs.at(0).value == "v");
 }
 
 TEST_CASE("golden: ENTRY of unknown length") {
@@ -383,7 +410,8 @@ TEST_CASE("golden: no file that no test reads") {
                                    "streams",
                                    "entry_open_ended",
                                    "entry_directory",
-                                   "entry_symlink"};
+                                   "entry_symlink",
+                                   "entry_attributes"};
   std::set<std::string> there;
   for (const auto& file : std::filesystem::directory_iterator(ZX_SOURCE_DIR "/tests/golden"))
     there.insert(file.path().stem().string());

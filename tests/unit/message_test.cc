@@ -217,8 +217,14 @@ TEST_CASE("HELLO: every durability and overwrite rule survives and no other numb
     else
       CHECK(outcome([&] { decode<Terms>(changed); }) == "protocol");
     changed = bytes;
-    changed[kDurabilityAt + 2] = static_cast<std::byte>(value);
+    changed[kDurabilityAt + 3] = static_cast<std::byte>(value);
     CHECK(encode(decode<Terms>(changed)) == changed);  // each bit is a flag
+    changed = bytes;
+    changed[kDurabilityAt + 2] = static_cast<std::byte>(value);
+    if (value <= 1)
+      CHECK(decode<Terms>(changed).archive == (value == 1));
+    else
+      CHECK(outcome([&] { decode<Terms>(changed); }) == "protocol");
   }
 }
 
@@ -375,6 +381,61 @@ TEST_CASE("ENTRY: limits hold at their value and not one past it") {
   CHECK(with([](EntryInfo& m) { m.name = {std::string(kMaxNameBytes + 1, 'x')}; }) == "refused");
 }
 
+TEST_CASE("ENTRY: attributes keep to their limits, and to what has such") {
+  const auto with = [](auto&& change) {
+    EntryInfo m;
+    m.name = {"x"};
+    m.attributes.emplace();
+    change(m);
+    return outcome([&] { decode<EntryInfo>(encode(m)); });
+  };
+  using E = EntryInfo&;
+  const auto entries = [](size_t count) { return Acl(count, {AclEntry::Owner, 7}); };
+  CHECK(with([](E) {}) == "no error");
+  CHECK(with([](E m) { m.attributes->owner.name.assign(kMaxPrincipalBytes, 'n'); }) == "no error");
+  CHECK(with([](E m) { m.attributes->owner.name.assign(kMaxPrincipalBytes + 1, 'n'); }) ==
+        "protocol");
+  CHECK(with([&](E m) { m.attributes->acl = entries(kMaxAclEntries); }) == "no error");
+  CHECK(with([&](E m) { m.attributes->acl = entries(kMaxAclEntries + 1); }) == "protocol");
+  CHECK(with([](E m) {
+          m.attributes->acl.assign(70, {AclEntry::User, 7, {1, std::string(250, 'n')}});
+        }) == "protocol");  // 18200 bytes
+  CHECK(with([](E m) { m.attributes->acl = {{AclEntry::Owner, 8}}; }) == "protocol");
+  for (int tag = 0; tag < 256; ++tag) {
+    const bool known = tag != 0 && tag <= 32 && (tag & (tag - 1)) == 0;
+    CHECK(with([&](E m) {
+            m.attributes->acl = {{static_cast<AclEntry::Tag>(tag), 0}};
+          }) == (known ? "no error" : "protocol"));
+  }
+  const auto value = [](size_t bytes) { return std::string(bytes, 'v'); };
+  CHECK(with([&](E m) {
+          m.attributes->xattrs = {{"user.x", value(kMaxXattrBytes - 6)}};
+        }) == "no error");
+  CHECK(with([&](E m) {
+          m.attributes->xattrs = {{"user.x", value(kMaxXattrBytes - 5)}};
+        }) == "protocol");
+  CHECK(with([&](E m) { m.attributes->xattrs = {{"", "v"}}; }) == "protocol");
+  CHECK(with([&](E m) { m.attributes->xattrs = {{std::string("a\0b", 3), "v"}}; }) == "protocol");
+  CHECK(with([&](E m) { m.attributes->xattrs = {{std::string(256, 'n'), "v"}}; }) == "protocol");
+  CHECK(with([&](E m) { m.failed = true; }) == "protocol");
+  // Only directories have a default ACL, and links nothing but an owner.
+  CHECK(with([&](E m) { m.attributes->default_acl = entries(1); }) == "protocol");
+  const auto link = [](E m) {
+    m.kind = EntryKind::Symlink;
+    m.target = "t";
+  };
+  CHECK(with(link) == "no error");
+  CHECK(with([&](E m) {
+          link(m);
+          m.attributes->xattrs = {{"user.x", "v"}};
+        }) == "protocol");
+  const auto directory = [&](E m) {
+    m.kind = EntryKind::Directory;
+    m.attributes->default_acl = entries(1);
+  };
+  CHECK(with(directory) == "no error");
+}
+
 TEST_CASE("ENTRY: the longest name list fits into a frame") {
   EntryInfo m = some_entry();
   m.name.assign(kMaxPathComponents, std::string(kMaxPathBytes / kMaxPathComponents, 'x'));
@@ -496,7 +557,7 @@ TEST_CASE("flags: an unknown bit is a protocol error in every message that has f
   } const cases[] = {
       {"END", encode(some_end()), 0, 3, [](ByteView b) { decode<EntryEnd>(b); }},
       {"VERDICT", encode(some_verdict()), 1, 1, [](ByteView b) { decode<Verdict>(b); }},
-      {"RESULTS", encode(Results{some_results()}), 15, 63, [](ByteView b) { decode<Results>(b); }},
+      {"RESULTS", encode(Results{some_results()}), 15, 127, [](ByteView b) { decode<Results>(b); }},
   };
   for (const auto& c : cases)
     for (int value = 0; value < 256; ++value) {

@@ -347,7 +347,6 @@ TEST_CASE("options: a dash and a digit or a third dash does not make an operand"
 
 TEST_CASE("options: those of later versions are usage errors and never accepted") {
   for (const Words& words : {
-           Words{"-a"},
            Words{"-n"},
            Words{"-C"},
            Words{"--compress"},
