@@ -34,6 +34,18 @@ void check_entry_name(const EntryInfo& entry) {
                                          ": a path where a name was expected");
 }
 
+void check_has_content(const EntryInfo& entry) {
+  if (entry.kind != EntryKind::File)
+    throw Error(ExitStatus::Refused,
+                quote(join_path(entry.name)) + ": a link, and this takes files");
+}
+
+bool is_taken_for(const EntryInfo& entry, const struct stat& existing, bool even_seconds) {
+  return entry.kind != EntryKind::HardLink && !entry.open_ended &&
+         static_cast<uint64_t>(existing.st_size) == entry.size &&
+         is_kept_as(entry, existing.st_mtim, even_seconds);
+}
+
 std::unique_ptr<Sink> Destination::enter(const EntryInfo& entry) {
   throw Error(ExitStatus::Refused,
               quote(join_path(entry.name)) + ": a directory, and this takes files");
@@ -45,14 +57,13 @@ std::string why_left_alone(const Negotiated& agreed, const struct stat& existing
   const bool newer = std::pair(static_cast<int64_t>(existing.st_mtim.tv_sec),
                                static_cast<uint32_t>(existing.st_mtim.tv_nsec)) >
                      std::pair(entry.mtime_sec, entry.mtime_nsec);
-  const bool same_size = !entry.open_ended && static_cast<uint64_t>(existing.st_size) == entry.size;
   std::string why;
   for (const Overwrite rule : {agreed.overwrite, agreed.overwrite_peer}) {
     if (rule == Overwrite::Never) throw Error(ExitStatus::Refused, shown + ": exists already");
     if (rule == Overwrite::Skip) why = "exists already (--overwrite=skip)";
     if (rule == Overwrite::Older && (newer || same_time))
       why = "the existing file is not older (--overwrite=older)";
-    if (rule == Overwrite::Differ && same_size && same_time)
+    if (rule == Overwrite::Differ && is_taken_for(entry, existing, even_seconds))
       why = "the existing file has the same size and time (--overwrite=differ)";
   }
   return why;

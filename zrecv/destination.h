@@ -35,6 +35,12 @@ class Destination {
 /// Throws Error{Refused}.
 void check_entry_name(const EntryInfo& entry);
 
+/// An existing file is taken for the one of the entry: its size and time are.
+bool is_taken_for(const EntryInfo& entry, const struct stat& existing, bool even_seconds);
+
+/// Throws Error{Refused} for what has no content of its own.
+void check_has_content(const EntryInfo& entry);
+
 /// Why --overwrite leaves an existing file as it is, or "" when the entry replaces it. Both sides'
 /// rules count and the stricter wins; Unset allows. even_seconds: see keeps_even_seconds(). Throws
 /// Error{Refused}; `shown`: the file, quoted.

@@ -15,6 +15,9 @@ constexpr int kFramesAtOnce = 32;
 // After a block of this size they are looked at in any case: what is committed is told at once.
 constexpr uint32_t kLongBlockBytes = 1 << 20;
 
+// Names of one file that came before it: each holds its directory.
+constexpr size_t kMaxWaitingLinks = 64;
+
 // What the next entry of a run must have in common with it to be part of it.
 bool continues(const Result& run, const EntryOutcome& next) {
   return run.first + run.count == next.id && run.status == next.status &&
@@ -147,8 +150,19 @@ void EntryReceiver::on_entry(const Frame& frame) {
   const uint64_t id = frame.header.entry;
   if (id != entries_.last_id() + 1) protocol("an ENTRY with an id out of order");
   if (entries_.size() >= kMaxOpenEntries) protocol("more entries than may be open");
-  const EntryInfo info = decode<EntryInfo>(frame.body);
+  EntryInfo info = decode<EntryInfo>(frame.body);
+  info.id = id;
   if (info.attributes && !agreed_.archive) protocol("attributes that nobody has asked for");
+  if (info.more_links && !agreed_.archive) protocol("hard links that nobody has asked for");
+  if (info.kind == EntryKind::HardLink) {
+    const auto first = linked_.find(info.linked_to);
+    if (first == linked_.end() || first->second.last)
+      protocol("a hard link to an entry that has none");
+  }
+  if (info.kind == EntryKind::File && info.more_links) {
+    if (linked_.size() >= kMaxLinkedFiles) protocol("more hard links than it may");
+    linked_[id];
+  }
   if (id > 1 && !agreed_.several) protocol("more entries than it announced");
   if (directories_.depth() == 0) {
     ++roots_;
@@ -208,8 +222,46 @@ OpenEntries::Entry EntryReceiver::open_entry(EntryInfo info, EntryOutcome* outco
     outcome->reason = error.what();
   }
   if (outcome->status != ExitStatus::Ok || outcome->skipped) sink.reset();
-  finish({*outcome, std::move(sink)});
+  if (info.kind == EntryKind::HardLink)
+    finish_link(info.linked_to, !info.more_links, {*outcome, std::move(sink)});
+  else
+    finish({*outcome, std::move(sink)});
   return nullptr;
+}
+
+// A name of a file that is here, or of one that is still to come. After that it is as any entry.
+void EntryReceiver::finish_link(uint64_t first, bool last, Verified link) {
+  const auto found = linked_.find(first);
+  Linked& linked = found->second;
+  EntryOutcome& outcome = link.outcome;
+  linked.last = last;
+  const auto fail = [&](ExitStatus status, const char* why) {
+    if (!link.sink) return;  // it has its outcome
+    outcome.status = status;
+    outcome.reason = link.sink->describe() + why;
+    link.sink.reset();
+  };
+  if (linked.failure != ExitStatus::Ok)
+    fail(linked.failure, ": a hard link to a file that has failed");
+  else if (!linked.here && linked.waiting.size() >= kMaxWaitingLinks)
+    fail(ExitStatus::FileIo, ": too many hard links wait for one file");
+  else if (!linked.here && link.sink)
+    return linked.waiting.push_back(std::move(link));
+  if (last && (linked.here || linked.failure != ExitStatus::Ok)) linked_.erase(found);
+  finish(std::move(link));
+}
+
+// The file has its outcome, or is with the commit, which makes its names in their order.
+void EntryReceiver::release_links(uint64_t id, ExitStatus failure) {
+  const auto found = linked_.find(id);
+  if (found == linked_.end()) return;
+  Linked& linked = found->second;
+  linked.here = failure == ExitStatus::Ok;
+  linked.failure = failure;
+  std::vector<Verified> waiting = std::move(linked.waiting);
+  const bool last = linked.last;
+  for (Verified& link : waiting) finish_link(id, /*last=*/false, std::move(link));
+  if (last) linked_.erase(id);
 }
 
 // --- directories
@@ -254,10 +306,12 @@ void EntryReceiver::done(uint64_t id) {
 // To its commit; without a sink it has its outcome already.
 void EntryReceiver::finish(Verified entry) {
   const uint64_t id = entry.outcome.id;
+  const ExitStatus failure = entry.outcome.status;
   if (entry.sink)
     committer_.add(std::move(entry));
   else
     settle({std::move(entry.outcome)});
+  release_links(id, failure);
   done(id);
 }
 

@@ -52,6 +52,8 @@ class EntryReceiver {
   void enter_directory(const EntryInfo& info, EntryOutcome outcome);
   void leave_directory(uint64_t id, const EntryEnd& end);
   void finish(Verified entry);
+  void finish_link(uint64_t first, bool last, Verified link);
+  void release_links(uint64_t id, ExitStatus failure);
   void done(uint64_t id);
   OpenEntries::Entry open_entry(EntryInfo info, EntryOutcome* outcome);
   void on_hole(const Frame& frame);
@@ -78,6 +80,14 @@ class EntryReceiver {
   OpenEntries entries_;
   std::map<uint64_t, EntryOutcome> unsent_;  // failed at the sender; their END is to come
   OpenDirectories directories_;
+  // Of files that get further names, until the last of these has come.
+  struct Linked {
+    bool here = false;  // with the commit, or left alone
+    ExitStatus failure = ExitStatus::Ok;
+    bool last = false;              // no more of them come
+    std::vector<Verified> waiting;  // names that came before it was there
+  };
+  std::map<uint64_t, Linked> linked_;
   std::map<uint64_t, size_t> open_xattrs_;  // bytes of open entries that have some
   size_t open_xattr_bytes_ = 0;             // of these
   uint64_t roots_ = 0;                      // entries that are in no directory

@@ -12,6 +12,7 @@
 #include "common/file/name.h"
 #include "common/file/operator_file.h"
 #include "common/file/replace.h"
+#include "zrecv/hard_links.h"
 
 namespace zx {
 namespace {
@@ -171,9 +172,15 @@ std::unique_ptr<Sink> FileDestination::sink_for(const EntryInfo& entry, WakeFd& 
   Target target = target_for(entry);
   EntryInfo info = entry;
   Metadata metadata(info, keeping_, principals_);
-  return entry.kind == EntryKind::Symlink
-             ? make_symlink_sink(std::move(target), info, std::move(metadata))
-             : make_file_sink(std::move(target), info, std::move(metadata));
+  if (!links_) links_ = std::make_shared<HardLinks>(open_.front());
+  switch (info.kind) {
+    case EntryKind::Symlink:
+      return make_symlink_sink(std::move(target), info, std::move(metadata));
+    case EntryKind::HardLink:
+      return make_hard_link_sink(std::move(target), info, std::move(metadata), links_);
+    default:
+      return make_file_sink(std::move(target), info, std::move(metadata), links_);
+  }
 }
 
 std::unique_ptr<Sink> FileDestination::enter(const EntryInfo& entry) {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "zrecv/file_sink.h"
 
+#include "common/base/defer.h"
 #include "common/base/error.h"
 #include "common/file/replace.h"
 #include "common/file/take_over.h"
 #include "common/file/temp_file.h"
 #include "zrecv/destination.h"
+#include "zrecv/hard_links.h"
 
 namespace zx {
 namespace {
@@ -96,7 +98,18 @@ constexpr uint64_t kSmallBytes = 64 << 10;
 
 class FileSink final : public NamedSink {
  public:
-  using NamedSink::NamedSink;
+  FileSink(Target target, const EntryInfo& info, Metadata metadata,
+           std::shared_ptr<HardLinks> links)
+      : NamedSink(std::move(target), info, std::move(metadata)), links_(std::move(links)) {}
+
+  std::string look(const Negotiated& agreed) override {
+    std::string why = NamedSink::look(agreed);
+    // What --overwrite leaves alone gets the other names all the same, when it is what was sent.
+    if (!why.empty() && info_.more_links && S_ISREG(existing_->st_mode) &&
+        is_taken_for(info_, *existing_, keeps_even_seconds(dir_.fd())))
+      links_->add(info_.id, name(), *existing_);
+    return why;
+  }
 
   void open() override {
     temp_.emplace(dir_, target_.name);
@@ -124,6 +137,37 @@ class FileSink final : public NamedSink {
     temp_->close();
     metadata_.forget();
   }
+  void publish(uint64_t size) override {
+    NamedSink::publish(size);
+    if (info_.more_links) links_->add(info_.id, name(), temp_->written());
+  }
+
+ private:
+  const std::shared_ptr<HardLinks> links_;
+};
+
+// Another name of a file that this run has committed. All else is with that.
+class HardLinkSink final : public NamedSink {
+ public:
+  HardLinkSink(Target target, const EntryInfo& info, Metadata metadata,
+               std::shared_ptr<HardLinks> links)
+      : NamedSink(std::move(target), info, std::move(metadata)), links_(std::move(links)) {}
+
+  void open() override {}
+  int fd() const override { return -1; }
+  void finish(uint64_t /*size*/) override {}
+  void publish(uint64_t /*size*/) override {
+    const Defer drop([&] {
+      if (!info_.more_links) links_->drop(info_.linked_to);
+    });
+    const auto now = dir_.stat_child(target_.name);
+    if (now && links_->is_it(info_.linked_to, *now)) return;  // as an earlier run has left it
+    links_->link_into(temp_, info_.linked_to, dir_, target_.name);
+    NamedSink::publish(static_cast<uint64_t>(temp_->written().st_size));
+  }
+
+ private:
+  const std::shared_ptr<HardLinks> links_;
 };
 
 // A link is opaque text, and is never followed.
@@ -155,8 +199,15 @@ bool RunFiles::contains(const struct stat& file) const {
   return made_.contains(key_of(file));
 }
 
-std::unique_ptr<Sink> make_file_sink(Target target, const EntryInfo& info, Metadata metadata) {
-  return std::make_unique<FileSink>(std::move(target), info, std::move(metadata));
+std::unique_ptr<Sink> make_file_sink(Target target, const EntryInfo& info, Metadata metadata,
+                                     std::shared_ptr<HardLinks> links) {
+  return std::make_unique<FileSink>(std::move(target), info, std::move(metadata), std::move(links));
+}
+
+std::unique_ptr<Sink> make_hard_link_sink(Target target, const EntryInfo& info, Metadata metadata,
+                                          std::shared_ptr<HardLinks> links) {
+  return std::make_unique<HardLinkSink>(std::move(target), info, std::move(metadata),
+                                        std::move(links));
 }
 
 std::unique_ptr<Sink> make_symlink_sink(Target target, const EntryInfo& info, Metadata metadata) {

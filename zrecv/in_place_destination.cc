@@ -81,6 +81,7 @@ void InPlaceDestination::aim(const Negotiated& agreed, bool pull) {
 
 std::unique_ptr<Sink> InPlaceDestination::sink_for(const EntryInfo& entry, WakeFd& /*event*/) {
   check_entry_name(entry);
+  check_has_content(entry);
   if (std::exchange(taken_, true))
     throw Error(ExitStatus::Refused, file_->describe() + ": --inplace takes one source");
   return std::make_unique<InPlaceSink>(file_, entry, keep_full_mode_);

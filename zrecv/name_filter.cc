@@ -17,7 +17,8 @@ NameFilter::NameFilter(RequestedNames requested) : requested_(std::move(requeste
 
 void NameFilter::check_requested(uint64_t number, const EntryInfo& info) const {
   const auto& names = requested_.names;
-  if (info.kind != EntryKind::File && !requested_.recursive)
+  const bool is_file = info.kind == EntryKind::File || info.kind == EntryKind::HardLink;
+  if (!is_file && !requested_.recursive)
     throw Error(ExitStatus::Refused, quote(join_path(info.name)) +
                                          ": a directory or link, which was not asked for (-r)");
   if (names.empty()) return;

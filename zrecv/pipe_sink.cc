@@ -272,6 +272,7 @@ void PipeDestination::aim(const Negotiated& agreed, bool pull) {
 
 std::unique_ptr<Sink> PipeDestination::sink_for(const EntryInfo& entry, WakeFd& event) {
   check_entry_name(entry);
+  check_has_content(entry);
   if (std::exchange(taken_, true)) refuse_several();
   return std::make_unique<PipeSink>(entry, output_, verify_first_, event);
 }

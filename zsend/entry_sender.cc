@@ -88,8 +88,7 @@ bool EntrySender::send_something() {
     if (all_begun_ || reading_.size() >= kMostReading || entries_.size() >= kMaxUncommitted ||
         name_bytes_ >= kMaxUnsettledNameBytes)
       return false;
-    begin_next();
-    return true;
+    return begin_next();
   }
   return current_->reading->pipe != nullptr ? send_more_of_pipe(*current_)
                                             : send_more_of_file(*current_);
@@ -166,6 +165,7 @@ void EntrySender::settle(uint64_t id, const Result& result) {
   entry.conclude(result);
   ledger_.add(entry);
   console_.entry(entry);
+  if (entry.failed()) hard_links_.forget(id);
   if (current_ == &entry) current_ = nullptr;
   name_bytes_ -= entry.name.size();
   entries_.erase(found);
@@ -187,20 +187,45 @@ bool EntrySender::send_returned() {
   return true;
 }
 
-void EntrySender::begin_next() {
+// Of a file with several names the entry that it has been sent as; 0 when it has not.
+uint64_t EntrySender::first_name_of(const SourceEntry& source) const {
+  if (!agreed_.archive || source.kind != WalkStep::File || !source.file) return 0;
+  const uint64_t first = hard_links_.first_of(source.file->stat_at_open());
+  const auto found = entries_.find(first);
+  return found != entries_.end() && found->second.failed() ? 0 : first;
+}
+
+// Else a link to it would have to wait at the receiver.
+bool EntrySender::first_is_read(uint64_t first) const {
+  const auto found = entries_.find(first);
+  return found == entries_.end() || found->second.end_sent;
+}
+
+// False when there is nothing to be done before something comes.
+bool EntrySender::begin_next() {
+  if (held_ && !first_is_read(first_name_of(*held_))) return false;
   // One that has its result before its END could not be made: nothing can come into it.
   if (!open_directories_.empty() && !entries_.contains(open_directories_.back())) cursor_.leave();
-  auto source = cursor_.next();
-  if (!source) {
-    all_begun_ = true;
-    return;
+  auto source = held_ ? std::exchange(held_, std::nullopt) : cursor_.next();
+  if (!source) return all_begun_ = true;
+  if (source->kind == WalkStep::Up) {
+    leave_directory(*source);
+    return true;
   }
-  if (source->kind == WalkStep::Up) return leave_directory(*source);
-  if (source->kind == WalkStep::LeftOut) return console_.note(source->failure->what());
+  if (source->kind == WalkStep::LeftOut) {
+    console_.note(source->failure->what());
+    return true;
+  }
   if (source->leased) {
     link_.flush();
     link_.heartbeat_if_due();
-    return link_.wait(kLeasePause);
+    link_.wait(kLeasePause);
+    return true;
+  }
+  const uint64_t first = first_name_of(*source);
+  if (!first_is_read(first)) {
+    held_ = std::move(source);
+    return false;
   }
   OutgoingEntry& entry = entries_[++last_id_];
   entry.id = last_id_;
@@ -229,10 +254,26 @@ void EntrySender::begin_next() {
       send_end(entry);
       break;
     default:
-      if (source->pipe != nullptr) return begin_pipe(entry, *source->pipe);
-      begin_file(entry, source->name, std::move(*source->file));
+      if (source->pipe != nullptr)
+        begin_pipe(entry, *source->pipe);
+      else if (first != 0)
+        send_hard_link(entry, *source, first);
+      else
+        begin_file(entry, source->name, std::move(*source->file));
   }
   if (link_.queued_bytes() >= kGatherBytes) link_.flush();
+  return true;
+}
+
+void EntrySender::send_hard_link(OutgoingEntry& entry, const SourceEntry& source, uint64_t first) {
+  EntryInfo info;
+  info.kind = entry.kind = EntryKind::HardLink;
+  info.name = {source.name};
+  set_metadata(info, source.file->stat_at_open());
+  info.linked_to = first;
+  info.more_links = hard_links_.add_name(source.file->stat_at_open());
+  link_.queue(FrameType::Entry, entry.id, 0, encode(info));
+  entry.end_sent = true;
 }
 
 // What comes until its END is in it.

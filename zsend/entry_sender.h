@@ -23,6 +23,7 @@
 #include "common/session/session.h"
 #include "common/ui/console.h"
 #include "zsend/cursor.h"
+#include "zsend/hard_links.h"
 #include "zsend/lane.h"
 #include "zsend/outgoing_entry.h"
 
@@ -50,8 +51,11 @@ class EntrySender {
   bool send_returned();
   void send_on_first(Block block);
   void feed_hole(Reading& reading, uint64_t end);
-  void begin_next();
+  uint64_t first_name_of(const SourceEntry& source) const;
+  bool first_is_read(uint64_t first) const;
+  bool begin_next();
   void enter_directory(OutgoingEntry& entry, const WalkStep& step);
+  void send_hard_link(OutgoingEntry& entry, const SourceEntry& source, uint64_t first);
   void leave_directory(const WalkStep& step);
   void begin_file(OutgoingEntry& entry, const std::string& name, SourceFile file);
   bool send_small(OutgoingEntry& entry, const SourceFile& file);
@@ -86,6 +90,8 @@ class EntrySender {
   OutgoingEntry* current_ = nullptr;  // the one that is read
   std::vector<uint64_t> open_directories_;
   Principals principals_;
+  HardLinks hard_links_;
+  std::optional<SourceEntry> held_;  // the next one: another name of a file that is still read
   bool all_begun_ = false, fin_sent_ = false;
   std::optional<Verdict> verdict_;
 

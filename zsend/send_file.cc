@@ -31,6 +31,10 @@ void EntrySender::begin_file(OutgoingEntry& entry, const std::string& name, Sour
   EntryInfo info = info_of(name, file);
   if (agreed_.archive && S_ISREG(file.stat_at_open().st_mode))
     info.attributes = read_attributes(file.fd(), file.stat_at_open(), principals_, entry.caveats);
+  if (agreed_.archive && S_ISREG(file.stat_at_open().st_mode) && file.stat_at_open().st_nlink > 1) {
+    info.more_links = hard_links_.add_first(file.stat_at_open(), entry.id);
+    if (!info.more_links) entry.caveats[Caveat::Links];
+  }
   link_.queue(FrameType::Entry, entry.id, 0, encode(info));
   const bool asked = engines_.options().asked || engines_.options().buffer_bytes != 0;
   if (file.size() <= kSmallBytes && !info.sparse && !asked && send_small(entry, file)) return;

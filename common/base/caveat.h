@@ -11,8 +11,8 @@
 
 namespace zx {
 
-/// RESULTS has a flag for each, in this order, but for the last one: that is the sender's own.
-enum class Caveat : uint8_t { Mode, Owner, Acl, Times, Sync, Xattrs, Inode };
+/// RESULTS has a flag for each, in this order, but for the last two: those are the sender's own.
+enum class Caveat : uint8_t { Mode, Owner, Acl, Times, Sync, Xattrs, Inode, Links };
 
 struct CaveatKind {
   Caveat caveat{};
@@ -29,6 +29,8 @@ inline constexpr std::array kCaveatKinds{
     CaveatKind{Caveat::Inode, "inode",
                "its inode changed while it was sent (a link, its name, mode or attributes), but "
                "neither its size nor its modification time"},
+    CaveatKind{Caveat::Links, "links",
+               "its hard links became files of their own: too many files have some"},
 };
 
 /// With the reason for each kind, "" when it is not known. The first one of a kind stays.

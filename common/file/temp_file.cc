@@ -40,15 +40,30 @@ TempFile::TempFile(const HeldDir& dir, std::string final_name)
 
 TempFile::TempFile(const HeldDir& dir, std::string final_name, const std::string& link_target)
     : dir_(&dir), final_name_(std::move(final_name)), temp_name_(new_temp_name()) {
-  if (symlinkat(link_target.c_str(), dir.fd(), temp_name_.c_str()) != 0) {
-    const int error = errno;
-    temp_name_.clear();
-    throw_file_errno(describe() + ": make symbolic link", error);
-  }
-  if (fstatat(dir.fd(), temp_name_.c_str(), &closed_, AT_SYMLINK_NOFOLLOW) == 0) return;
+  if (symlinkat(link_target.c_str(), dir.fd(), temp_name_.c_str()) != 0)
+    fail_to_make("make symbolic link");
+  look_at_link();
+}
+
+TempFile::TempFile(const HeldDir& dir, std::string final_name, const HeldDir& from,
+                   const std::string& name)
+    : dir_(&dir), final_name_(std::move(final_name)), temp_name_(new_temp_name()), link_(true) {
+  if (linkat(from.fd(), name.c_str(), dir.fd(), temp_name_.c_str(), 0) != 0)
+    fail_to_make("make hard link to " + from.describe(name));
+  look_at_link();
+}
+
+void TempFile::fail_to_make(const std::string& operation) {
   const int error = errno;
-  (void)unlinkat(dir.fd(), temp_name_.c_str(), 0);
-  throw_file_errno(describe() + ": look at the symbolic link", error);
+  temp_name_.clear();
+  throw_file_errno(describe() + ": " + operation, error);
+}
+
+void TempFile::look_at_link() {
+  if (fstatat(dir_->fd(), temp_name_.c_str(), &closed_, AT_SYMLINK_NOFOLLOW) == 0) return;
+  const int error = errno;
+  (void)unlinkat(dir_->fd(), temp_name_.c_str(), 0);
+  throw_file_errno(describe() + ": look at the link", error);
 }
 
 void TempFile::set_link_time(const timespec& mtime, Caveats& caveats) {
@@ -93,6 +108,8 @@ int TempFile::move_to(const std::string& name, Replace replace) {
     // It has its name now; the destructor tries once more to take the other one away.
     if (error == 0 && unlinkat(dir, from, 0) != 0) return 0;
   }
+  // Of two names of one file rename(2) leaves both.
+  if (error == 0 && link_) (void)unlinkat(dir, from, 0);
   if (error == 0) temp_name_.clear();
   return error;
 }

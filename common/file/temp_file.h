@@ -29,6 +29,10 @@ class TempFile {
   TempFile(const HeldDir& dir, std::string final_name);
   /// A symbolic link instead. It has no descriptor, and its size is that of `link_target`.
   TempFile(const HeldDir& dir, std::string final_name, const std::string& link_target);
+  /// Another name of a file in `from`: of whatever has that name by now, see written(). It has no
+  /// descriptor.
+  TempFile(const HeldDir& dir, std::string final_name, const HeldDir& from,
+           const std::string& name);
   ~TempFile();
   TempFile(const TempFile&) = delete;
   TempFile& operator=(const TempFile&) = delete;
@@ -66,11 +70,14 @@ class TempFile {
   const struct stat& written() const { return closed_; }
 
  private:
+  [[noreturn]] void fail_to_make(const std::string& operation);
+  void look_at_link();
   int move_to(const std::string& name, Replace replace);
 
   const HeldDir* dir_;
   std::string final_name_, temp_name_;
   UniqueFd fd_;
+  bool link_ = false;      // another name of a file that has one
   struct stat closed_ {};  // what it was when it was closed
 };
 

@@ -21,6 +21,7 @@ void Ledger::add(const EntryOutcome& outcome) {
   ++totals_.entries;
   totals_.directories += static_cast<uint64_t>(outcome.kind == EntryKind::Directory);
   totals_.symlinks += static_cast<uint64_t>(outcome.kind == EntryKind::Symlink);
+  totals_.hard_links += static_cast<uint64_t>(outcome.kind == EntryKind::HardLink);
   totals_.bytes += outcome.bytes;
   root_.add(entry_part(outcome.id, outcome.bytes, outcome.block_sum));
 }

@@ -31,12 +31,12 @@ struct EntryOutcome {
 };
 
 struct Totals {
-  uint64_t entries = 0, bytes = 0;         // of entries that did not fail and were not skipped
-  uint64_t directories = 0, symlinks = 0;  // of these
-  uint64_t retransmitted_blocks = 0;       // of all
+  uint64_t entries = 0, bytes = 0;  // of entries that did not fail and were not skipped
+  uint64_t directories = 0, symlinks = 0, hard_links = 0;  // of these
+  uint64_t retransmitted_blocks = 0;                       // of all
   Digest root{};
 
-  uint64_t files() const { return entries - directories - symlinks; }
+  uint64_t files() const { return entries - directories - symlinks - hard_links; }
 };
 
 class Ledger {

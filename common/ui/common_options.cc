@@ -211,7 +211,7 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
   app.add_flag("-p", o->preserve, "keep the modification time, at zrecv also the mode");
   app.add_flag("-r", o->recursive, "directories, and all that is below them");
   app.add_flag("-a,--archive", o->archive,
-               "-r, -p, and owners, groups, ACLs and extended attributes");
+               "-r, -p, and hard links, owners, ACLs, extended attributes");
   app.add_flag("--mkdir", o->mkdir, "the destination is a directory, and is made where missing");
   app.add_flag("-T,--no-target-directory", o->no_target_directory,
                "the last operand is the new name, never a directory to put it in");

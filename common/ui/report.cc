@@ -58,11 +58,22 @@ std::string count_entries(const Totals& totals) {
   std::string out = count(totals.files(), "file", "files");
   if (totals.directories > 0) out += ", " + count(totals.directories, "directory", "directories");
   if (totals.symlinks > 0) out += ", " + count(totals.symlinks, "link", "links");
+  if (totals.hard_links > 0) out += ", " + count(totals.hard_links, "hard link", "hard links");
   return out;
 }
 
 const char* kind_name(EntryKind kind) {
-  return kind == EntryKind::File ? "file" : kind == EntryKind::Directory ? "directory" : "symlink";
+  switch (kind) {
+    case EntryKind::File:
+      return "file";
+    case EntryKind::Directory:
+      return "directory";
+    case EntryKind::Symlink:
+      return "symlink";
+    case EntryKind::HardLink:
+      return "hardlink";
+  }
+  return "";
 }
 
 }  // namespace
@@ -244,6 +255,7 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
   json.number("exit", exit_number).text("status", status);
   json.number("files", totals.files()).number("bytes", totals.bytes);
   json.number("directories", totals.directories).number("symlinks", totals.symlinks);
+  json.number("hardlinks", totals.hard_links);
   json.number("wire_bytes", summary_.wire_bytes).real("seconds", time);
   json.number("retransmitted_blocks", totals.retransmitted_blocks).number("resumed_bytes", 0);
   json.number("reconnects", summary_.reconnects);

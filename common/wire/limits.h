@@ -74,6 +74,8 @@ constexpr size_t kMaxAclBytes = 16 << 10, kMaxAclEntries = 1024;
 constexpr size_t kMaxPrincipalBytes = 255;
 // Extended attributes of all entries that are open.
 constexpr size_t kMaxOpenXattrBytes = 32 << 20;
+// Files with several names, of which more are to come as hard links.
+constexpr size_t kMaxLinkedFiles = 256 << 10;
 // Damaged blocks of one entry at a time: more is a broken path, not an accident.
 constexpr size_t kMaxDamagedBlocks = 64;
 // Hashing more than this at once is done with heartbeats to the peer.

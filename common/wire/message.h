@@ -31,7 +31,7 @@ enum class Overwrite : uint8_t {
   Skip = 5
 };
 
-enum class EntryKind : uint8_t { File = 1, Directory = 2, Symlink = 3 };
+enum class EntryKind : uint8_t { File = 1, Directory = 2, Symlink = 3, HardLink = 4 };
 
 using SessionId = std::array<std::byte, 16>;
 
@@ -105,9 +105,11 @@ struct Join {
 };
 
 /// ENTRY: announces a file, whose END follows its content; a directory, into which all entries go
-/// until its END; or a symbolic link, which has no END. The size of a file is what it was when it
-/// was opened, or of an open-ended entry a guess; END has the actual one.
+/// until its END; or a symbolic link or another name of an earlier file, which have no END. The
+/// size of a file is what it was when it was opened, or of an open-ended entry a guess; END has the
+/// actual one.
 struct EntryInfo {
+  uint64_t id = 0;  // in the header of the frame, not in here
   EntryKind kind = EntryKind::File;
   std::vector<std::string> name;  // one component; of a directory none, for the destination itself
   uint64_t size = 0;
@@ -117,14 +119,16 @@ struct EntryInfo {
   bool sparse = false;      // HOLEs will come: do not preallocate
   bool open_ended = false;  // out of a pipe: the size is not known, 0 or what somebody expects
   bool failed = false;      // it cannot be sent: its END says why, and nothing else comes
+  bool more_links = false;  // of a file or hard link: more names of that file may come
   std::string target;       // of a symbolic link: not empty, no NUL
+  uint64_t linked_to = 0;   // of a hard link: the entry that it is another name of
   std::optional<Attributes> attributes;  // only with -a
 
   static constexpr std::string_view kName = "ENTRY";
   void fields(auto& c) {
-    c.choice("kind", kind, EntryKind::File, EntryKind::Symlink);
+    c.choice("kind", kind, EntryKind::File, EntryKind::HardLink);
     bool has_attributes = attributes.has_value();
-    c.flags({&sparse, &open_ended, &failed, &has_attributes});
+    c.flags({&sparse, &open_ended, &failed, &has_attributes, &more_links});
     c.require(!has_attributes || !failed, "flags", "attributes of what cannot be sent");
     c.require(!sparse || !open_ended, "flags", "holes in an entry of unknown length");
     c.names("name", name);
@@ -139,6 +143,13 @@ struct EntryInfo {
     if (kind == EntryKind::Symlink) {
       c.text("target", target, kMaxOperandBytes);
       c.require(!target.empty() && target.find('\0') == std::string::npos, "target", "no path");
+    }
+    c.require(!more_links || (!failed && !open_ended &&
+                              (kind == EntryKind::File || kind == EntryKind::HardLink)),
+              "flags", "links to what has none");
+    if (kind == EntryKind::HardLink) {
+      c.number("linked to", linked_to);
+      c.require(!has_attributes && !failed, "flags", "of a hard link");
     }
     if (!has_attributes) return;
     if (!attributes) attributes.emplace();

@@ -1,4 +1,5 @@
-# -a: owners, groups, set-id bits, ACLs, extended attributes; all of them only at the word of who receives.
+# -a: owners, groups, set-id bits, ACLs, extended attributes, hard links; what gives rights only at the word of who
+# receives.
 . "$(dirname "$0")/lib.sh"
 [ "$(id -u)" = 0 ] || skip "only root gives files away"
 tree() { python3 "$ZX_SOURCE_DIR/tests/tools/tree.py" "$@"; }
@@ -17,6 +18,8 @@ tree make "$t/src" --all
 
 for mode in "" --plain; do
   what="push $mode"; fresh; recv_options="-a $mode" push -a $mode "$t/src"; same "$t/src" "$t/d/src" --all; quiet
+  # What another program says of it, where it is installed.
+  ! command -v rsync >/dev/null || [ -z "$(rsync -aHAXSnc --itemize-changes "$t/src/" "$t/d/src/" | tee "$t/rsync.err")" ] || fail "$what: rsync"
   what="again, over it $mode"; recv_options="-a $mode" push -a $mode "$t/src"; same "$t/src" "$t/d/src" --all; quiet
 done
 what="the receiver alone says -a"; fresh; recv_options=-a push -r "$t/src"; same "$t/src" "$t/d/src" --all
@@ -62,6 +65,32 @@ receiver=$t/as-nobody recv_options=-a push -a "$t/src"
 same "$t/src" "$t/d/src"
 [ -z "$(find "$t/d" ! -user 65534 -o -perm /6000)" ] || fail "$what: $(find "$t/d" ! -user 65534 -o -perm /6000)"
 expect_in "$t/recv.err" "its owner or group could not be kept: Operation not permitted"
+
+# Hard links. What the destination's old file had elsewhere stays; what is there already is no new link.
+links_of() { find "$1" -type f -printf '%i %P\n' | sort -k2 | awk '{ if (!($1 in first)) first[$1] = $2; print $2, first[$1] }'; }
+mkdir -p "$t/l/sub"; echo one >"$t/l/a"; ln "$t/l/a" "$t/l/b"; ln "$t/l/a" "$t/l/sub/c"; random_file "$t/l/sub/large" 3000000
+ln "$t/l/sub/large" "$t/l/other"
+what="hard links, an old one elsewhere"; fresh; mkdir "$t/d/l" "$t/d/snap"; echo old >"$t/d/l/a"; ln "$t/d/l/a" "$t/d/snap/a"
+echo old >"$t/d/l/b"; push -a "$t/l"; [ "$(links_of "$t/l")" = "$(links_of "$t/d/l")" ] || fail "$what: $(links_of "$t/d/l")"
+[ "$(cat "$t/d/snap/a")" = old ] || fail "$what: written through"
+[ "$(field "$t/send.json" hardlinks)" = 3 ] || fail "$what: $(field "$t/send.json" hardlinks)"
+[ "$(field "$t/recv.json" files)" = 2 ] || fail "$what: $(field "$t/recv.json" files) files"
+what="hard links, nothing to do"; before=$(links_of "$t/d/l"); inodes=$(find "$t/d/l" -type f -printf '%i %P\n' | sort)
+push -a --overwrite=differ "$t/l"; [ "$inodes" = "$(find "$t/d/l" -type f -printf '%i %P\n' | sort)" ] || fail "$what: made again"
+[ "$(field "$t/send.json" bytes)" = 0 ] || fail "$what: $(field "$t/send.json" bytes) bytes"
+what="hard links, one was lost"; rm "$t/d/l/b" "$t/d/l/sub/c"; echo other >"$t/d/l/sub/c"
+push -a --overwrite=differ "$t/l"; [ "$(links_of "$t/l")" = "$(links_of "$t/d/l")" ] || fail "$what: $(links_of "$t/d/l")"
+what="hard links, a first name that is left alone and is another"; echo mine >"$t/d/l/a"; echo mine >"$t/d/l/b"; rm "$t/d/l/sub/c"
+wanted=23 push -a --overwrite=skip "$t/l"; expect_in "$t/recv.err" "a hard link to a file that is not here as it was sent"
+what="hard links, a first name that fails"; fresh; mkdir -p "$t/d/l"; mkdir "$t/d/l/a" "$t/d/l/b"
+wanted=23 push -a "$t/l"
+[ -e "$t/d/l/other" ] || fail "$what: nothing of the others"; expect_in "$t/recv.err" "a hard link to a file that has failed"
+what="hard links, many of a large one"; fresh; mkdir "$t/many"; random_file "$t/many/0" 3000000
+for i in $(seq 100); do ln "$t/many/0" "$t/many/$i"; done
+push -a --bwlimit=3M --block-size=1M "$t/many"; same "$t/many" "$t/d/many" --all
+what="hard links without -a"; fresh; push -r -p "$t/l"; tree same "$t/l" "$t/d/l" --times || fail "$what"
+[ -z "$(find "$t/d/l" -type f -links +1)" ] || fail "$what"
+what="hard links of several sources"; fresh; push -a "$t/l/a" "$t/l/b"; [ "$t/d/a" -ef "$t/d/b" ] || fail "$what"
 
 # More than 64 KiB in one entry: without them, and told.
 what="too many"; fresh; rm -rf "/dev/shm/${t##*/}"; mkdir "/dev/shm/${t##*/}"; many=/dev/shm/${t##*/}/many; echo x >"$many"

@@ -105,7 +105,7 @@ ORDER = [
     ("a link whose target has a NUL", link(1, "l", b"a\0b"), "target"),
     ("a link whose target is too long", link(1, "l", b"x" * 4096), "target"),
     ("a directory with a size", s.entry(1, "a", 1, kind=2), "of what has no content"),
-    ("a kind that is none", s.entry(1, "a", 0, kind=4), "kind"),
+    ("a kind that is none", s.entry(1, "a", 0, kind=5), "kind"),
 ]
 
 
@@ -160,6 +160,104 @@ def without_the_word_of_the_receiver_a_peer_gives_no_rights():
 def the_value_of_an_acl_is_no_attribute():
     send([owned(1, "f", xattrs=((b"system.posix_acl_access", RAW_ACL),)), s.fin(1)], 0, "extended attributes",
          options=["-a"], after=lambda dst: check_equal([], of(dst, "f")[3]))
+
+
+# hard links
+
+MORE = 16
+ALL = SEVERAL | RECURSIVE | ARCHIVE
+
+
+def first(entry_id, name, more=MORE):
+    return s.entry(entry_id, name, 0, flags=more) + s.end(entry_id, 0)
+
+
+def again(entry_id, name, to, more=0):
+    return s.entry(entry_id, name, 0, kind=4, flags=more, more=struct.pack(">Q", to))
+
+
+def check_one_file(dst, *names):
+    check_equal(1, len({os.stat(os.path.join(dst, name)).st_ino for name in names}))
+    assert_names(dst, *names)
+
+
+@test
+def honest_hard_links():
+    send([first(1, "a"), again(2, "b", 1, MORE), again(3, "c", 1), s.fin(3)], 0, flags=ALL,
+         after=lambda dst: check_one_file(dst, "a", "b", "c"))
+
+
+@test
+def a_hard_link_waits_for_its_file():
+    send([s.entry(1, "a", 0, flags=MORE), again(2, "b", 1), s.end(1, 0), s.fin(2)], 0, flags=ALL,
+         after=lambda dst: check_one_file(dst, "a", "b"))
+
+
+@test
+def not_many_hard_links_wait():
+    """Each of them holds its directory."""
+    send([s.entry(1, "a", 0, flags=MORE)] + [again(i, f"b{i}", 1, MORE) for i in range(2, 80)] + [s.end(1, 0), s.fin(79)],
+         PARTIAL, "too many hard links wait for one file", flags=ALL,
+         after=lambda dst: check_one_file(dst, "a", *(f"b{i}" for i in range(2, 66))))
+
+
+NO_LINKS = [
+    ("to nothing", again(1, "b", 7), "to an entry that has none"),
+    ("to 0", again(1, "b", 0), "to an entry that has none"),
+    ("to itself", again(1, "b", 1), "to an entry that has none"),
+    ("to a later one", again(1, "b", 2) + first(2, "a"), "to an entry that has none"),
+    ("to a file without the flag", first(1, "a", more=0) + again(2, "b", 1), "to an entry that has none"),
+    ("to a directory", directory(1, ["a"]) + up(1) + again(2, "b", 1), "to an entry that has none"),
+    ("to a symbolic link", link(1, "a", b"/etc/passwd") + again(2, "b", 1), "to an entry that has none"),
+    ("to a hard link", first(1, "a") + again(2, "b", 1, MORE) + again(3, "c", 2), "to an entry that has none"),
+    ("after the last one", first(1, "a") + again(2, "b", 1) + again(3, "c", 1), "to an entry that has none"),
+    ("a directory that has some", s.entry(1, "a", 0, kind=2, flags=MORE), "links to what has none"),
+]
+
+
+@cases(NO_LINKS)
+def no_hard_link(frames, words):
+    send([frames], PROTOCOL, words, flags=ALL)
+
+
+@test
+def hard_links_that_nobody_asked_for():
+    send([first(1, "a"), again(2, "b", 1), s.fin(2)], PROTOCOL, "hard links that nobody has asked for")
+
+
+@test
+def a_hard_link_to_a_file_that_failed():
+    failed = s.entry(1, "a", 0, flags=MORE) + s.end(1, 0, failure=FILE_IO, reason=b"gone")
+    send([failed, again(2, "b", 1), empty(3, "c"), s.fin(3)], PARTIAL, "a hard link to a file that has failed", flags=ALL,
+         after=lambda dst: assert_names(dst, "c"))
+
+
+@cases([("the file is another", lambda dst: (os.unlink(os.path.join(dst, "d/a")), open(os.path.join(dst, "d/a"), "w").close()),
+         "replaced by somebody meanwhile"),
+        ("a symbolic link is in its place", lambda dst: (os.unlink(os.path.join(dst, "d/a")),
+                                                         os.symlink("/etc/passwd", os.path.join(dst, "d/a"))),
+         "replaced by somebody meanwhile"),
+        ("its directory is a symbolic link", lambda dst: (os.rename(os.path.join(dst, "d"), os.path.join(dst, "moved")),
+                                                          os.symlink("moved", os.path.join(dst, "d"))),
+         "no such directory below the root")])
+def somebody_is_at_it(change, words):
+    """Between the commit of the file and that of its second name."""
+    with zrecv() as run:
+        peer = s.connect(run.port, s.SENDER)
+        peer.meet(flags=ALL)
+        peer.send(directory(1, ["d"]), first(2, "a"), up(1))
+        while peer.read().kind != s.RESULTS:
+            pass
+        change(run.dst)
+        peer.send(again(3, "b", 2), s.fin(3))
+        while (frame := peer.read()).kind != s.VERDICT:
+            pass
+        peer.send(s.bye(s.read_verdict(frame.body)["status"]))
+        peer.end_sending()
+        peer.drain()
+        peer.close()
+        run.expect(PARTIAL, words)
+        assert not os.path.lexists(os.path.join(run.dst, "b"))
 
 
 def check_equal(wanted, found):

@@ -2,8 +2,8 @@
 """Trees for tests: makes one with everything that -r keeps, and compares two by a walk of its own.
 
   tree.py make DIR [--all]             a small tree with odd names, deep and empty directories, links, holes; with --all
-                                       (by root) also owners, set-id bits, ACLs and extended attributes, as far as the
-                                       file system there has them
+                                       (by root) also owners, set-id bits, hard links, ACLs and extended attributes, as far as
+                                       the file system there has them
   tree.py same A B [--times|--all]     ends with 1 and says what differs; with --times also times and modes, with --all
                                        all that --all makes
 """
@@ -52,6 +52,9 @@ def make_all(root):
         os.mkdir(os.path.join(at, name))
     write(os.path.join(at, "default acl", "inside"), b"no ACL of its own")
     os.symlink("file", os.path.join(at, "link"))
+    for first, other in (("owned/file", "owned/another name"), ("owned/file", "owned/inner/third"), ("large", "owned/large"),
+                         ("owned/acl", "owned/default acl/acl"), ("nested/1", "one"), ("nested/0", "A" * 255 + "/zero")):
+        os.link(os.path.join(root, first), os.path.join(root, other))
     for name, owner, group in (("file", 1, 2), ("set-id", 2, 3), ("group's", 0, 2), ("link", 3, 1), ("program", 1, 1), ("inner", 123456, 654321)):
         os.chown(os.path.join(at, name), owner, group, follow_symlinks=False)
     for name, mode in (("set-id", 0o6711), ("sticky", 0o1644), ("group's", 0o3771)):
@@ -137,6 +140,17 @@ def look(directory, name, times, everything=False):
     return facts
 
 
+class Names:
+    """Of each file of two trees, the name that was met first: the other names of a file are the same at both sides."""
+
+    def __init__(self):
+        self.firsts = {}
+
+    def differ(self, sides, path):
+        firsts = [self.firsts.setdefault((side, st.st_dev, st.st_ino), path) for side, st in enumerate(sides)]
+        return firsts[0] != firsts[1]
+
+
 def same_content(a, b, name):
     with os.fdopen(os.open(name, os.O_RDONLY, dir_fd=a), "rb") as one, \
          os.fdopen(os.open(name, os.O_RDONLY, dir_fd=b), "rb") as other:
@@ -148,7 +162,7 @@ def same_content(a, b, name):
                 return True
 
 
-def differences(a, b, path, times, everything):
+def differences(a, b, path, times, everything, met):
     """One descriptor a level and side, names by themselves: no path is ever long."""
     names, others = set(os.listdir(a)), set(os.listdir(b))
     for name in sorted(names ^ others):
@@ -157,11 +171,13 @@ def differences(a, b, path, times, everything):
         one, other = look(a, name, times, everything), look(b, name, times, everything)
         if one != other:
             yield f"{path + name!r}: {one} and {other}"
+        elif everything and one[0] == stat.S_IFREG and met.differ([os.stat(name, dir_fd=d) for d in (a, b)], path + name):
+            yield f"{path + name!r}: other hard links"
         elif one[0] == stat.S_IFREG and not same_content(a, b, name):
             yield f"{path + name!r}: other content"
         elif one[0] == stat.S_IFDIR:
             inner = [os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd) for fd in (a, b)]
-            yield from differences(*inner, path + name[:20] + "/", times, everything)
+            yield from differences(*inner, path + name[:20] + "/", times, everything, met)
             for fd in inner:
                 os.close(fd)
 
@@ -172,7 +188,7 @@ def main():
     everything = "--all" in sys.argv[4:]
     times = everything or "--times" in sys.argv[4:]
     a, b = (os.open(path, os.O_RDONLY | os.O_DIRECTORY) for path in sys.argv[2:4])
-    found = list(differences(a, b, "", times, everything))
+    found = list(differences(a, b, "", times, everything, Names()))
     one, other = look(a, ".", times, everything), look(b, ".", times, everything)
     if times and one != other:
         found.append(f"itself: {one} and {other}")

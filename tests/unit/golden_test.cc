@@ -247,6 +247,19 @@ TEST_CASE("golden: ENTRY with attributes") {
   CHECK(n.xattrs.at(0).value == "v");
 }
 
+TEST_CASE("golden: ENTRY of a hard link") {
+  EntryInfo m;
+  m.kind = EntryKind::HardLink;
+  m.name = {"again"};
+  m.mtime_sec = 1795271234;
+  m.mode = 0644;
+  m.more_links = true;
+  m.linked_to = (uint64_t{1} << 32) + 2;
+  const Bytes bytes = golden("entry_hard_link");
+  CHECK(to_hex(encode(m)) == to_hex(bytes));
+  CHECK(decode<EntryInfo>(bytes).linked_to == m.linked_to);
+}
+
 TEST_CASE("golden: ENTRY of unknown length") {
   const Bytes bytes = golden("entry_open_ended");
   EntryInfo m;
@@ -411,7 +424,8 @@ TEST_CASE("golden: no file that no test reads") {
                                    "entry_open_ended",
                                    "entry_directory",
                                    "entry_symlink",
-                                   "entry_attributes"};
+                                   "entry_attributes",
+                                   "entry_hard_link"};
   std::set<std::string> there;
   for (const auto& file : std::filesystem::directory_iterator(ZX_SOURCE_DIR "/tests/golden"))
     there.insert(file.path().stem().string());

@@ -335,8 +335,39 @@ TEST_CASE("ENTRY: kind and flags that are unknown are refused") {
     CHECK(outcome([&] { decode<EntryInfo>(bytes); }) == (value == 1 ? "no error" : "protocol"));
     bytes = encode(some_entry());
     bytes[1] = static_cast<std::byte>(value);
-    CHECK(outcome([&] { decode<EntryInfo>(bytes); }) == (value <= 2 ? "no error" : "protocol"));
+    CHECK(outcome([&] { decode<EntryInfo>(bytes); }) == (value <= 2 || value == 16 || value == 17 ? "no error" : "protocol"));
   }
+}
+
+TEST_CASE("ENTRY: only files have hard links, and those no content") {
+  EntryInfo m;
+  m.name = {"x"};
+  const auto result = [&] { return outcome([&] { decode<EntryInfo>(encode(m)); }); };
+  m.kind = EntryKind::HardLink;
+  m.linked_to = UINT64_MAX;
+  CHECK(result() == "no error");
+  CHECK(decode<EntryInfo>(encode(m)).linked_to == UINT64_MAX);
+  m.more_links = true;
+  CHECK(result() == "no error");
+  CHECK(decode<EntryInfo>(encode(m)).more_links);
+  m.attributes.emplace();
+  CHECK(result() == "protocol");
+  m.attributes.reset();
+  m.failed = true;
+  CHECK(result() == "protocol");
+  m.failed = false;
+  m.size = 1;
+  CHECK(result() == "protocol");
+  m.size = 0;
+  m.kind = EntryKind::Directory;
+  CHECK(result() == "protocol");
+  m.kind = EntryKind::Symlink;
+  m.target = "t";
+  CHECK(result() == "protocol");
+  m.kind = EntryKind::File;
+  CHECK(result() == "no error");
+  m.open_ended = true;
+  CHECK(result() == "protocol");
 }
 
 TEST_CASE("ENTRY: what has no content has no size and no holes; a link leads somewhere") {
