@@ -161,7 +161,10 @@ class HardLinkSink final : public NamedSink {
       if (!info_.more_links) links_->drop(info_.linked_to);
     });
     const auto now = dir_.stat_child(target_.name);
-    if (now && links_->is_it(info_.linked_to, *now)) return;  // as an earlier run has left it
+    if (now && links_->is_it(info_.linked_to, *now)) {  // as an earlier run has left it
+      if (target_.parent->files.contains(*now)) refuse_other_name(target_, *now);
+      return;
+    }
     links_->link_into(temp_, info_.linked_to, dir_, target_.name);
     NamedSink::publish(static_cast<uint64_t>(temp_->written().st_size));
   }

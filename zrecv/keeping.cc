@@ -34,7 +34,8 @@ Metadata::Metadata(EntryInfo& info, const Keeping& keeping, Principals& principa
 }
 
 void Metadata::set_xattrs(int fd, bool clear, const std::string& what, Caveats& caveats) {
-  if (attributes_) zx::set_xattrs(fd, attributes_->xattrs, keeping_.rights, clear, what, caveats);
+  if (attributes_)
+    zx::set_xattrs(fd, attributes_->xattrs, keeping_.rights, clear && keeping_.rights, what, caveats);
 }
 
 // The owner first, for a new one takes set-id bits and capabilities away. ACLs last: they change

@@ -42,7 +42,7 @@ class Metadata {
 
   /// Of a new file all but its mode and time; returns which of the bits 07000 go with it.
   mode_t set_file(int fd, const std::string& what, Caveats& caveats);
-  /// Of a directory its extended attributes; clear: it was there before.
+  /// Of a directory its extended attributes; clear: it was there before, and keeps no others.
   void set_xattrs(int fd, bool clear, const std::string& what, Caveats& caveats);
   /// And the rest, as of a file.
   mode_t set_directory(int fd, const std::string& what, Caveats& caveats);
