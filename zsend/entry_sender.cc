@@ -299,6 +299,7 @@ void EntrySender::send_fin() {
   }
   path_ = engines_.report();
   fin_sent_ = true;
+  console_.finishing(agreed_.durability != Durability::None);
   link_.send(FrameType::Fin, 0, 0, encode(Fin{last_id_, path_, figures_}));
 }
 

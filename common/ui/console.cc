@@ -229,6 +229,10 @@ std::string Console::progress_line(uint64_t moved, uint64_t total, size_t column
   if (files_ > 1)
     fields[Count] = "  " + std::to_string(files_begun_) + "/" + std::to_string(files_);
   if (files_ != 1 && !file_.empty()) fields[Name] = "  " + escape(base_name(file_));
+  if (const char* what = finishing_) {  // of all that has come
+    for (const int over : {Rate, Count, Name}) fields[static_cast<size_t>(over)].clear();
+    fields[Left] = std::string("  ") + what;
+  }
   const auto line = [&] { return std::accumulate(fields.begin(), fields.end(), std::string()); };
   for (const int least : {Name, Total, Count, Moved, Rate, Left})
     if (line().size() > columns) fields[static_cast<size_t>(least)].clear();

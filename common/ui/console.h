@@ -111,6 +111,8 @@ class Console : public Notices {
   void add_total(uint64_t bytes) { total_.fetch_add(bytes, std::memory_order_relaxed); }
   /// Of something that moves nobody knows how much it is.
   void no_total() { total_known_ = false; }
+  /// All the data is there; what is left is to make it durable, or to hand it over.
+  void finishing(bool syncs) { finishing_ = syncs ? "syncing" : "finishing"; }
   void listening(uint16_t port) override;
   void detail(const std::string& text) override;  // with -v
   void note(const std::string& text) override;    // not with -q
@@ -176,6 +178,7 @@ class Console : public Notices {
   std::mutex mutex_;
   std::atomic<uint64_t> moved_{0}, total_{0};
   std::atomic<bool> total_known_{true};
+  std::atomic<const char*> finishing_{nullptr};
   bool transferring_ = false;
   uint64_t files_ = 0, files_begun_ = 0;
   std::string file_;        // the one that was begun last
