@@ -151,9 +151,22 @@ uint64_t SourceCursor::file_bytes() const {
   return total;
 }
 
+// For who has a lease on the next one: as long as for anything.
+bool SourceCursor::is_worth_waiting() {
+  if (!lease_limit_) lease_limit_ = Clock::now() + patience_;
+  return Clock::now() < *lease_limit_;
+}
+
 std::optional<SourceEntry> SourceCursor::next() {
   if (walk_) {
-    if (auto step = walk_->next()) return SourceEntry{std::move(*step)};
+    if (auto step = walk_->next()) {
+      step->leased = step->leased && is_worth_waiting();
+      if (step->leased)
+        walk_->again(step->name);
+      else
+        lease_limit_.reset();
+      return SourceEntry{std::move(*step)};
+    }
     walk_.reset();
   }
   if (next_ == sources_.size()) return std::nullopt;
@@ -171,14 +184,14 @@ std::optional<SourceEntry> SourceCursor::next() {
     if (source.standard_input) out.file = standard_input_file(source.name);
     if (out.pipe == nullptr && !out.failure && !out.file) out.file.emplace(open(source.path));
   } catch (const LeasedFile& leased) {
-    if (!lease_limit_) lease_limit_ = Clock::now() + patience_;
-    out.leased = Clock::now() < *lease_limit_;
+    out.leased = is_worth_waiting();
     if (out.leased) return out;
     out.failure = leased;
   } catch (const Error& error) {
     out.failure = error;
   }
   if (out.failure) out.kind = WalkStep::Failed;
+  if (source.directory) out.st.st_mode = S_IFDIR;
   lease_limit_.reset();
   ++next_;
   return out;

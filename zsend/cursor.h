@@ -17,11 +17,10 @@
 
 namespace zx {
 
-/// One of them, open: a step of a tree, which a file by itself is too; or a pipe (not owned).
+/// One of them, open: a step of a tree, which a file by itself is too; or a pipe (not owned). When
+/// it is leased next() is to be asked again in a moment.
 struct SourceEntry : WalkStep {
   PipeSource* pipe = nullptr;
-  bool leased =
-      false;  // another process has a lease on it: next() is to be asked again in a moment
 };
 
 class SourceCursor {
@@ -63,6 +62,7 @@ class SourceCursor {
     std::optional<Error> failure = {};
   };
 
+  bool is_worth_waiting();
   SourceFile open(const std::string& path) const;
   void add_file(const std::string& path);
   UniqueFd open_directory(const std::string& path) const;

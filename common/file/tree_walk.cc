@@ -68,6 +68,7 @@ std::optional<WalkStep> TreeWalk::next() {
   if (root_.valid()) return enter(std::move(root_), root_name_, root_path_);
   if (levels_.empty()) return std::nullopt;
   Level& level = levels_.back();
+  if (!leased_.empty()) return look_at(level, std::exchange(leased_, {}), S_IFREG);
   if (!level.read_to_end)
     if (auto step = read_name(level)) return step;
   if (!level.directories.empty()) {
@@ -86,6 +87,7 @@ void TreeWalk::leave() {
   Level& level = levels_.back();
   level.read_to_end = true;
   level.directories.clear();
+  leased_.clear();
 }
 
 WalkStep TreeWalk::enter(UniqueFd fd, std::string name, std::string path) {
@@ -146,7 +148,12 @@ WalkStep TreeWalk::look_at(Level& level, const std::string& name, mode_t type) {
     return fail("neither a file nor a directory nor a symbolic link: not sent");
   // O_NONBLOCK: what has come in its place must not hang us.
   UniqueFd fd(openat(dir, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-  if (!fd.valid()) return failed(name, path, failure_of(path, "open", errno));
+  if (!fd.valid()) {
+    const bool leased = errno == EAGAIN;
+    WalkStep out = failed(name, path, leased ? LeasedFile(path) : failure_of(path, "open", errno));
+    out.leased = leased;
+    return out;
+  }
   try {
     step.file.emplace(std::move(fd), path);
   } catch (const Error& error) {

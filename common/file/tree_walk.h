@@ -32,6 +32,8 @@ struct WalkStep {
   // Of Failed, and of Up when the directory could not be read to its end. With the status
   // SourceChanged it is gone meanwhile. Of LeftOut, why no receiver would take it.
   std::optional<Error> failure = {};
+  // Failed so far: another process has a lease on the file, which it was told to give up.
+  bool leased = false;
 };
 
 class TreeWalk {
@@ -46,6 +48,8 @@ class TreeWalk {
 
   /// The next one, opened; nothing after the Up of the root. Blocking.
   std::optional<WalkStep> next();
+  /// After a step that is leased: the same name is next once more.
+  void again(const std::string& name) { leased_ = name; }
   /// Nothing more of the directory that is open now: its Up is next.
   void leave();
 
@@ -69,6 +73,7 @@ class TreeWalk {
   const timespec begun_;
   std::string root_name_, root_path_;
   UniqueFd root_;  // until it is entered
+  std::string leased_;
   std::vector<Level> levels_;
 };
 
