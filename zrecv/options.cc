@@ -65,8 +65,9 @@ void take_ssh_sources(const std::vector<std::string>& operands, RecvOptions* out
     if (ssh_destination(*source) != ssh_destination(*out->ssh) || source->port != out->ssh->port)
       throw Error(ExitStatus::Usage, quote(operand) + ": all sources must be of one host");
     const std::string name = base_name(source->path);
-    const bool unnamed = name.empty() || name == ".";  // with -r what is below it
-    if (name == ".." || (unnamed && !out->common.recursive))
+    // With -r what is below it.
+    const bool unnamed = name.empty() || name == "." || name == "..";
+    if (unnamed && !out->common.recursive)
       throw Error(ExitStatus::Usage, quote(operand) + ": not the name of a file");
     if (!unnamed) check_component(name);
     bytes += source->path.size();

@@ -14,10 +14,10 @@ namespace zx {
 
 namespace {
 
-// "dir/." and "." are what is below a directory, without its name.
+// "dir/.", "." and ".." are what is below a directory, without its name.
 std::string name_of(const std::string& path) {
   const std::string name = base_name(path);
-  return name == "." ? "" : name;
+  return name == "." || name == ".." ? "" : name;
 }
 
 }  // namespace

@@ -223,6 +223,7 @@ void EntrySender::begin_next() {
     case WalkStep::Failed:
       // Every name has an outcome at both ends.
       info.failed = true;
+      if (S_ISDIR(source->st.st_mode)) info.kind = entry.kind = EntryKind::Directory;
       link_.queue(FrameType::Entry, entry.id, 0, encode(info));
       entry.fail(source->failure->status(), source->failure->what());
       send_end(entry);

@@ -164,7 +164,11 @@ WalkStep TreeWalk::look_at(Level& level, const std::string& name, mode_t type) {
 
 WalkStep TreeWalk::enter_child(Level& level, const std::string& name) {
   const std::string path = below(level.path, name);
-  const auto fail = [&](Error error) { return failed(name, path, std::move(error)); };
+  const auto fail = [&](Error error) {
+    WalkStep step = failed(name, path, std::move(error));
+    step.st.st_mode = S_IFDIR;
+    return step;
+  };
   if (levels_.size() >= kMaxPathComponents ||
       path.size() - root_path_.size() + kMaxNameBytes >= kMaxTreePathBytes)
     return fail(

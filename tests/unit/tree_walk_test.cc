@@ -129,4 +129,28 @@ TEST_CASE("TreeWalk: leave() goes on behind the directory") {
   CHECK(rest_of(walk) == "U U ");
 }
 
+TEST_CASE("TreeWalk: a directory that cannot be entered is known to be one") {
+  const TempDir t;
+  fs::create_directories(t.at("d/sub"));
+  write(t.at("d/file"));
+  TreeWalk walk = walk_of(t.at("d"), "d");
+  CHECK(words(*walk.next()) == "Dd");
+  CHECK(words(*walk.next()) == "Ffile");  // all names are read with this one
+  fs::remove(t.at("d/sub"));
+  const auto sub = walk.next();
+  CHECK(words(*sub) == "!sub:24");
+  CHECK(S_ISDIR(sub->st.st_mode));
+}
+
+TEST_CASE("TreeWalk: a file that is leased comes again when that is wanted") {
+  const TempDir t;
+  fs::create_directory(t.at("d"));
+  write(t.at("d/file"));
+  TreeWalk walk = walk_of(t.at("d"), "d");
+  CHECK(words(*walk.next()) == "Dd");
+  CHECK(words(*walk.next()) == "Ffile");
+  walk.again("file");
+  CHECK(rest_of(walk) == "Ffile U ");
+}
+
 }  // namespace zx
