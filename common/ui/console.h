@@ -16,6 +16,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "common/base/stop.h"
@@ -134,7 +135,10 @@ class Console : public Notices {
   void finish_interrupted(int signal, const Ledger& ledger);
 
  private:
+  void say(const std::string& text);
   void print(const std::string& line);  // to stderr, the bar out of the way; mutex_ held
+  void print_aside();                   // the same; not more than is taken at once
+  std::string take_aside();
   std::string clear_bar();              // by spaces: not every terminal knows escapes
   void write_json(const JsonObject& event);
   void show_progress(bool as_line);
@@ -144,7 +148,7 @@ class Console : public Notices {
   bool lost(Output& output, const char* option);
   void finish_with(int exit, std::string_view status, const std::string& error,
                    const Ledger& ledger);
-  std::string not_yet_said(std::string error) const;  // without a note at its end
+  std::string not_yet_said(std::string error);  // without a note at its end
   void write_digest(const EntryOutcome& outcome);
   void print_summary(const Totals& totals, double time);
   double seconds() const;
@@ -173,6 +177,10 @@ class Console : public Notices {
   std::function<void()> meanwhile_;
   Invitation invitation_;
   Lines errors_, warnings_, skipped_;
+  const std::thread::id main_ = std::this_thread::get_id();
+
+  std::mutex aside_mutex_;         // never held for long, and taken last
+  std::string aside_;              // what other threads say, as long as it was not printed
   std::deque<std::string> noted_;  // the last ones
 
   std::mutex mutex_;
