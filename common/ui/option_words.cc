@@ -21,7 +21,7 @@ constexpr std::array<std::string_view, 11> kEachTime{
     "--mkdir", "--inplace", "--remote", "--new-key", "--help"};
 
 // What other programs of this kind call it.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 12> kForeign{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 16> kForeign{{
     {"--bandwidth", "--bwlimit"},
     {"--limit-rate", "--bwlimit"},
     {"--rate-limit", "--bwlimit"},
@@ -34,6 +34,11 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 12> kForeign
     {"--preserve", "-p"},
     {"--checksum", "--digest"},
     {"--port", "-P for ssh, zs://HOST:PORT else"},
+    // Each program knows its own of these.
+    {"--inplace", "zrecv --inplace"},
+    {"--verify-first", "zrecv --verify-first"},
+    {"--name", "zsend --name"},
+    {"--size", "zsend --size"},
 }};
 
 // Letters to insert, leave out or put in place of others (Levenshtein).
