@@ -46,6 +46,12 @@ std::optional<Block> BlockQueue::take_for_first(bool any) {
   return take_if([any](const Block& block) { return any || !is_shared(block); });
 }
 
+std::optional<Block> BlockQueue::take_returned(uint64_t entry, uint64_t offset) {
+  return take_if([&](const Block& block) {
+    return block.attempt > 0 && block.entry == entry && block.offset == offset;
+  });
+}
+
 std::optional<Block> BlockQueue::take_if(const std::function<bool(const Block&)>& wanted) {
   const std::lock_guard lock(mutex_);
   const auto found = std::ranges::find_if(blocks_, wanted);

@@ -47,6 +47,8 @@ class BlockQueue {
   std::optional<Block> take();
   /// For the first connection: one that take() leaves out; with `any`, whatever comes first.
   std::optional<Block> take_for_first(bool any);
+  /// One that was given back, of this entry and offset; nothing when somebody has taken it.
+  std::optional<Block> take_returned(uint64_t entry, uint64_t offset);
   /// Forgets what is left of an entry.
   void drop(uint64_t entry);
   /// No more blocks will be offered.

@@ -59,7 +59,12 @@ void EntrySender::recover(const Error& lost) {
   session_.hear_the_rest(lost, [this](const Frame& ack) { handle(ack); });
   queue_.give_back(lane_.give_back());
   session_.recover(lost);
+  use_new_channel();
+}
+
+void EntrySender::use_new_channel() {
   engines_.use(link_.channel());
+  retold_acks_ = link_.retold_acks();
 }
 
 // One thing at a time, the most urgent first.
@@ -70,9 +75,9 @@ void EntrySender::step() {
     if (!lane_.empty()) return wait();
     link_.flush();
     session_.renew();
-    return engines_.use(link_.channel());
+    return use_new_channel();
   }
-  if (lane_.has_room() && send_something()) {
+  if (retold_acks_ == 0 && lane_.has_room() && send_something()) {
     // What comes after the last of it is waiting, for blocks that are with the receiver.
     figures_.moving_us = watch_.wall_us();
     return;
@@ -116,7 +121,7 @@ void EntrySender::wait() {
   link_.flush();
   int other = -1;
   auto limit = session_.heartbeat();
-  if (current_ != nullptr && current_->reading->pipe != nullptr)
+  if (retold_acks_ == 0 && current_ != nullptr && current_->reading->pipe != nullptr)
     other = pipe_event(*current_, &limit);
   link_.wait(limit, further_ ? further_->event_fd() : -1, other);
 }
@@ -136,6 +141,8 @@ void EntrySender::handle(const Frame& frame) {
                           });
       });
     case FrameType::Ack:
+      if (retold_acks_ > 0) return take_retold(frame);
+      [[fallthrough]];
     case FrameType::Retry:
       if (auto delivered = lane_.take_answer(frame)) take_delivered(*delivered);
       return;
@@ -151,6 +158,14 @@ void EntrySender::handle(const Frame& frame) {
     default:
       unexpected_frame(frame.header, "while entries are sent");
   }
+}
+
+// Of a block that went over a connection before: it waits to be sent again, if no other connection
+// has taken it since.
+void EntrySender::take_retold(const Frame& ack) {
+  --retold_acks_;
+  if (auto block = queue_.take_returned(ack.header.entry, ack.header.offset))
+    take_delivered(acknowledged(std::move(*block), ack));
 }
 
 void EntrySender::take_delivered(const Delivered& delivered) {

@@ -40,9 +40,11 @@ class EntrySender {
  private:
   void step();
   void recover(const Error& lost);
+  void use_new_channel();
   bool send_something();
   bool serve();
   void handle(const Frame& frame);
+  void take_retold(const Frame& ack);
   void take_delivered(const Delivered& delivered);
   void settle(uint64_t id, const Result& result);
   bool others_alive() const;
@@ -76,7 +78,8 @@ class EntrySender {
   Console& console_;
   Ledger& ledger_;
   Lane lane_;
-  BlockQueue queue_;  // for the further connections, and of lost ones
+  BlockQueue queue_;          // for the further connections, and of lost ones
+  uint64_t retold_acks_ = 0;  // that are still to come, see Link::retold_acks()
 
   std::map<uint64_t, OutgoingEntry> entries_;  // without a result
   std::set<uint64_t> reading_;                 // ids of those that have a Reading

@@ -82,6 +82,20 @@ void Lane::queue_digest(Block& b, const SentBlock& sent) {
   link_.queue(FrameType::DataDigest, b.entry, b.offset, encode(b.sent.back()));
 }
 
+Delivered acknowledged(Block&& block, const Frame& ack) {
+  const std::vector<BlockDigest>& sent = block.sent;
+  if (sent.empty()) throw Error(ExitStatus::Protocol, "peer speaks of a block that was not sent");
+  BlockDigest kept = sent.back();
+  if (!ack.body.empty()) {
+    // An earlier copy, whose ACK was lost with a connection.
+    kept = decode<BlockDigest>(ack.body);
+    if (std::ranges::find(sent, kept) == sent.end())
+      throw Error(ExitStatus::Protocol, "peer keeps a copy of a block that was not sent");
+  }
+  const bool changed = kept != sent.front();
+  return {std::move(block), kept, changed};
+}
+
 std::optional<Delivered> Lane::take_answer(const Frame& frame) {
   const auto found = std::ranges::find_if(under_way_, [&](const Block& b) {
     return b.entry == frame.header.entry && b.offset == frame.header.offset;
@@ -94,19 +108,10 @@ std::optional<Delivered> Lane::take_answer(const Frame& frame) {
     send_again(*found, decode<Retry>(frame.body).length);
     return std::nullopt;
   }
-  const std::vector<BlockDigest>& sent = found->sent;
-  BlockDigest kept = sent.back();
-  if (!frame.body.empty()) {
-    // An earlier copy, whose ACK was lost with a connection.
-    kept = decode<BlockDigest>(frame.body);
-    if (std::ranges::find(sent, kept) == sent.end())
-      throw Error(ExitStatus::Protocol, "peer keeps a copy of a block that was not sent");
-  }
-  const bool changed = kept != sent.front();
-  bytes_ -= found->length;
-  if (found->bytes) memory_bytes_ -= found->length;
-  Delivered delivered{std::move(*found), kept, changed};
+  Delivered delivered = acknowledged(std::move(*found), frame);
   under_way_.erase(found);
+  bytes_ -= delivered.block.length;
+  if (delivered.block.bytes) memory_bytes_ -= delivered.block.length;
   return delivered;
 }
 

@@ -23,6 +23,10 @@ struct Delivered {
   bool changed = false;  // that is not what was read at first
 };
 
+/// ACK for a block that was sent. Throws Error{Protocol} when it is for another content: then the
+/// block is as it was.
+Delivered acknowledged(Block&& block, const Frame& ack);
+
 class Lane {
  public:
   /// All must outlive it.

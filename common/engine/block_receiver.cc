@@ -7,13 +7,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <utility>
 #include <vector>
 
 #include "common/base/error.h"
 #include "common/base/io.h"
-#include "common/base/wait.h"
 #include "common/engine/direct_receiver.h"
+#include "common/engine/gathering.h"
 
 namespace zx {
 namespace {
@@ -26,43 +25,6 @@ constexpr size_t kUncachedBufferBytes = 1 << 20;
 // to be sure.
 constexpr size_t kPipeSlotBytes = 4096, kSlotsPerRecord = 6;
 
-// A receiver that keeps up with its sender would take what each few segments bring, and pay for two
-// calls each time. So much at a time is worth them; on a path that does not bring it in this time,
-// what is there is taken as it comes.
-constexpr uint32_t kGatheredBytes = 512 << 10;
-constexpr std::chrono::milliseconds kGatherTime{10};
-
-// Waits, within one block, until the socket holds enough: poll(2) for a socket goes by SO_RCVLOWAT,
-// and does not wait for more than the receive window has room for (tcp_poll(), since 4.13).
-class Gathering {
- public:
-  explicit Gathering(const Channel& channel, uint32_t block_bytes)
-      : fd_(channel.recv_fd()),
-        worth_it_(channel.recv_fd_record_bytes() == 0 && block_bytes >= kGatheredBytes) {}
-  Gathering(const Gathering&) = delete;
-  Gathering& operator=(const Gathering&) = delete;
-  ~Gathering() { set_mark(1); }
-
-  void wait(uint32_t rest) {
-    if (!worth_it_) return;
-    set_mark(static_cast<int>(std::min(rest, kGatheredBytes)));
-    if (wait_any({{fd_}}, Clock::now() + kGatherTime)) return;
-    worth_it_ = false;
-    set_mark(1);
-  }
-
- private:
-  // What refuses it is no socket of TCP, and readable at the first byte.
-  void set_mark(int bytes) {
-    if (std::exchange(mark_, bytes) == bytes) return;
-    (void)setsockopt(fd_, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
-  }
-
-  const int fd_;
-  bool worth_it_;
-  int mark_ = 1;
-};
-
 class SpliceReceiver final : public BlockReceiver {
  public:
   SpliceReceiver(Channel& channel, const Choice& choice, SplicePipe pipe)
@@ -70,11 +32,12 @@ class SpliceReceiver final : public BlockReceiver {
 
   int receive(int file, uint64_t offset, uint32_t length, const FreshFn& fresh) override {
     if (fell_back()) return BlockReceiver::receive(file, offset, length, fresh);
-    Gathering gathering(channel_, length);
+    const Gathering::Block block(gathering_);
     uint32_t done = 0;
     while (done < length) {
-      gathering.wait(length - done);
+      gathering_.wait(length - done);
       const uint32_t got = fill_pipe(length - done);
+      gathering_.took(got, std::min<size_t>(pipe_.bytes, length - done));
       if (const int error = drain_pipe(file, offset + done, got); error != 0) {
         discard(channel_, length - done - got);
         return error;
@@ -148,6 +111,7 @@ class SpliceReceiver final : public BlockReceiver {
   }
 
   SplicePipe pipe_;
+  Gathering gathering_{channel_};
 };
 
 }  // namespace

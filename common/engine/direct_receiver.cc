@@ -31,6 +31,7 @@ int DirectReceiver::receive(int file, uint64_t offset, uint32_t length, const Fr
     io_->drain();
     for (Slot& slot : slots_) slot.busy = false;
   });
+  const Gathering::Block block(gathering_);
   const auto begin = Clock::now();
   const uint64_t end = offset + length;
   uint64_t at = offset;
@@ -44,7 +45,7 @@ int DirectReceiver::receive(int file, uint64_t offset, uint32_t length, const Fr
     const uint64_t bytes = whole ? std::min<uint64_t>(io_->slot_bytes(), left - left % direct.align)
                                  : std::min(direct.align - past_unit, left);
     const auto piece = io_->slot(index).first(static_cast<size_t>(bytes));
-    channel_.recv_exact(piece);
+    fill(piece, end - at);
     if (whole) {
       slots_[index] = {at, piece.size(), true};
       io_->write(index, direct.fd.get(), at, piece.size());
@@ -61,6 +62,18 @@ int DirectReceiver::receive(int file, uint64_t offset, uint32_t length, const Fr
   judge_disk(Clock::now() - begin);
   if (error != 0) discard(channel_, end - at);
   return error;
+}
+
+// `rest`: of the block, this piece included.
+void DirectReceiver::fill(std::span<std::byte> piece, uint64_t rest) {
+  while (!piece.empty()) {
+    gathering_.wait(rest);
+    const size_t got = channel_.recv_some(piece);
+    if (got == 0) channel_.broken_off();
+    gathering_.took(got, piece.size());
+    piece = piece.subspan(got);
+    rest -= got;
+  }
 }
 
 size_t DirectReceiver::free_slot(int file, int* error) {

@@ -11,6 +11,7 @@
 
 #include "common/engine/async_io.h"
 #include "common/engine/block_receiver.h"
+#include "common/engine/gathering.h"
 
 namespace zx {
 
@@ -31,6 +32,7 @@ class DirectReceiver final : public BlockReceiver {
     bool busy = false;
   };
 
+  void fill(std::span<std::byte> piece, uint64_t rest);
   size_t free_slot(int file, int* error);
   void reap(int file, int* error);
   void reap_all(int file, int* error);
@@ -40,6 +42,7 @@ class DirectReceiver final : public BlockReceiver {
 
   std::unique_ptr<AsyncIo> io_;
   std::vector<Slot> slots_;
+  Gathering gathering_{channel_};
   // Since the last judgement of the disk.
   Clock::duration spent_{}, waited_{};
   bool behind_ = false;

@@ -136,6 +136,7 @@ void Arrivals::judge(Visitor& visitor) {
   if (closed_) return;  // somebody else was faster
   peer_ = std::move(*h);
   closed_ = true;
+  join_security_.reset();  // a session that it was lost from is none from now on
   changed_.notify_all();
 }
 

@@ -73,19 +73,20 @@ void Connections::fence(uint16_t stream, uint32_t generation) {
   if (known.fd >= 0 && known.generation < generation) (void)shutdown(known.fd, SHUT_RDWR);
 }
 
-Connections::Joined Connections::next(uint16_t stream, uint64_t taken, Clock::time_point give_up) {
-  Joined joined = arrivals_ ? accept(stream, taken, give_up) : connect(stream, taken, give_up);
+Connections::Joined Connections::next(uint16_t stream, const Counts& mine,
+                                      Clock::time_point give_up) {
+  Joined joined = arrivals_ ? accept(stream, mine, give_up) : connect(stream, mine, give_up);
   joined.channel->socket().set_deadline(std::nullopt);
   return joined;
 }
 
-Connections::Joined Connections::connect(uint16_t stream, uint64_t taken,
+Connections::Joined Connections::connect(uint16_t stream, const Counts& counts,
                                          Clock::time_point give_up) {
   const auto attempt = [&] {
     Socket socket = connect_to(address_, Family::Any, std::chrono::seconds(0), idle_, give_up);
     Handshaken h = connector_handshake(std::move(socket), role_, security_, give_up);
     h.channel->socket().set_deadline(give_up);  // the other end may be busy before it answers
-    Join mine{h.prefaces, session_, stream, 0, taken};
+    Join mine{h.prefaces, session_, stream, 0, counts.taken, counts.acks};
     {
       const std::lock_guard lock(mutex_);
       mine.generation = ++streams_[stream].generation;
@@ -95,13 +96,14 @@ Connections::Joined Connections::connect(uint16_t stream, uint64_t taken,
   return retry_until(give_up, attempt, is_lost_connection);
 }
 
-Connections::Joined Connections::accept(uint16_t stream, uint64_t taken,
+Connections::Joined Connections::accept(uint16_t stream, const Counts& counts,
                                         Clock::time_point give_up) {
   for (;;) {
     auto joiner = arrivals_->take(stream, give_up);
     if (!joiner) throw Error(ExitStatus::Timeout, "the peer did not connect again in time");
     Join mine = joiner->join;
-    mine.taken = taken;
+    mine.taken = counts.taken;
+    mine.acks = counts.acks;
     try {
       return join(std::move(joiner->handshaken.channel), mine, joiner->join);
     } catch (const Error& error) {  // gone again: the next one comes
@@ -126,7 +128,7 @@ Connections::Joined Connections::join(std::unique_ptr<Channel> channel, const Jo
     throw Error(ExitStatus::Protocol,
                 link.channel().socket().peer() + ": JOIN for another session or connection");
   joined = true;
-  return {link.take_channel(), theirs->taken};
+  return {link.take_channel(), {theirs->taken, theirs->acks}};
 }
 
 }  // namespace zx

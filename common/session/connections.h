@@ -45,16 +45,19 @@ class Connections {
   /// How many connections there may be, the first one included.
   void allow(uint16_t streams);
 
+  /// What a side has taken of the first connection; zeros for a further one. See Join.
+  struct Counts {
+    uint64_t taken = 0, acks = 0;
+  };
   struct Joined {
     std::unique_ptr<Channel> channel;
-    uint64_t peer_has_taken = 0;
+    Counts peers;
   };
-  /// The next connection of this number, whichever side makes it. `taken`: counted messages that
-  /// this side has taken (stream 0). Blocking, up to give_up; a connector tries again what may
-  /// pass. Throws Error{Network|Timeout|Auth|Protocol|Refused}, and what check_stop() throws.
-  /// It is in use from the beginning, until the next one of its number, or forget(): whoever joins
-  /// under it, and evict(), shut the socket down.
-  Joined next(uint16_t stream, uint64_t taken, Clock::time_point give_up);
+  /// The next connection of this number, whichever side makes it. Blocking, up to give_up; a
+  /// connector tries again what may pass. Throws Error{Network|Timeout|Auth|Protocol|Refused}, and
+  /// what check_stop() throws. It is in use from the beginning, until the next one of its number,
+  /// or forget(): whoever joins under it, and evict(), shut the socket down.
+  Joined next(uint16_t stream, const Counts& mine, Clock::time_point give_up);
   void forget(uint16_t stream);
   /// Ends the connection that this number has now (shutdown(2)): its thread finds it lost.
   void evict(uint16_t stream) { fence(stream, UINT32_MAX); }
@@ -62,8 +65,8 @@ class Connections {
  private:
   void in_use(uint16_t stream, uint32_t generation, const Socket& socket);
   void fence(uint16_t stream, uint32_t generation);
-  Joined connect(uint16_t stream, uint64_t taken, Clock::time_point give_up);
-  Joined accept(uint16_t stream, uint64_t taken, Clock::time_point give_up);
+  Joined connect(uint16_t stream, const Counts& counts, Clock::time_point give_up);
+  Joined accept(uint16_t stream, const Counts& counts, Clock::time_point give_up);
   Joined join(std::unique_ptr<Channel> channel, const Join& mine, std::optional<Join> theirs);
 
   const Role role_;

@@ -80,7 +80,7 @@ bool FurtherConnections::serve_one(uint16_t number, Fate& fate) {
   Connections& connections = session_.connections();
   std::unique_ptr<Channel> channel;
   try {
-    channel = connections.next(number, 0, Clock::now() + kAttemptLimit).channel;
+    channel = connections.next(number, {}, Clock::now() + kAttemptLimit).channel;
   } catch (const Error& error) {
     // Whatever stands in the way of a further connection, the session does not depend on it.
     if (!is_lost_connection(error)) pause_for(kLongPause);

@@ -40,8 +40,10 @@ void Link::queue(FrameType type, uint64_t entry, uint64_t offset, Bytes body) {
   queued_.insert(queued_.end(), header.begin(), header.end());
   queued_.insert(queued_.end(), payload.begin(), payload.end());
   sent_bytes_ += header.size() + payload.size();
-  if (replay_ && is_counted(type))
-    replay_->keep(Bytes(queued_.begin() + static_cast<std::ptrdiff_t>(begin), queued_.end()));
+  if (!replay_) return;
+  const auto frame = queued_.begin() + static_cast<std::ptrdiff_t>(begin);
+  if (is_counted(type)) replay_->keep(Bytes(frame, queued_.end()));
+  if (type == FrameType::Ack) sent_acks_.keep(Bytes(frame, queued_.end()));
 }
 
 void Link::queue_data_header(uint64_t entry, uint64_t offset, uint32_t length, uint16_t flags) {
@@ -117,11 +119,20 @@ void Link::queue_heartbeat() {
   queue(FrameType::Heartbeat, 0, 0, encode(Heartbeat{taken_}));
 }
 
-void Link::replace_channel(std::unique_ptr<Channel> channel, uint64_t peer_has_taken) {
+void Link::replace_channel(std::unique_ptr<Channel> channel, Role role, uint64_t peer_has_taken,
+                           uint64_t peers_acks) {
   earlier_figures_ = tcp_figures();
   channel_ = std::move(channel);
   replay_->forget(peer_has_taken);
   queued_ = replay_->rest();
+  if (role == Role::Receiver) {
+    const Bytes acks = sent_acks_.rest(peers_acks);
+    queued_.insert(queued_.end(), acks.begin(), acks.end());
+  } else {
+    if (peers_acks < taken_acks_ || peers_acks - taken_acks_ > kMaxUnacknowledged)
+      throw Error(ExitStatus::Protocol, "peer has counted other ACKs than it has sent");
+    retold_acks_ = peers_acks - taken_acks_;
+  }
   sent_bytes_ = queued_.size();
   received_before_ = received_bytes_;
   in_payload_ = payload_comes_ = ended_ = false;
@@ -194,6 +205,7 @@ std::optional<Frame> Link::receive_one() {
   }
   frame.body.assign(body.begin(), body.end());
   if (replay_ && is_counted(frame.header.type)) ++taken_;
+  if (replay_ && frame.header.type == FrameType::Ack) ++taken_acks_;
   return frame;
 }
 

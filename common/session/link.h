@@ -103,10 +103,16 @@ class Link {
   size_t uncounted() const { return replay_->size(); }
   /// Counted messages that were read.
   uint64_t taken() const { return taken_; }
-  /// Goes on over another connection, whose peer has taken so many: what is queued is dropped, and
-  /// the counted messages that the peer has not taken are queued again. Channel references end.
-  /// Throws Error{Protocol} for an impossible count.
-  void replace_channel(std::unique_ptr<Channel> channel, uint64_t peer_has_taken);
+  /// ACKs so far: of the receiver, sent; of the sender, taken.
+  uint64_t acks() const { return sent_acks_.sent() + taken_acks_; }
+  /// Goes on over another connection, whose peer has these counts: what is queued is dropped, and
+  /// the counted messages and ACKs that the peer has not taken are queued again. Channel references
+  /// end. Throws Error{Protocol} for impossible counts.
+  void replace_channel(std::unique_ptr<Channel> channel, Role role, uint64_t peer_has_taken,
+                       uint64_t peers_acks);
+  /// Of the sender: so many ACKs come first on the present channel, of blocks that went over the
+  /// ones before. Until then it is not known what is to be sent again.
+  uint64_t retold_acks() const { return retold_acks_; }
   /// The channel, out of a link that ends here.
   std::unique_ptr<Channel> take_channel() { return std::move(channel_); }
 
@@ -153,6 +159,8 @@ class Link {
   // Once messages are counted.
   std::optional<Replay> replay_;
   uint64_t taken_ = 0, told_taken_ = 0;
+  RecentAcks sent_acks_;
+  uint64_t taken_acks_ = 0, retold_acks_ = 0;
 };
 
 /// Throws Error{Protocol} when a message that has no fields has some all the same.

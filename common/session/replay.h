@@ -45,4 +45,32 @@ class Replay {
   size_t bytes_ = 0;
 };
 
+/// The last ACKs of the receiver: the connection that replaces a lost one begins with those that
+/// the sender has not heard, so that it does not send these blocks again. As many as can be on
+/// their way. Pure.
+class RecentAcks {
+ public:
+  /// A whole frame, which is the next one.
+  void keep(Bytes frame) {
+    ++sent_;
+    kept_.push_back(std::move(frame));
+    if (kept_.size() > kMaxUnacknowledged) kept_.pop_front();
+  }
+  uint64_t sent() const { return sent_; }
+  /// What the peer has not heard, in order. Throws Error{Protocol} for an impossible count.
+  Bytes rest(uint64_t heard) const {
+    if (heard > sent_ || sent_ - heard > kept_.size())
+      throw Error(ExitStatus::Protocol, "peer has counted other ACKs than were sent");
+    Bytes out;
+    for (auto frame = kept_.end() - static_cast<std::ptrdiff_t>(sent_ - heard);
+         frame != kept_.end(); ++frame)
+      out.insert(out.end(), frame->begin(), frame->end());
+    return out;
+  }
+
+ private:
+  std::deque<Bytes> kept_;
+  uint64_t sent_ = 0;
+};
+
 }  // namespace zx

@@ -328,8 +328,10 @@ void Session::reconnect(Clock::time_point give_up, const Error* lost) {
     abandon_channel();
     try {
       const auto limit = Clock::now() + (connector_ ? kAttemptLimit : kSlice);
-      auto joined = connections_->next(0, link_->taken(), std::min(give_up, limit));
-      link_->replace_channel(std::move(joined.channel), joined.peer_has_taken);
+      auto joined =
+          connections_->next(0, {link_->taken(), link_->acks()}, std::min(give_up, limit));
+      link_->replace_channel(std::move(joined.channel), role_, joined.peers.taken,
+                             joined.peers.acks);
       take_into_use();
       link_->flush();  // what the peer has missed
       return;

@@ -90,6 +90,7 @@ struct Join {
   uint16_t stream = 0;      // which connection of the session it is or replaces; 0: the first
   uint32_t generation = 0;  // attempts for this stream, this one included
   uint64_t taken = 0;       // counted messages that this side has taken; 0 but for stream 0
+  uint64_t acks = 0;        // so far: of the receiver, sent; of the sender, taken; likewise
 
   static constexpr std::string_view kName = "JOIN";
   void fields(auto& c) {
@@ -98,6 +99,7 @@ struct Join {
     c.number("stream", stream);
     c.number("generation", generation);
     c.number("messages taken", taken);
+    c.number("acks", acks);
   }
 };
 

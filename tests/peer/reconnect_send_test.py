@@ -43,6 +43,45 @@ def zsend_sends_again_what_has_no_ack(form, how):
         receiver.conclude(PIECES, receiver.peer.expect(s.END))
 
 
+@cases([(form, form) for form in FORMS])
+def what_is_told_again_is_not_sent_again(form):
+    """An ACK was sent, and lost with the connection. Until it has come again nothing is sent."""
+    with Receiver(form, BIG) as receiver:
+        receiver.peer.expect(s.ENTRY)
+        for _ in PIECES:
+            receiver.block()
+        lost = receiver.peer
+        lost.acks_said.append(s.ack(1, s.MIB))
+        lost.reset()
+        receiver.losses += 1
+        receiver.peer = receiver.fresh().again(lost, tell=False)
+        assert receiver.peer.retold == 1
+        for _ in range(2):
+            assert receiver.peer.read(optional_too=True).kind == s.HEARTBEAT
+        receiver.peer.first = False  # it is not a new one
+        receiver.peer.send(s.ack(1, s.MIB))
+        receiver.peer.first = True
+        got = [receiver.block() for _ in PIECES[1:]]
+        assert sorted(d.offset for d in got) == [0, 2 * s.MIB], got
+        receiver.peer.send(*[s.ack(1, d.offset) for d in got])
+        receiver.conclude(PIECES, receiver.peer.expect(s.END))
+
+
+@cases([("gone back", lambda acks: acks - 1), ("more than can be on their way", lambda acks: acks + 1025)])
+def a_count_of_acks_that_cannot_be(count):
+    with Receiver("connects", BIG) as receiver:
+        receiver.peer.expect(s.ENTRY)
+        receiver.peer.send(*[s.ack(1, receiver.block().offset) for _ in PIECES])
+        receiver.peer.expect(s.END)  # it has taken them
+        lost = receiver.peer
+        lost.reset()
+        peer = receiver.fresh()
+        peer.prove(lost.key, join=True)
+        theirs = peer.exchange_joins(lost.session, None, None, lost.taken, count(3))
+        assert theirs["acks"] == 3, theirs
+        receiver.run.expect(s.PROTOCOL, "ACKs")
+
+
 @test
 def an_ack_counts_that_came_before_a_loss():
     """zsend cannot have read it: it waited for the receiver to take more, and then the connection was reset."""

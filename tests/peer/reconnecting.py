@@ -87,7 +87,7 @@ class Session(Side):
         if form == "connects":  # it has WELCOME: from here on it joins
             assert self.peer.read(optional_too=True).kind == s.HEARTBEAT
         self.waiting = {}  # (entry, offset): content, attempt; of blocks without an ACK
-        self.results, self.verdict = {}, None
+        self.results, self.verdict, self.retold = {}, None, 0
 
     @property
     def id(self):
@@ -129,6 +129,11 @@ class Session(Side):
             lost.drain()
             lost.close()
         self.peer.replay()
+        self.retold += self.peer.retold
+        while self.peer.retold > 0:  # until then nobody knows what is to come again
+            frame = self.peer.read()
+            self.note(frame)
+            self.peer.retold -= frame.kind == s.ACK
         for (entry_id, at), (content, attempt) in self.waiting.items():
             self.waiting[entry_id, at] = content, attempt + 1
             self.peer.send(s.block(entry_id, at, content, s.attempt(attempt + 1)))

@@ -160,8 +160,8 @@ def terms(prefaces, required=0, optional=0, session=b"", block=8 * MIB, durabili
             text_list(path) + text(build))
 
 
-def join(prefaces, session, stream=0, generation=1, taken=0):
-    return message(JOIN, b"".join(prefaces) + session + struct.pack(">HIQ", stream, generation, taken))
+def join(prefaces, session, stream=0, generation=1, taken=0, acks=0):
+    return message(JOIN, b"".join(prefaces) + session + struct.pack(">HIQQ", stream, generation, taken, acks))
 
 
 def heartbeat(taken=0):
@@ -290,7 +290,7 @@ def read_terms(body):
 def read_join(body):
     r = Reader(body)
     out = {"prefaces": [r.take(24), r.take(24)], "session": r.take(16), "stream": r.number(2),
-           "generation": r.number(4), "taken": r.number(8)}
+           "generation": r.number(4), "taken": r.number(8), "acks": r.number(8)}
     r.done()
     return out
 
@@ -402,11 +402,15 @@ class Peer:
         self.first, self.counting = False, True
         self.taken = self.told = self.they_took = 0
         self.said = []  # counted frames
+        # On first connections; retold: ACKs that come again on this one before anything else may be sent.
+        self.acks_taken, self.acks_said, self.retold = 0, [], 0
 
     # bytes
 
     def send(self, *pieces):
         """A program that gave up meanwhile is no error here: what it said is still to be read."""
+        if self.first and self.role == RECEIVER:
+            self.acks_said += [f for piece in pieces for f in frames_of(piece) if int.from_bytes(f[:2], "big") == ACK]
         try:
             self.socket.sendall(b"".join(pieces))
         except (BrokenPipeError, ConnectionResetError):
@@ -471,6 +475,7 @@ class Peer:
                 assert len(body) == 8 and count >= self.they_took, "a count that goes back"
                 assert self.first or count == 0, "a count on a further connection"
                 self.they_took = count
+            self.acks_taken += self.first and kind == ACK
             if self.first and kind in COUNTED:
                 self.taken += 1
                 if self.counting and self.taken - self.told >= 64:
@@ -564,17 +569,18 @@ class Peer:
 
     # a connection that joins a session
 
-    def exchange_joins(self, session, stream=None, generation=None, taken=0):
+    def exchange_joins(self, session, stream=None, generation=None, taken=0, acks=0):
         """JOIN both ways; returns the program's. A listener answers with what it was asked."""
         if self.connector:
-            self.send(join(self.prefaces, session, stream, generation, taken))
+            self.send(join(self.prefaces, session, stream, generation, taken, acks))
         theirs = read_join(self.expect(JOIN).body)
         assert theirs["prefaces"] == self.prefaces and theirs["session"] == session, theirs
         if self.connector:
             assert (theirs["stream"], theirs["generation"]) == (stream, generation), theirs
         else:
             assert stream in (None, theirs["stream"]), theirs
-            self.send(join(self.prefaces, session, theirs["stream"], theirs["generation"], taken))
+            self.send(join(self.prefaces, session, theirs["stream"], theirs["generation"], taken,
+                           acks))
         self.session, self.stream, self.generation = session, theirs["stream"], theirs["generation"]
         return theirs
 
@@ -582,20 +588,31 @@ class Peer:
         """Makes this connection a further one of the session of `first`."""
         self.prove(first.key, join=True)
         theirs = self.exchange_joins(session or first.session, stream, generation)
-        assert theirs["stream"] > 0 and theirs["taken"] == 0, theirs
+        assert theirs["stream"] > 0 and theirs["taken"] == theirs["acks"] == 0, theirs
         return self
 
-    def again(self, lost, generation=None):
+    def again(self, lost, generation=None, tell=True):
         """Makes this connection the first one of the session, in place of one that is lost. What the program has
-        not counted is not said again by this: see replay()."""
+        not counted is not said again by this: see replay(). ACKs that it has not heard are, if this is to `tell`."""
         self.prove(lost.key, join=True)
         # What was taken before the loss stays taken, also if this one is lost again.
         self.taken = self.told = lost.taken
         self.said, self.counting = lost.said, lost.counting
-        theirs = self.exchange_joins(lost.session, 0, generation or lost.generation + 1, self.taken)
+        self.acks_said, self.acks_taken = lost.acks_said, lost.acks_taken
+        acks = len(self.acks_said) if self.role == RECEIVER else self.acks_taken
+        theirs = self.exchange_joins(lost.session, 0, generation or lost.generation + 1, self.taken, acks)
         assert lost.they_took <= theirs["taken"] <= max(len(self.said), lost.they_took), theirs
         assert theirs["generation"] > lost.generation, theirs
-        self.they_took, self.first = theirs["taken"], True
+        self.they_took = theirs["taken"]
+        if self.role == RECEIVER:
+            assert theirs["acks"] <= acks, theirs
+            self.retold = acks - theirs["acks"]
+            if tell:
+                self.send(*self.acks_said[theirs["acks"]:])
+        else:
+            assert theirs["acks"] >= acks, theirs
+            self.retold = theirs["acks"] - acks
+        self.first = True
         return self
 
     def replay(self):

@@ -79,7 +79,7 @@ STRANGERS = [
     ("ENTRY", says(lambda p, x: ONE.announce), "instead of JOIN"),
     ("ERROR", says(lambda p, x: s.error(6, b"wo\x1brds")), "wo\\x1brds"),
     ("JOIN cut", says(lambda p, x: s.join(p, x.id)[:-1]), "the connection ended"),
-    ("JOIN too long", says(lambda p, x: s.message(s.JOIN, b"".join(p) + x.id + bytes(15))), "1 bytes too many"),
+    ("JOIN too long", says(lambda p, x: s.message(s.JOIN, b"".join(p) + x.id + bytes(23))), "1 bytes too many"),
     ("nothing", says(lambda p, x: b""), "the connection ended"),
 ]
 

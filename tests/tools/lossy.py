@@ -12,6 +12,7 @@ import dataclasses
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import threading
@@ -40,6 +41,7 @@ class Scenario:
     source: str = ""          # "-" or "exec" instead of files
     sink: str = ""            # the same instead of a folder
     sparse: bool = False      # 4 KiB of content and a hole of 64 KiB in turn
+    certificates: bool = False  # instead of a key
     limit: float = SILENCE - 3
 
     def sender(self):
@@ -51,8 +53,11 @@ SCENARIOS = {
     "tls": Scenario([], [], LARGE),
     "plain": Scenario(PLAIN, PLAIN, LARGE),
     "pull": Scenario([], [], LARGE, pull=True),
+    "certificates": Scenario([], [], LARGE, certificates=True),
+    "certificates-pull": Scenario([], [], LARGE, pull=True, certificates=True),
     "byte": Scenario(SOON, SOON, (1,)),
     "byte-plain": Scenario(SOON + PLAIN, SOON + PLAIN, (1,)),
+    "byte-certificates": Scenario(SOON, SOON, (1,), certificates=True),
     "byte-pull": Scenario(SOON, SOON, (1,), pull=True),
     "byte-pull-plain": Scenario(SOON + PLAIN, SOON + PLAIN, (1,), pull=True),
     "big": Scenario([], [], (300 * MIB,), limit=60),
@@ -136,6 +141,10 @@ class Runs:
         with open(self.key, encoding="ascii") as f:
             self.key = f.read().strip()
         self.window = window()
+        self.certificate = [f"--tls-cert={top}/cert.pem", f"--tls-key={top}/key.pem", f"--tls-ca={top}/cert.pem"]
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-keyout", f"{top}/key.pem", "-out", f"{top}/cert.pem", "-days", "2", "-subj", "/CN=test",
+                        "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
         self.lock, self.sources = threading.Lock(), {}
         self.counting, self.counted = threading.Lock(), {}
 
@@ -187,9 +196,10 @@ class Runs:
 
         def start(who, *operands):
             words = [self.programs[who], "-v", "--block-size=1M", f"--json={folder}/{who}.json",
-                     *getattr(scenario, who), *options]
+                     *getattr(scenario, who), *options, *(self.certificate if scenario.certificates else [])]
             stdin = files[0][1] if who == "send" and scenario.source == "-" else None
-            programs[who] = Program([*words, *operands], self.key, f"{folder}/{who}.json", stdin)
+            key = "" if scenario.certificates else self.key
+            programs[who] = Program([*words, *operands], key, f"{folder}/{who}.json", stdin)
             return programs[who]
 
         sources = {"": [path for path, _ in files], "-": ["--name=f0", "-"],

@@ -23,7 +23,7 @@ class Program:
 
     def __init__(self, command, key, events, stdin=None):
         self.json = events  # where --json goes
-        environment = {**os.environ, "ZXFER_KEY": key, "ASAN_OPTIONS": "detect_leaks=0"}
+        environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0", **({"ZXFER_KEY": key} if key else {})}
         self.process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,

@@ -73,11 +73,12 @@ def byte_cuts(runs, name, whole):
 OTHERS = """
 big/cut=36000000,on=0-7
 big-pull/cut=36000000,fin,on=0-7,from=listener
-pipe/cut=1700000,on=0-19
+pipe/cut=1700000
+tls/cut=1700000
 pipe-plain/cut=1500000,fin,on=0-19
 sparse/cut=1500000,on=0 cut=2000000,on=2-5
 exec-streams/cut=3000000,on=0 slice=200,on=1-9
-exec/cut=3000000,on=0-3
+exec/cut=1300000
 exec/cut=4000000,fin,on=0-3
 streams/cut=1500000,on=0
 streams/cut=2500000,on=1 cut=1100000,on=3-4

@@ -261,8 +261,13 @@ TEST_CASE("golden: JOIN") {
   const Bytes bytes = golden("join");
   Preface connector = request();
   connector.join = true;
-  const Join m{encode_preface(connector), encode_preface(answer()), counting<16>(0xa0), 3, 258,
-               (uint64_t{1} << 32) + 2};
+  const Join m{encode_preface(connector),
+               encode_preface(answer()),
+               counting<16>(0xa0),
+               3,
+               258,
+               (uint64_t{1} << 32) + 2,
+               260};
   CHECK(to_hex(encode(m)) == to_hex(bytes));
   const Join n = decode<Join>(bytes);
   CHECK(to_hex(n.prefaces.connector) == to_hex(m.prefaces.connector));
@@ -271,6 +276,7 @@ TEST_CASE("golden: JOIN") {
   CHECK(n.stream == 3);
   CHECK(n.generation == 258);
   CHECK(n.taken == (uint64_t{1} << 32) + 2);
+  CHECK(n.acks == 260);
 }
 
 TEST_CASE("golden: FIN") {

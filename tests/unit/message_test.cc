@@ -69,7 +69,7 @@ Verdict some_verdict() {
 }
 
 Join some_join() {
-  return {counting<24>(1), counting<24>(50), counting<16>(100), 0x1234, 0x89abcdef, UINT64_MAX};
+  return {counting<24>(1), counting<24>(50), counting<16>(100), 0x1234, 0x89abcdef, UINT64_MAX, 77};
 }
 
 std::vector<Result> some_results() {
@@ -259,6 +259,7 @@ TEST_CASE("JOIN: every field survives a round trip") {
   CHECK(n.stream == m.stream);
   CHECK(n.generation == m.generation);
   CHECK(n.taken == m.taken);
+  CHECK(n.acks == 77);
 }
 
 TEST_CASE("HEARTBEAT: any count survives a round trip") {

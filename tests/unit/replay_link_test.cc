@@ -33,11 +33,11 @@ TEST_CASE("link: messages that the peer has not taken come again, in order and o
   for (uint64_t id = 1; id <= 5; ++id) send_end(sender, id);
   for (uint64_t id = 1; id <= 3; ++id) CHECK(receiver.read().header.entry == id);
   CHECK(receiver.taken() == 3);
-  sender.queue(FrameType::Ack, 9, 0, {});  // not counted, and not sent yet
+  sender.queue(FrameType::Retry, 9, 0, encode(Retry{1}));  // not counted, and not sent yet
 
   Pair second;
-  sender.replace_channel(std::move(second.a), receiver.taken());
-  receiver.replace_channel(std::move(second.b), sender.taken());
+  sender.replace_channel(std::move(second.a), Role::Sender, receiver.taken(), 0);
+  receiver.replace_channel(std::move(second.b), Role::Receiver, sender.taken(), 0);
   sender.flush();
   send_end(sender, 6);
   for (uint64_t id = 4; id <= 6; ++id) {
@@ -61,8 +61,54 @@ TEST_CASE("link: what a HEARTBEAT counts is forgotten, and cannot be counted aga
   receiver.send_heartbeat();
   CHECK_FALSE(sender.read_if_any());
   Pair second;
-  CHECK(outcome([&] { sender.replace_channel(std::move(second.a), 1); }) == "protocol");
-  CHECK(outcome([&] { sender.replace_channel(std::move(second.a), 3); }) == "protocol");
+  const auto replaced_by_one_that_has_taken = [&](uint64_t count) {
+    return outcome([&] { sender.replace_channel(std::move(second.a), Role::Sender, count, 0); });
+  };
+  CHECK(replaced_by_one_that_has_taken(1) == "protocol");
+  CHECK(replaced_by_one_that_has_taken(3) == "protocol");
+}
+
+TEST_CASE("link: ACKs that the sender has not heard come first on the next connection") {
+  Pair first, second;
+  Link sender(std::move(first.a)), receiver(std::move(first.b));
+  sender.count_messages();
+  receiver.count_messages();
+  for (uint64_t offset = 0; offset < 5; ++offset) receiver.queue(FrameType::Ack, 1, offset, {});
+  receiver.flush();
+  for (uint64_t offset = 0; offset < 2; ++offset) CHECK(sender.read().header.offset == offset);
+  receiver.queue(FrameType::Ack, 1, 5, {});  // did not leave
+  CHECK(receiver.acks() == 6);
+  CHECK(sender.acks() == 2);
+
+  receiver.replace_channel(std::move(second.b), Role::Receiver, 0, sender.acks());
+  sender.replace_channel(std::move(second.a), Role::Sender, 0, receiver.acks());
+  CHECK(sender.retold_acks() == 4);
+  receiver.flush();
+  for (uint64_t offset = 2; offset < 6; ++offset) CHECK(sender.read().header.offset == offset);
+  CHECK_FALSE(sender.read_if_any());
+  CHECK(receiver.acks() == 6);
+  CHECK(sender.acks() == 6);
+}
+
+TEST_CASE("link: a count of ACKs that cannot be ends the session") {
+  Pair first;
+  Link sender(std::move(first.a)), receiver(std::move(first.b));
+  sender.count_messages();
+  receiver.count_messages();
+  receiver.send(FrameType::Ack, 1, 0, {});
+  (void)sender.read();
+  const auto replaced = [](Link& link, Role role, uint64_t acks) {
+    Pair next;
+    return outcome([&] { link.replace_channel(std::move(next.a), role, 0, acks); });
+  };
+  CHECK(replaced(receiver, Role::Receiver, 2) == "protocol");
+  CHECK(replaced(sender, Role::Sender, 0) == "protocol");
+  CHECK(replaced(sender, Role::Sender, 2 + kMaxUnacknowledged) == "protocol");
+  CHECK(replaced(sender, Role::Sender, 1 + kMaxUnacknowledged) == "no error");
+  // More than can be on their way are not kept.
+  for (size_t i = 0; i < kMaxUnacknowledged; ++i) receiver.queue(FrameType::Ack, 1, i, {});
+  CHECK(replaced(receiver, Role::Receiver, 0) == "protocol");
+  CHECK(replaced(receiver, Role::Receiver, 1) == "no error");
 }
 
 TEST_CASE("link: a side that always has something to read tells what it has taken all the same") {
