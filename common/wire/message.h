@@ -33,6 +33,25 @@ enum class EntryKind : uint8_t { File = 1, Directory = 2, Symlink = 3 };
 
 using SessionId = std::array<std::byte, 16>;
 
+/// --exclude or --include: which names of a tree are sent (common/file/filter.h).
+struct FilterRule {
+  bool include = false;
+  std::string pattern;
+
+  bool operator==(const FilterRule&) const = default;
+
+  void fields(auto& c) {
+    c.flags({&include});
+    c.text("pattern", pattern, kMaxOperandBytes);
+  }
+};
+
+inline size_t bytes_of(const std::vector<FilterRule>& rules) {
+  size_t bytes = 0;
+  for (const FilterRule& rule : rules) bytes += rule.pattern.size();
+  return bytes;
+}
+
 /// HELLO (connector) and WELCOME (listener): what each side is and wants.
 struct Terms {
   Prefaces prefaces;                          // as this side wrote or read them
