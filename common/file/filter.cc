@@ -210,7 +210,7 @@ bool Filter::excludes(std::string_view path, bool directory) const {
 }
 
 bool Filter::excludes_source(std::string_view name, bool directory) const {
-  return decide(name, directory, /*source=*/true);
+  return !name.empty() && decide(name, directory, /*source=*/true);
 }
 
 bool Filter::decide(std::string_view path, bool directory, bool source) const {

@@ -22,7 +22,8 @@ class Filter {
   /// top of the source, without a slash at its ends. Whether what it is in is excluded was asked
   /// before.
   bool excludes(std::string_view path, bool directory) const;
-  /// The same for a source by its own name: patterns that are anchored at its top do not mean it.
+  /// The same for a source by its own name, if it has one: patterns that are anchored at its top do
+  /// not mean it.
   bool excludes_source(std::string_view name, bool directory) const;
 
  private:

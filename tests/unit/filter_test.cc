@@ -110,6 +110,7 @@ TEST_CASE("Filter: a source by its own name is not what an anchored pattern mean
   CHECK(filter.excludes_source("c", false));
   CHECK(filter.excludes_source("d", true));
   CHECK_FALSE(filter.excludes_source("d", false));
+  CHECK_FALSE(Filter({{false, "*"}}).excludes_source("", true));  // DIR/.
 }
 
 TEST_CASE("Filter: what can mean nothing is refused") {
