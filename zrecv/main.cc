@@ -85,6 +85,9 @@ Terms terms_of(const RecvOptions& options) {
   if (options.direct) terms.path = options.direct->path;
   terms.several = options.ssh_paths.size() > 1 || options.common.recursive;
   terms.to_pipe = options.to_pipe();
+  terms.one_file_system = options.common.one_file_system;
+  terms.dereference = options.common.dereference;
+  terms.filter = options.common.filter;
   if (terms.to_pipe) terms.block_bytes = std::min(terms.block_bytes, kStreamBlockBytes);
   return terms;
 }

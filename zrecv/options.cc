@@ -49,6 +49,17 @@ void check_inplace(const RecvOptions& o) {
     conflict("--inplace writes into what exists: not with --overwrite=never or =skip");
 }
 
+// It is the sender who keeps to it, so it goes there.
+void check_filter(const RecvOptions& o) {
+  const CommonOptions& c = o.common;
+  if (c.dereference && !o.ssh)
+    throw Error(ExitStatus::Usage,
+                "-L goes only with HOST:PATH; without ssh the zsend there says it");
+  if (c.filter.size() > kMaxFilterRules || bytes_of(c.filter) > kMaxFilterBytes)
+    throw Error(ExitStatus::Usage, "--exclude and --include: more than " +
+                                       std::to_string(kMaxFilterRules) + " patterns or 48 KiB");
+}
+
 // One session fetches them all, so they are of one host.
 void take_ssh_sources(const std::vector<std::string>& operands, RecvOptions* out) {
   if (operands.size() > kMaxPathComponents)
@@ -145,6 +156,7 @@ bool parse_recv_options(int argc, const char* const* argv, RecvOptions* out) {
   check_destination(out->destination);
   check_pipe(*out);
   check_inplace(*out);
+  check_filter(*out);
   const std::string remark = out->exec ? Command::remark(*out->exec) : "";
   if (!remark.empty()) out->common.console.notes.push_back(remark);
   return true;

@@ -212,6 +212,7 @@ void EntrySender::begin_next() {
   }
   if (source->kind == WalkStep::Up) return leave_directory(*source);
   if (source->kind == WalkStep::LeftOut) return console_.note(source->failure->what());
+  if (source->kind == WalkStep::Nothing) return link_.heartbeat_if_due();
   if (source->leased) {
     link_.flush();
     link_.heartbeat_if_due();

@@ -89,6 +89,10 @@ Negotiated agree(const Terms& mine, const Terms& peers) {
   n.streams = smaller(mine.streams, peers.streams);
   n.rate_limit = smaller(mine.rate_limit, peers.rate_limit);
   n.silence_ms = std::min(mine.silence_ms, peers.silence_ms);
+  // Only the receiver says these.
+  n.one_file_system = mine.one_file_system || peers.one_file_system;
+  n.dereference = mine.dereference || peers.dereference;
+  if (n.filter.empty()) n.filter = peers.filter;
   if (n.path.empty()) n.path = peers.path;  // only the connector has one
   n.build = peers.build;
   return n;
@@ -237,6 +241,9 @@ void Session::agree_on(const Terms& mine, const Terms& peers) {
   check_terms(mine, peers, agreed_.named.has_value(), socket.peer());
   if (role_ == Role::Receiver && peers.to_pipe)
     throw Error(ExitStatus::Protocol, socket.peer() + ": a sender that takes a pipe");
+  if (role_ == Role::Receiver &&
+      (peers.one_file_system || peers.dereference || !peers.filter.empty()))
+    throw Error(ExitStatus::Protocol, socket.peer() + ": a sender that filters for the receiver");
   auto named = std::move(agreed_.named);
   agreed_ = agree(mine, peers);
   agreed_.named = std::move(named);
