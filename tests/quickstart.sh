@@ -4,7 +4,7 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/prepare.sh"
 install_packages "${build_packages[@]}" xxhash
-echo "building"
+echo "building (the first time that takes some minutes)"
 build quickstart release -DZX_TESTS=OFF
 bin=$root/build/quickstart
 
@@ -39,3 +39,4 @@ echo "cipher    $(value cipher)"
 echo "digest    $(cut -d' ' -f1 "$work/digest") (XXH3-128)"
 echo "durable   $(value durable)"
 echo "content   equal"
+echo "install   cmake --install ${bin#"$PWD"/}   (as root into /usr/local; --prefix DIR for another place)"

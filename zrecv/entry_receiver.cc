@@ -412,6 +412,7 @@ void EntryReceiver::on_fin(const Frame& frame) {
   figures_.looks = link_.queue_looks().looks;
   figures_.backlogs = link_.queue_looks().backlogs;
   fin_ = std::move(fin);
+  console_.finishing(agreed_.durability != Durability::None);
 }
 
 // As far as it goes; what is still missing sets the event when it has come.

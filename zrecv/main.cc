@@ -60,10 +60,10 @@ std::unique_ptr<Destination> open_named(const Negotiated& agreed, std::optional<
   }
 }
 
-// "dir/." is what is below it: a directory without a name.
+// "dir/." and ".." are what is below it: a directory without a name.
 std::vector<std::string> requested_name(const std::string& path) {
   const std::string name = base_name(path);
-  return name.empty() || name == "." ? std::vector<std::string>{} : std::vector{name};
+  return name.empty() || name == "." || name == ".." ? std::vector<std::string>{} : std::vector{name};
 }
 
 // What a pull has asked for, or the operator of a plain push has named over ssh, each with the name
@@ -85,6 +85,9 @@ Terms terms_of(const RecvOptions& options) {
   if (options.direct) terms.path = options.direct->path;
   terms.several = options.ssh_paths.size() > 1 || options.common.recursive;
   terms.to_pipe = options.to_pipe();
+  terms.one_file_system = options.common.one_file_system;
+  terms.dereference = options.common.dereference;
+  terms.filter = options.common.filter;
   if (terms.to_pipe) terms.block_bytes = std::min(terms.block_bytes, kStreamBlockBytes);
   return terms;
 }

@@ -51,6 +51,17 @@ void check_inplace(const RecvOptions& o) {
     conflict("--inplace writes into what exists: not with --overwrite=never or =skip");
 }
 
+// It is the sender who keeps to it, so it goes there.
+void check_filter(const RecvOptions& o) {
+  const CommonOptions& c = o.common;
+  if (c.dereference && !o.ssh)
+    throw Error(ExitStatus::Usage,
+                "-L goes only with HOST:PATH; without ssh the zsend there says it");
+  if (c.filter.size() > kMaxFilterRules || bytes_of(c.filter) > kMaxFilterBytes)
+    throw Error(ExitStatus::Usage, "--exclude and --include: more than " +
+                                       std::to_string(kMaxFilterRules) + " patterns or 48 KiB");
+}
+
 // One session fetches them all, so they are of one host.
 void take_ssh_sources(const std::vector<std::string>& operands, RecvOptions* out) {
   if (operands.size() > kMaxPathComponents)
@@ -67,8 +78,9 @@ void take_ssh_sources(const std::vector<std::string>& operands, RecvOptions* out
     if (ssh_destination(*source) != ssh_destination(*out->ssh) || source->port != out->ssh->port)
       throw Error(ExitStatus::Usage, quote(operand) + ": all sources must be of one host");
     const std::string name = base_name(source->path);
-    const bool unnamed = name.empty() || name == ".";  // with -r what is below it
-    if (name == ".." || (unnamed && !out->common.recursive))
+    // With -r what is below it.
+    const bool unnamed = name.empty() || name == "." || name == "..";
+    if (unnamed && !out->common.recursive)
       throw Error(ExitStatus::Usage, quote(operand) + ": not the name of a file");
     if (!unnamed) check_component(name);
     bytes += source->path.size();
@@ -146,6 +158,7 @@ bool parse_recv_options(int argc, const char* const* argv, RecvOptions* out) {
   check_destination(out->destination);
   check_pipe(*out);
   check_inplace(*out);
+  check_filter(*out);
   const std::string remark = out->exec ? Command::remark(*out->exec) : "";
   if (!remark.empty()) out->common.console.notes.push_back(remark);
   return true;

@@ -14,16 +14,22 @@ namespace zx {
 
 namespace {
 
-// "dir/." and "." are what is below a directory, without its name.
+// "dir/.", "." and ".." are what is below a directory, without its name.
 std::string name_of(const std::string& path) {
   const std::string name = base_name(path);
-  return name == "." ? "" : name;
+  return name == "." || name == ".." ? "" : name;
 }
 
 }  // namespace
 
 SourceCursor::SourceCursor(const SendOptions& options)
-    : recursive_(options.common.recursive), patience_(options.common.timeout) {
+    : rules_{options.common.recursive, options.common.dereference, options.common.one_file_system},
+      patience_(options.common.timeout) {
+  if (!options.common.filter.empty()) rules_.filters.emplace_back(options.common.filter);
+  if (options.files_from) {
+    add_list(options);
+    return;
+  }
   const PipeSource::Label label{options.name.value_or("stdin"), options.expected_bytes};
   if (options.exec)
     sources_.push_back({label.name, "", label.expected_bytes, false, false,
@@ -31,15 +37,16 @@ SourceCursor::SourceCursor(const SendOptions& options)
   for (const std::string& path : options.sources) {
     if (path == kStandardInput)
       add_standard_input(label);
-    else
+    else if (!rules_.exclude_source(name_of(path), is_directory(path)))
       add_file(path);
   }
+  if (sources_.empty()) throw Error(ExitStatus::Usage, "--exclude leaves nothing to send");
   require_one();
 }
 
-SourceCursor::SourceCursor(const std::vector<std::string>& paths, bool recursive,
+SourceCursor::SourceCursor(const std::vector<std::string>& paths, WalkRules rules,
                            std::chrono::seconds patience, std::optional<HeldDir> below)
-    : recursive_(recursive), below_(std::move(below)), patience_(patience) {
+    : rules_(std::move(rules)), below_(std::move(below)), patience_(patience) {
   if (paths.empty()) throw Error(ExitStatus::Protocol, "the receiver named nothing to send");
   for (const std::string& path : paths) {
     add_file(path);
@@ -80,7 +87,7 @@ bool SourceCursor::is_directory(const std::string& path) const {
 void SourceCursor::add_file(const std::string& path) {
   Source source{base_name(path), path};
   try {
-    source.directory = recursive_ && is_directory(path);
+    source.directory = rules_.recursive && is_directory(path);
     if (source.directory) {
       source.name = name_of(path);
       (void)open_directory(path);
@@ -97,6 +104,15 @@ void SourceCursor::add_file(const std::string& path) {
   // That it cannot be sent is told under a name, too.
   if (source.failure && !is_component(source.name)) source.name = "unnamed";
   sources_.push_back(std::move(source));
+}
+
+// What the names are below, without a name of its own; the list is read first.
+void SourceCursor::add_list(const SendOptions& options) {
+  const std::string& path = options.sources[0];
+  list_.emplace(*options.files_from, options.from0 ? '\0' : '\n');
+  (void)open_directory(path);
+  sources_.push_back({"", path});
+  sources_.back().directory = true;
 }
 
 void SourceCursor::add_standard_input(const PipeSource::Label& label) {
@@ -125,6 +141,17 @@ void SourceCursor::keep_only(const std::vector<std::string>& name) {
     throw Error(ExitStatus::Refused, quote(join_path(name)) + ": not offered by this sender");
 }
 
+void SourceCursor::narrow(Filter filter, bool one_file_system, bool sources) {
+  rules_.one_file_system = rules_.one_file_system || one_file_system;
+  if (filter.empty()) return;
+  std::erase_if(sources_, [&](const Source& s) {
+    return sources && !s.pipe && !s.standard_input && filter.excludes_source(s.name, s.directory);
+  });
+  if (sources_.empty())
+    throw Error(ExitStatus::Refused, "the receiver's --exclude leaves nothing to send");
+  rules_.filters.push_back(std::move(filter));
+}
+
 std::vector<std::string> SourceCursor::names() const {
   std::vector<std::string> out;
   for (const Source& source : sources_) out.push_back(source.name);
@@ -151,9 +178,22 @@ uint64_t SourceCursor::file_bytes() const {
   return total;
 }
 
+// For who has a lease on the next one: as long as for anything.
+bool SourceCursor::is_worth_waiting() {
+  if (!lease_limit_) lease_limit_ = Clock::now() + patience_;
+  return Clock::now() < *lease_limit_;
+}
+
 std::optional<SourceEntry> SourceCursor::next() {
   if (walk_) {
-    if (auto step = walk_->next()) return SourceEntry{std::move(*step)};
+    if (auto step = walk_->next()) {
+      step->leased = step->leased && is_worth_waiting();
+      if (step->leased)
+        walk_->again(step->name);
+      else
+        lease_limit_.reset();
+      return SourceEntry{std::move(*step)};
+    }
     walk_.reset();
   }
   if (next_ == sources_.size()) return std::nullopt;
@@ -164,21 +204,22 @@ std::optional<SourceEntry> SourceCursor::next() {
   try {
     if (source.directory && !out.failure) {
       if (!begun_) begun_ = TreeWalk::now();
-      walk_.emplace(open_directory(source.path), source.path, source.name, *begun_);
+      walk_.emplace(open_directory(source.path), source.path, source.name, *begun_, rules_,
+                    list_ ? &*list_ : nullptr);
       ++next_;
       return SourceEntry{*walk_->next()};
     }
     if (source.standard_input) out.file = standard_input_file(source.name);
     if (out.pipe == nullptr && !out.failure && !out.file) out.file.emplace(open(source.path));
   } catch (const LeasedFile& leased) {
-    if (!lease_limit_) lease_limit_ = Clock::now() + patience_;
-    out.leased = Clock::now() < *lease_limit_;
+    out.leased = is_worth_waiting();
     if (out.leased) return out;
     out.failure = leased;
   } catch (const Error& error) {
     out.failure = error;
   }
   if (out.failure) out.kind = WalkStep::Failed;
+  if (source.directory) out.st.st_mode = S_IFDIR;
   lease_limit_.reset();
   ++next_;
   return out;

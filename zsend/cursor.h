@@ -17,11 +17,10 @@
 
 namespace zx {
 
-/// One of them, open: a step of a tree, which a file by itself is too; or a pipe (not owned).
+/// One of them, open: a step of a tree, which a file by itself is too; or a pipe (not owned). When
+/// it is leased next() is to be asked again in a moment.
 struct SourceEntry : WalkStep {
   PipeSource* pipe = nullptr;
-  bool leased =
-      false;  // another process has a lease on it: next() is to be asked again in a moment
 };
 
 class SourceCursor {
@@ -29,13 +28,16 @@ class SourceCursor {
   /// The sources of the command line. Looks at each of them: what cannot be read is found before
   /// anyone is bothered. Throws Error when none can be.
   explicit SourceCursor(const SendOptions& options);
-  /// Files of this machine that the operator named over ssh. patience: as --timeout. `below`: only
-  /// what is in there.
-  SourceCursor(const std::vector<std::string>& paths, bool recursive, std::chrono::seconds patience,
-               std::optional<HeldDir> below);
+  /// Files of this machine that the operator named over ssh: whatever their names, they are
+  /// wanted. patience: as --timeout. `below`: only what is in there.
+  SourceCursor(const std::vector<std::string>& paths, WalkRules rules,
+               std::chrono::seconds patience, std::optional<HeldDir> below);
 
   /// Only the one of this name. Throws Error{Refused} when there is none.
   void keep_only(const std::vector<std::string>& name);
+  /// Before anything is sent: what the receiver does not want. `sources`: of these too. Throws
+  /// Error{Refused} when nothing is left.
+  void narrow(Filter filter, bool one_file_system, bool sources);
   /// In order; what each will be called.
   std::vector<std::string> names() const;
   size_t count() const { return sources_.size(); }
@@ -63,14 +65,17 @@ class SourceCursor {
     std::optional<Error> failure = {};
   };
 
+  bool is_worth_waiting();
   SourceFile open(const std::string& path) const;
+  void add_list(const SendOptions& options);
   void add_file(const std::string& path);
   UniqueFd open_directory(const std::string& path) const;
   bool is_directory(const std::string& path) const;
   void add_standard_input(const PipeSource::Label& label);
   void require_one() const;
 
-  const bool recursive_;
+  WalkRules rules_;
+  std::optional<NameList> list_;   // of the only source
   std::optional<timespec> begun_;  // when the first directory was entered
   std::optional<HeldDir> below_;
   std::vector<Source> sources_;

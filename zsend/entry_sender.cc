@@ -231,6 +231,10 @@ bool EntrySender::begin_next() {
     console_.note(source->failure->what());
     return true;
   }
+  if (source->kind == WalkStep::Nothing) {
+    link_.heartbeat_if_due();
+    return true;
+  }
   if (source->leased) {
     link_.flush();
     link_.heartbeat_if_due();
@@ -264,6 +268,7 @@ bool EntrySender::begin_next() {
     case WalkStep::Failed:
       // Every name has an outcome at both ends.
       info.failed = true;
+      if (S_ISDIR(source->st.st_mode)) info.kind = entry.kind = EntryKind::Directory;
       link_.queue(FrameType::Entry, entry.id, 0, encode(info));
       entry.fail(source->failure->status(), source->failure->what());
       send_end(entry);
@@ -358,6 +363,7 @@ void EntrySender::send_fin() {
   }
   path_ = engines_.report();
   fin_sent_ = true;
+  console_.finishing(agreed_.durability != Durability::None);
   link_.send(FrameType::Fin, 0, 0, encode(Fin{last_id_, path_, figures_}));
 }
 

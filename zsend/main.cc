@@ -35,6 +35,7 @@ Named name_for_ssh(const SendOptions& options, const SourceCursor& cursor) {
 // What --json and --digest must not overwrite.
 std::vector<std::string> files_in_use(const SendOptions& options) {
   std::vector<std::string> files = options.sources;
+  if (options.files_from) files.push_back(*options.files_from);
   std::ranges::replace(files, kStandardInput, "/proc/self/fd/0");
   return files;
 }
@@ -42,11 +43,28 @@ std::vector<std::string> files_in_use(const SendOptions& options) {
 Terms terms_of(const SendOptions& options, const SourceCursor* cursor) {
   Terms terms = make_terms(options.common, "zsend");
   terms.several = cursor != nullptr && cursor->several();
+  terms.recursive = terms.recursive || options.files_from;  // directories come, whatever is below
   if (options.direct) {
     terms.path = options.direct->path;
     terms.path_is_directory = options.direct->path_is_directory;
   }
   return terms;
+}
+
+// Links lead out of what is offered: whoever offers it follows them, or by ssh the operator, unless
+// he is held below a directory.
+void check_dereference(const Negotiated& agreed, const CommonOptions& options) {
+  if (!agreed.dereference || (options.started_by_ssh && !options.below)) return;
+  throw Error(ExitStatus::Refused, "the receiver may not have symbolic links followed here (-L)");
+}
+
+// What the receiver does not want.
+Filter filter_of(const Negotiated& agreed) {
+  try {
+    return Filter(agreed.filter);
+  } catch (const Error& error) {
+    throw Error(ExitStatus::Protocol, std::string("peer sent a bad filter: ") + error.what());
+  }
 }
 
 uint16_t streams_for(Session& session, const SourceCursor& cursor) {
@@ -84,12 +102,15 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
   // 3. Send everything, up to the verdict: what is not committed, over there and durable as agreed,
   //    does not count as sent.
   session->guard([&] {
+    const Negotiated& agreed = session->agreed();
+    check_dereference(agreed, options.common);
     if (!cursor)
-      cursor.emplace(session->agreed().named->operands, session->agreed().recursive,
+      cursor.emplace(agreed.named->operands, WalkRules{agreed.recursive, agreed.dereference},
                      options.common.timeout, std::move(below));
     // A receiver that connects may ask for one of what is offered, by name.
-    if (options.common.listen && !session->agreed().path.empty())
-      cursor->keep_only(session->agreed().path);
+    const bool by_name = options.common.started_by_ssh || !agreed.path.empty();
+    if (options.common.listen && !agreed.path.empty()) cursor->keep_only(agreed.path);
+    cursor->narrow(filter_of(agreed), agreed.one_file_system, /*sources=*/!by_name);
     const auto total = cursor->total_bytes();
     if (!total) console.no_total();
     console.begin_transfer(total.value_or(0), cursor->has_directories() ? 0 : cursor->count());

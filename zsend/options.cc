@@ -57,6 +57,17 @@ void check_pipe(const SendOptions& o, const std::string& size) {
   if (o.name) check_name(*o.name);
 }
 
+// It names what of one directory is sent.
+void check_list(const SendOptions& o) {
+  const auto refuse = [](const char* why) { throw Error(ExitStatus::Usage, why); };
+  if (!o.files_from) {
+    if (o.from0) refuse("--from0 goes only with --files-from");
+    return;
+  }
+  if (o.exec || o.sources.size() != 1 || o.sources[0] == kStandardInput)
+    refuse("--files-from needs one SRC, the directory that its names are below");
+}
+
 // What would be done without a word, and is perhaps not meant.
 void add_notes(const SendOptions& o, std::vector<std::string>* notes) {
   const auto add = [&](const std::string& text) {
@@ -93,6 +104,10 @@ bool parse_send_options(int argc, const char* const* argv, SendOptions* out) {
       ->type_name("NAME");
   app.add_option("--size", size, "how much - or --exec will give, for progress only")
       ->type_name("SIZE");
+  app.add_option("--files-from", out->files_from,
+                 "send only the names in this file (- for standard input), below SRC")
+      ->type_name("FILE");
+  app.add_flag("--from0", out->from0, "a NUL ends each name of --files-from, not a newline");
   if (!parse_common_options(app, argc, argv,
                             {{"sendfile", Engine::Sendfile},
                              {"splice", Engine::Splice},
@@ -119,6 +134,7 @@ bool parse_send_options(int argc, const char* const* argv, SendOptions* out) {
   if (out->sources.empty() && !out->exec)
     throw Error(ExitStatus::Usage, "--listen needs something to send");
   check_sources(out->sources);
+  check_list(*out);
   check_pipe(*out, size);
   if (!size.empty()) {
     const auto bytes = parse_size(size);

@@ -21,6 +21,8 @@ struct SendOptions {
   std::optional<std::string> exec;  // --exec: a shell command instead of sources
   std::optional<std::string> name;  // --name: what standard input or the command becomes
   uint64_t expected_bytes = 0;      // --size: how much they will give, as a guess; 0: none
+  std::optional<std::string> files_from;  // --files-from: only these names below the source
+  bool from0 = false;                     // --from0: a NUL ends each of them
   // Where to; neither with --listen and --remote.
   std::optional<DirectEndpoint> direct;
   std::optional<SshEndpoint> ssh;

@@ -13,6 +13,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "common/base/io.h"
 #include "common/base/quote.h"
 #include "common/base/stop.h"
 
@@ -20,6 +21,9 @@ namespace zx {
 namespace {
 
 using std::chrono::milliseconds;
+
+// How a child has ended cannot be had: not well, as far as anybody knows.
+constexpr int kUnknown = 255;
 
 rlimit limit_of(__rlimit_resource_t resource) {
   rlimit limit{};
@@ -110,9 +114,8 @@ Child::Child(const ChildSetup& setup) : own_group_(setup.own_group) {
   failure.writing = UniqueFd();
   if (error == 0) {
     int told = 0;
-    while (read(failure.reading.get(), &told, sizeof told) < 0 && errno == EINTR) {
-    }
-    error = told;
+    const auto got = retry_regardless([&] { return read(failure.reading.get(), &told, sizeof told); });
+    error = got < 0 ? errno : told;
   }
   if (error == 0) return;
   end(milliseconds(0));
@@ -141,14 +144,16 @@ void Child::end(milliseconds patience, milliseconds grace) noexcept {
 
 void Child::reap() {
   siginfo_t how{};
-  while (waitid(P_PID, static_cast<id_t>(pid_), &how, WEXITED | WNOWAIT) < 0 && errno == EINTR) {
-  }
   End end;
-  (how.si_code == CLD_EXITED ? end.status : end.signal) = how.si_status;
+  if (retry_regardless([&] {
+        return waitid(P_PID, static_cast<id_t>(pid_), &how, WEXITED | WNOWAIT);
+      }) < 0)
+    end.status = kUnknown;
+  else
+    (how.si_code == CLD_EXITED ? end.status : end.signal) = how.si_status;
   // Before it is reaped: until then its number, and its group's, are not given to others.
   if (!end.good() && own_group_) signal(SIGKILL);
-  while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-  }
+  (void)retry_regardless([&] { return waitpid(pid_, nullptr, 0); });
   end_ = end;
   if (own_group_) set_doomed_group(0);
 }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
@@ -15,7 +16,11 @@
 namespace zx {
 namespace {
 
-constexpr int kOpenDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+// With many patterns a name takes a millisecond, and nobody may be silent for long.
+constexpr size_t kMostExcluded = 256;
+constexpr int kOpenDirectory = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+// O_NONBLOCK: what has come in its place must not hang us.
+constexpr int kOpenFile = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 
 std::string below(const std::string& path, const std::string& name) {
   return path + (path.ends_with('/') ? "" : "/") + name;
@@ -43,11 +48,9 @@ bool is_made_after(int fd, const timespec& time) {
          std::pair<int64_t, int64_t>(time.tv_sec, time.tv_nsec);
 }
 
-// S_IFDIR and so on; 0 when it cannot be had, because it is gone for instance.
-mode_t type_of(int dir, const dirent& entry) {
-  if (entry.d_type != DT_UNKNOWN) return DTTOIF(entry.d_type);
+bool is_link(int dir, const std::string& name) {
   struct stat st {};
-  return fstatat(dir, entry.d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_mode & S_IFMT : 0;
+  return fstatat(dir, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode);
 }
 
 }  // namespace
@@ -58,22 +61,31 @@ timespec TreeWalk::now() {
   return out;
 }
 
-TreeWalk::TreeWalk(UniqueFd root, std::string path, std::string name, const timespec& begun)
+TreeWalk::TreeWalk(UniqueFd root, std::string path, std::string name, const timespec& begun,
+                   const WalkRules& rules, const NameList* list)
     : begun_(begun),
+      rules_(rules),
+      list_(list),
       root_name_(std::move(name)),
       root_path_(std::move(path)),
       root_(std::move(root)) {}
 
 std::optional<WalkStep> TreeWalk::next() {
-  if (root_.valid()) return enter(std::move(root_), root_name_, root_path_);
+  if (root_.valid()) {
+    std::optional<Listed> listed;
+    if (list_ != nullptr && !(rules_.recursive && list_->has_top()))
+      listed = Listed{0, list_->size(), 0};
+    return enter(std::move(root_), root_name_, root_path_, listed);
+  }
   if (levels_.empty()) return std::nullopt;
   Level& level = levels_.back();
+  if (!leased_.empty()) return look_at(level, std::exchange(leased_, {}), S_IFREG);
   if (!level.read_to_end)
-    if (auto step = read_name(level)) return step;
+    if (auto step = level.listed ? take_listed(level) : read_name(level)) return step;
   if (!level.directories.empty()) {
     const std::string name = std::move(level.directories.back());
     level.directories.pop_back();
-    return enter_child(level, name);
+    return enter_child(level, name, std::nullopt);
   }
   WalkStep up{WalkStep::Up};
   up.path = level.path;
@@ -86,21 +98,44 @@ void TreeWalk::leave() {
   Level& level = levels_.back();
   level.read_to_end = true;
   level.directories.clear();
+  leased_.clear();
 }
 
-WalkStep TreeWalk::enter(UniqueFd fd, std::string name, std::string path) {
+// S_IFDIR and so on; 0 when it cannot be had, because it is gone for instance.
+mode_t TreeWalk::type_of(int dir, const char* name, unsigned char told) const {
+  if (told != DT_UNKNOWN && !(told == DT_LNK && rules_.follow_links)) return DTTOIF(told);
+  struct stat st {};
+  const int flags = rules_.follow_links ? 0 : AT_SYMLINK_NOFOLLOW;
+  return fstatat(dir, name, &st, flags) == 0 ? st.st_mode & S_IFMT : 0;
+}
+
+bool TreeWalk::excludes(const Level& level, const std::string& name, mode_t type) const {
+  if (rules_.filters.empty()) return false;
+  const std::string path = below(level.path, name);
+  const size_t top = root_path_.size() + (root_path_.ends_with('/') ? 0 : 1);
+  return rules_.exclude(std::string_view(path).substr(top), type == S_IFDIR);
+}
+
+WalkStep TreeWalk::enter(UniqueFd fd, std::string name, std::string path,
+                         std::optional<Listed> listed) {
   WalkStep step{WalkStep::Directory, std::move(name), std::move(path)};
   if (fstat(fd.get(), &step.st) != 0)
     return failed(step.name, step.path, failure_of(step.path, "stat", errno));
-  Level level{std::unique_ptr<DIR, CloseDir>(fdopendir(fd.get())), step.path, {}};
+  Level level{std::unique_ptr<DIR, CloseDir>(fdopendir(fd.get())), step.path};
   if (!level.dir) return failed(step.name, step.path, failure_of(step.path, "open", errno));
   step.directory = fd.release();  // the DIR has it
+  level.listed = listed;
+  level.device = step.st.st_dev;
+  level.inode = step.st.st_ino;
+  level.read_to_end =
+      rules_.one_file_system && !levels_.empty() && level.device != levels_.front().device;
   levels_.push_back(std::move(level));
   return step;
 }
 
 // Nothing when there are no more names but of directories.
 std::optional<WalkStep> TreeWalk::read_name(Level& level) {
+  size_t excluded = 0;
   for (;;) {
     errno = 0;
     const dirent* entry = readdir(level.dir.get());
@@ -112,10 +147,44 @@ std::optional<WalkStep> TreeWalk::read_name(Level& level) {
     const std::string name = entry->d_name;
     if (name == "." || name == "..") continue;
     const bool left_out = name.starts_with(kTempPrefix);
-    const mode_t type = left_out ? 0 : type_of(dirfd(level.dir.get()), *entry);
+    const mode_t type =
+        left_out ? 0 : type_of(dirfd(level.dir.get()), entry->d_name, entry->d_type);
+    if (excludes(level, name, type)) {
+      if (++excluded >= kMostExcluded) return WalkStep{WalkStep::Nothing};
+      continue;
+    }
     if (type != S_IFDIR) return look_at(level, name, type);
     level.directories.push_back(name);
   }
+}
+
+// The next component of the names that are left, with all that is below it. Nothing when there are
+// no more.
+std::optional<WalkStep> TreeWalk::take_listed(Level& level) {
+  size_t excluded = 0;
+  while (level.listed->at < level.listed->end) {
+    Listed& rest = *level.listed;
+    const std::string_view first = (*list_)[rest.at].substr(rest.skip);
+    const std::string name(first.substr(0, first.find('/')));
+    const bool itself = name.size() == first.size();  // else only what is below it is wanted
+    Listed inner{rest.at + (itself ? 1 : 0), rest.at + 1, rest.skip + name.size() + 1};
+    for (const std::string inside = name + "/"; inner.end < rest.end; ++inner.end)
+      if (!(*list_)[inner.end].substr(rest.skip).starts_with(inside)) break;
+    rest.at = inner.end;
+    const bool left_out = name.starts_with(kTempPrefix);
+    const int dir = dirfd(level.dir.get());
+    const mode_t type = left_out ? 0 : type_of(dir, name.c_str(), DT_UNKNOWN);
+    if (excludes(level, name, type)) {
+      if (++excluded >= kMostExcluded) return WalkStep{WalkStep::Nothing};
+      continue;
+    }
+    const bool is_file = type != S_IFDIR && (inner.at == inner.end || type == 0);
+    if (left_out || is_file) return look_at(level, name, type);
+    if (itself && rules_.recursive) return enter_child(level, name, std::nullopt);
+    return enter_child(level, name, inner);
+  }
+  level.read_to_end = true;
+  return std::nullopt;
 }
 
 // What is no file is not opened: that may wake the writer of a FIFO, or rewind a tape.
@@ -144,9 +213,17 @@ WalkStep TreeWalk::look_at(Level& level, const std::string& name, mode_t type) {
   }
   if (type != S_IFREG && type != 0)
     return fail("neither a file nor a directory nor a symbolic link: not sent");
-  // O_NONBLOCK: what has come in its place must not hang us.
-  UniqueFd fd(openat(dir, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-  if (!fd.valid()) return failed(name, path, failure_of(path, "open", errno));
+  UniqueFd fd(openat(dir, name.c_str(), kOpenFile | (rules_.follow_links ? 0 : O_NOFOLLOW)));
+  if (!fd.valid()) {
+    const int error = errno;
+    if (error == ENOENT && rules_.follow_links && is_link(dir, name))
+      return fail("a symbolic link that leads nowhere");
+    if (error == ENOENT && level.listed) return fail("is not there");
+    const bool leased = error == EAGAIN;
+    WalkStep out = failed(name, path, leased ? LeasedFile(path) : failure_of(path, "open", error));
+    out.leased = leased;
+    return out;
+  }
   try {
     step.file.emplace(std::move(fd), path);
   } catch (const Error& error) {
@@ -155,21 +232,41 @@ WalkStep TreeWalk::look_at(Level& level, const std::string& name, mode_t type) {
   return step;
 }
 
-WalkStep TreeWalk::enter_child(Level& level, const std::string& name) {
+WalkStep TreeWalk::enter_child(Level& level, const std::string& name,
+                               std::optional<Listed> listed) {
   const std::string path = below(level.path, name);
-  const auto fail = [&](Error error) { return failed(name, path, std::move(error)); };
+  const auto fail_by = [&](Error error) {
+    WalkStep step = failed(name, path, std::move(error));
+    step.st.st_mode = S_IFDIR;
+    return step;
+  };
+  const auto fail = [&](ExitStatus status, const char* why) {
+    return fail_by(Error(status, quote(path) + ": " + why));
+  };
   if (levels_.size() >= kMaxPathComponents ||
       path.size() - root_path_.size() + kMaxNameBytes >= kMaxTreePathBytes)
-    return fail(
-        Error(ExitStatus::FileIo, quote(path) + ": more than 1024 directories or 16 KiB deep"));
-  UniqueFd fd(openat(dirfd(level.dir.get()), name.c_str(), kOpenDirectory));
-  // What has come in its place.
-  if (!fd.valid() && (errno == ENOTDIR || errno == ELOOP)) errno = ENOENT;
-  if (!fd.valid()) return fail(failure_of(path, "open directory", errno));
+    return fail(ExitStatus::FileIo, "more than 1024 directories or 16 KiB deep");
+  UniqueFd fd(openat(dirfd(level.dir.get()), name.c_str(),
+                     kOpenDirectory | (rules_.follow_links ? 0 : O_NOFOLLOW)));
+  if (!fd.valid() && (errno == ENOTDIR || errno == ELOOP)) {
+    if (level.listed)
+      return fail(ExitStatus::FileIo, "not a directory, and the list has names below it");
+    errno = ENOENT;  // what has come in its place
+  }
+  if (!fd.valid()) return fail_by(failure_of(path, "open directory", errno));
   if (is_made_after(fd.get(), begun_))
-    return fail(Error(ExitStatus::SourceChanged,
-                      quote(path) + ": was made while the directory above was sent"));
-  return enter(std::move(fd), name, path);
+    return fail(ExitStatus::SourceChanged, "was made while the directory above was sent");
+  if (rules_.follow_links && is_open(fd.get()))
+    return fail(ExitStatus::FileIo, "a symbolic link to a directory that it is in: not followed");
+  return enter(std::move(fd), name, path, listed);
+}
+
+bool TreeWalk::is_open(int fd) const {
+  struct stat st {};
+  if (fstat(fd, &st) != 0) return false;  // which enter() tells
+  return std::ranges::any_of(levels_, [&](const Level& level) {
+    return level.device == st.st_dev && level.inode == st.st_ino;
+  });
 }
 
 }  // namespace zx

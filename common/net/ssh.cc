@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <sstream>
 
+#include "common/base/io.h"
 #include "common/base/quote.h"
 #include "common/base/stop.h"
 
@@ -92,8 +93,9 @@ void SshProcess::read_messages() {
   };
   std::array<char, 4096> buffer{};
   while (wait_regardless({{messages_.get()}, {stop_reading_.fd()}}) == size_t{0}) {
-    const ssize_t n = read(messages_.get(), buffer.data(), buffer.size());
-    if (n == 0 || (n < 0 && errno != EINTR)) break;
+    const ssize_t n =
+        retry_regardless([&] { return read(messages_.get(), buffer.data(), buffer.size()); });
+    if (n <= 0) break;
     for (ssize_t i = 0; i < n; ++i) {
       const char c = buffer[static_cast<size_t>(i)];
       if (c == '\n')
@@ -125,7 +127,8 @@ std::string ssh_host_name(const SshOptions& options, const SshEndpoint& endpoint
     pipe.writing = UniqueFd();
     const auto deadline = Clock::now() + kConfigLimit;
     while (text.size() < kMaxBytes && wait_any({{pipe.reading.get()}}, deadline)) {
-      const ssize_t n = read(pipe.reading.get(), buffer.data(), buffer.size());
+      const ssize_t n =
+          retry_eintr([&] { return read(pipe.reading.get(), buffer.data(), buffer.size()); });
       if (n <= 0) break;
       text.append(buffer.data(), static_cast<size_t>(n));
     }

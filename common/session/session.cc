@@ -17,11 +17,10 @@ constexpr uint64_t kKnownFeatures = 0;
 constexpr std::chrono::seconds kSlice{1};
 // Of a handshake that is cut off, without --wait.
 constexpr int kQuickAttempts = 3;
+// Of a handshake with --wait, when that is over: what was late is not cut off in its middle.
+constexpr std::chrono::seconds kLateProof{2};
 // Of a side that is interrupted, to say so over another connection.
 constexpr std::chrono::seconds kLastAttempt{1};
-// Of a side that has nothing to say; with a short time-out a quarter of the silence that is
-// allowed.
-
 // What of the stream may move at one go although the rate is limited: two segments, of 64 KiB on a
 // loopback interface, and the room for them in the socket, which is given free by halves.
 constexpr uint64_t kPacedBurst = 256 << 10;
@@ -90,6 +89,10 @@ Negotiated agree(const Terms& mine, const Terms& peers) {
   n.streams = smaller(mine.streams, peers.streams);
   n.rate_limit = smaller(mine.rate_limit, peers.rate_limit);
   n.silence_ms = std::min(mine.silence_ms, peers.silence_ms);
+  // Only the receiver says these.
+  n.one_file_system = mine.one_file_system || peers.one_file_system;
+  n.dereference = mine.dereference || peers.dereference;
+  if (n.filter.empty()) n.filter = peers.filter;
   if (n.path.empty()) n.path = peers.path;  // only the connector has one
   n.build = peers.build;
   return n;
@@ -119,9 +122,12 @@ FirstConnection connect_first(const HostPort& address, Family family, std::chron
                                silence_limit(side.timeout), end,
                                advice_when_absent(side.role, address.port, wait.count() > 0));
     try {
-      return first_as_connector(connector_handshake(std::move(socket), side.role, side.security,
-                                                    Clock::now() + side.timeout),
-                                side);
+      const auto proven = wait.count() > 0 ? std::max(give_up, Clock::now() + kLateProof)
+                                           : Clock::time_point::max();
+      return first_as_connector(
+          connector_handshake(std::move(socket), side.role, side.security,
+                              std::min(proven, Clock::now() + side.timeout)),
+          side);
     } catch (const Error& error) {
       // Somebody else's transfer, which ends; or its listener, which has just ended; or a network
       // that loses connections.
@@ -235,6 +241,9 @@ void Session::agree_on(const Terms& mine, const Terms& peers) {
   check_terms(mine, peers, agreed_.named.has_value(), socket.peer());
   if (role_ == Role::Receiver && peers.to_pipe)
     throw Error(ExitStatus::Protocol, socket.peer() + ": a sender that takes a pipe");
+  if (role_ == Role::Receiver &&
+      (peers.one_file_system || peers.dereference || !peers.filter.empty()))
+    throw Error(ExitStatus::Protocol, socket.peer() + ": a sender that filters for the receiver");
   auto named = std::move(agreed_.named);
   agreed_ = agree(mine, peers);
   agreed_.named = std::move(named);

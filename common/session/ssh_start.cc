@@ -7,6 +7,7 @@
 #include "common/base/error.h"
 #include "common/base/quote.h"
 #include "common/base/stop.h"
+#include "common/session/blocked_host.h"
 
 namespace zx {
 namespace {
@@ -41,6 +42,14 @@ std::vector<std::string> known_soon(std::future<std::vector<std::string>>& addre
   return addresses.get();
 }
 
+// Behind one name there is another host with another configuration or jump host.
+std::string key_of(const SshEndpoint& endpoint, const SshStart& start, Family family) {
+  std::string key;
+  for (const std::string& word : ssh_arguments(start.ssh, endpoint, "")) key += word + '\0';
+  return key + std::to_string(start.ports.first) + '-' + std::to_string(start.ports.last) + '/' +
+         std::to_string(static_cast<int>(family));
+}
+
 // What must end after the session's connections: first ssh's input, then ssh.
 struct SshRun {
   explicit SshRun(const std::vector<std::string>& argv, SshProcess::Say say)
@@ -72,31 +81,41 @@ class Start {
           if (!may_be_shown(line)) return;
           last_printed_ = quote_peer_text(line);
           side_.notices.detail(host_ + " prints: " + last_printed_);
-        }) {}
+        }),
+        blocked_(key_of(endpoint, start, family)) {}
 
   FirstConnection run() {
+    if (start_.via == Via::Direct) blocked_.forget();
+    const auto known = start_.via == Via::Auto ? blocked_.recall() : std::nullopt;
+    if (known) add_obstacle("the ports were blocked " + std::to_string(known->ago.count()) +
+                            " min ago (--via=direct tries them)");
+    if (start_.via == Via::Ssh) add_obstacle("--via=ssh");
+    const bool back_first = known && known->via == "back";
+    request_.listen = obstacles_.empty() || back_first;
     begin();
     if (!request_.listen) {
       (void)await(StartReply::Kind::Ready, 2 * side_.timeout);
-      obstacles_ = "--via=ssh";
+      side_.notices.detail("data goes through ssh: " + obstacles_);
       return through();
     }
     auto host_addresses = find_ssh_host(start_.ssh, endpoint_, request_.family);
     const StartReply ready = await(StartReply::Kind::Ready, 2 * side_.timeout);
     if (ready.port == 0) throw Error(ExitStatus::Protocol, host_ + ": ready without a port");
 
-    auto of_name = known_soon(host_addresses);
+    auto of_name = back_first ? std::vector<std::string>() : known_soon(host_addresses);
     const auto begun = Clock::now();
-    if (auto first = connect(ready, std::move(of_name))) return std::move(*first);
+    if (!back_first)
+      if (auto first = connect(ready, std::move(of_name))) return std::move(*first);
     if (auto first = let_connect()) {
-      say_lost(host_ + " connects back", begun);
+      if (!back_first) say_lost(host_ + " connects back", "back", begun);
       return std::move(*first);
     }
+    if (back_first) blocked_.forget();
     if (start_.via == Via::Direct)
       throw Error(ExitStatus::Network,
                   host_ + ": no connection for the data, and --via=direct: " + obstacles_);
     side_.notices.detail("data goes through ssh: " + obstacles_);
-    say_lost("data goes through ssh", begun);
+    say_lost("data goes through ssh", "ssh", begun);
     command(std::nullopt);
     (void)await(StartReply::Kind::Through, side_.timeout);
     return through();
@@ -282,13 +301,14 @@ class Start {
     return first;
   }
 
-  // A firewall that drops costs the same in every run.
-  void say_lost(const std::string& way, Clock::time_point begun) {
+  // A firewall that drops would cost the same in every run.
+  void say_lost(const std::string& way, const char* via, Clock::time_point begun) {
     const auto lost = Clock::now() - begun;
-    if (lost >= kWorthSaying)
-      side_.notices.note(way + ": the ports are blocked (" +
-                         std::to_string(std::chrono::round<seconds>(lost).count()) +
-                         " s lost; --via=ssh or --port-range avoids that)");
+    if (lost < kWorthSaying) return;
+    blocked_.remember(via);
+    side_.notices.note(way + ": the ports are blocked (" +
+                       std::to_string(std::chrono::round<seconds>(lost).count()) +
+                       " s lost; --via=ssh or --port-range avoids that)");
   }
 
   void add_obstacle(const std::string& text) {
@@ -301,6 +321,7 @@ class Start {
   const std::string counterpart_, host_;
   StartRequest request_;
   ReplyScanner scanner_;
+  const BlockedHost blocked_;
   std::shared_ptr<SshRun> run_;
   std::string obstacles_, last_printed_;
 };

@@ -157,7 +157,9 @@ void group_options(CLI::App& app) {
       {"Security",
        {"--key-file", "--new-key", "--plain", "--no-auth", "--tls-cert", "--tls-key", "--tls-ca",
         "--ktls"}},
-      {"Files", {"-r", "-p", "-a", "--mkdir", "--overwrite", "--durability", "--verify-first"}},
+      {"Files",
+       {"-r", "-L", "-x", "-p", "-a", "--exclude", "--include", "--exclude-from", "--files-from",
+        "--from0", "--mkdir", "--overwrite", "--durability", "--verify-first"}},
       {"Output", {"-q", "-v", "--summary", "--progress", "--json", "--digest"}},
       {"Help", {"--help", "--version"}},
       {"ssh",
@@ -212,6 +214,10 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
   app.add_flag("-r", o->recursive, "directories, and all that is below them");
   app.add_flag("-a,--archive", o->archive,
                "-r, -p, and hard links, owners, ACLs, extended attributes");
+  app.add_flag("-L,--dereference", o->dereference, "what a symbolic link leads to, in its place");
+  app.add_flag("-x,--one-file-system", o->one_file_system,
+               "nothing of other file systems that are mounted below");
+  add_filter_options(app, o);
   app.add_flag("--mkdir", o->mkdir, "the destination is a directory, and is made where missing");
   app.add_flag("-T,--no-target-directory", o->no_target_directory,
                "the last operand is the new name, never a directory to put it in");

@@ -13,6 +13,7 @@
 #include "common/session/session.h"
 #include "common/session/ssh_start.h"
 #include "common/ui/console.h"
+#include "common/wire/message.h"
 
 namespace zx {
 
@@ -41,6 +42,9 @@ struct CommonOptions {
   bool mkdir = false;                         // --mkdir
   bool recursive = false;                     // -r
   bool archive = false;                       // -a, which is -r and -p too
+  bool dereference = false;                   // -L
+  bool one_file_system = false;               // -x
+  std::vector<FilterRule> filter;             // --exclude, --include, --exclude-from, in order
   SshStart ssh;                               // -P -i -F -J -o -S, --remote-program, --via, ...
   bool ssh_asked = false;                     // one of them was given
   bool started_by_ssh = false;                // --remote: ssh has started this program
@@ -56,6 +60,10 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
 
 /// The ssh options, into `options->ssh`. Of parse_common_options().
 void add_ssh_options(CLI::App& app, CommonOptions* options);
+
+/// --exclude, --include and --exclude-from, into `options->filter` in the order in which they are
+/// given. Of parse_common_options().
+void add_filter_options(CLI::App& app, CommonOptions* options);
 
 /// What the operands have decided: ssh options need an ssh operand, and with that no key or
 /// certificate is wanted. Throws Error{Usage}.

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <climits>
 #include <cstdio>
 #include <numeric>
 #include <thread>
@@ -30,6 +31,10 @@ constexpr auto kRefresh = std::chrono::milliseconds(200);
 constexpr auto kJsonProgress = std::chrono::seconds(1);
 // Weight of the past in the rate: steady to read, still following a change within seconds.
 constexpr double kRateInertia = 0.9;
+// Of what is printed by another thread: so long it waits, and so much is kept.
+constexpr int kLooks = 10;
+constexpr auto kLook = std::chrono::milliseconds(1);
+constexpr size_t kMostAside = 64 << 10;
 // A line of progress is shorter than PIPE_BUF.
 constexpr size_t kWidest = 250;
 
@@ -107,7 +112,39 @@ std::string Console::clear_bar() {
 }
 
 void Console::print(const std::string& line) {
-  if (!options_.silent) messages_.write(clear_bar() + line + "\n", meanwhile_);
+  const std::string earlier = take_aside();
+  if (!options_.silent) messages_.write(clear_bar() + earlier + line + "\n", meanwhile_);
+  print_aside();
+}
+
+std::string Console::take_aside() {
+  const std::lock_guard lock(aside_mutex_);
+  return std::exchange(aside_, {});
+}
+
+void Console::print_aside() {
+  const std::lock_guard lock(aside_mutex_);
+  if (options_.silent) aside_.clear();
+  if (!aside_.empty()) messages_.offer(clear_bar());
+  while (!aside_.empty() && messages_.offer(aside_.substr(0, PIPE_BUF))) aside_.erase(0, PIPE_BUF);
+}
+
+// Who serves another connection waits neither for a reader nor for who waits for one: its peer
+// would take it for dead.
+void Console::say(const std::string& text) {
+  const std::string line = program_ + ": " + text;
+  std::unique_lock lock(mutex_, std::defer_lock);
+  if (std::this_thread::get_id() == main_) {
+    lock.lock();
+    return print(line);
+  }
+  {
+    const std::lock_guard aside(aside_mutex_);
+    if (aside_.size() < kMostAside) aside_ += line + "\n";
+  }
+  for (int looks = 0; !lock.try_lock() && looks < kLooks; ++looks)
+    std::this_thread::sleep_for(kLook);
+  if (lock) print_aside();
 }
 
 void Console::write_json(const JsonObject& event) {
@@ -229,6 +266,10 @@ std::string Console::progress_line(uint64_t moved, uint64_t total, size_t column
   if (files_ > 1)
     fields[Count] = "  " + std::to_string(files_begun_) + "/" + std::to_string(files_);
   if (files_ != 1 && !file_.empty()) fields[Name] = "  " + escape(base_name(file_));
+  if (const char* what = finishing_) {  // of all that has come
+    for (const int over : {Rate, Count, Name}) fields[static_cast<size_t>(over)].clear();
+    fields[Left] = std::string("  ") + what;
+  }
   const auto line = [&] { return std::accumulate(fields.begin(), fields.end(), std::string()); };
   for (const int least : {Name, Total, Count, Moved, Rate, Left})
     if (line().size() > columns) fields[static_cast<size_t>(least)].clear();
@@ -252,9 +293,11 @@ void Console::show_progress(bool as_line) {
     last_moved_ = moved;
     last_shown_ = now;
   }
-  if (as_line)
-    return messages_.offer(clear_bar() + program_ + ": " +
-                           progress_line(moved, total, std::string::npos) + "\n");
+  if (as_line) {
+    messages_.offer(clear_bar() + program_ + ": " +
+                    progress_line(moved, total, std::string::npos) + "\n");
+    return;
+  }
   if (tcgetpgrp(STDERR_FILENO) != getpgrp()) return;  // in the background
   winsize size{};
   const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
@@ -276,23 +319,24 @@ void Console::show_progress(bool as_line) {
 void Console::end_progress() {
   signals_.set_callbacks({}, {}, {});
   const std::lock_guard lock(mutex_);
-  messages_.write(clear_bar());
+  const std::string earlier = take_aside();
+  if (!options_.silent) messages_.write(clear_bar() + earlier);
 }
 
 void Console::detail(const std::string& text) {
-  const std::lock_guard lock(mutex_);
-  if (options_.verbose > 0) print(program_ + ": " + text);
+  if (options_.verbose > 0) say(text);
 }
 
 void Console::note(const std::string& text) {
-  const std::lock_guard lock(mutex_);
   if (options_.quiet) return;
-  print(program_ + ": " + text);
+  say(text);
+  const std::lock_guard lock(aside_mutex_);
   noted_.push_back(text);
   if (noted_.size() > kNotesKept) noted_.pop_front();
 }
 
-std::string Console::not_yet_said(std::string error) const {
+std::string Console::not_yet_said(std::string error) {
+  const std::lock_guard lock(aside_mutex_);
   for (const std::string& note : noted_) {
     const std::string text = note.starts_with(kSshSays) ? note.substr(kSshSays.size()) : note;
     for (const std::string& tail : {": " + text, " (" + text + ")"})

@@ -16,6 +16,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "common/base/stop.h"
@@ -111,6 +112,8 @@ class Console : public Notices {
   void add_total(uint64_t bytes) { total_.fetch_add(bytes, std::memory_order_relaxed); }
   /// Of something that moves nobody knows how much it is.
   void no_total() { total_known_ = false; }
+  /// All the data is there; what is left is to make it durable, or to hand it over.
+  void finishing(bool syncs) { finishing_ = syncs ? "syncing" : "finishing"; }
   void listening(uint16_t port) override;
   void detail(const std::string& text) override;  // with -v
   void note(const std::string& text) override;    // not with -q
@@ -132,7 +135,10 @@ class Console : public Notices {
   void finish_interrupted(int signal, const Ledger& ledger);
 
  private:
+  void say(const std::string& text);
   void print(const std::string& line);  // to stderr, the bar out of the way; mutex_ held
+  void print_aside();                   // the same; not more than is taken at once
+  std::string take_aside();
   std::string clear_bar();              // by spaces: not every terminal knows escapes
   void write_json(const JsonObject& event);
   void show_progress(bool as_line);
@@ -142,7 +148,7 @@ class Console : public Notices {
   bool lost(Output& output, const char* option);
   void finish_with(int exit, std::string_view status, const std::string& error,
                    const Ledger& ledger);
-  std::string not_yet_said(std::string error) const;  // without a note at its end
+  std::string not_yet_said(std::string error);  // without a note at its end
   void write_digest(const EntryOutcome& outcome);
   void print_summary(const Totals& totals, double time);
   double seconds() const;
@@ -171,11 +177,16 @@ class Console : public Notices {
   std::function<void()> meanwhile_;
   Invitation invitation_;
   Lines errors_, warnings_, skipped_;
+  const std::thread::id main_ = std::this_thread::get_id();
+
+  std::mutex aside_mutex_;         // never held for long, and taken last
+  std::string aside_;              // what other threads say, as long as it was not printed
   std::deque<std::string> noted_;  // the last ones
 
   std::mutex mutex_;
   std::atomic<uint64_t> moved_{0}, total_{0};
   std::atomic<bool> total_known_{true};
+  std::atomic<const char*> finishing_{nullptr};
   bool transferring_ = false;
   uint64_t files_ = 0, files_begun_ = 0;
   std::string file_;        // the one that was begun last

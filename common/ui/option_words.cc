@@ -16,12 +16,12 @@
 namespace zx {
 namespace {
 
-constexpr std::array<std::string_view, 11> kEachTime{
-    "--plain", "--no-auth", "--listen", "--exec",    "--name", "--size",
-    "--mkdir", "--inplace", "--remote", "--new-key", "--help"};
+constexpr std::array<std::string_view, 12> kEachTime{
+    "--plain", "--no-auth", "--listen",  "--exec",   "--files-from", "--name",
+    "--size",  "--mkdir",   "--inplace", "--remote", "--new-key",    "--help"};
 
 // What other programs of this kind call it.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 12> kForeign{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 18> kForeign{{
     {"--bandwidth", "--bwlimit"},
     {"--limit-rate", "--bwlimit"},
     {"--rate-limit", "--bwlimit"},
@@ -32,8 +32,15 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 12> kForeign
     {"-u", "--overwrite=older"},
     {"--times", "-p"},
     {"--preserve", "-p"},
+    {"--copy-links", "-L"},
+    {"--null", "--from0"},
     {"--checksum", "--digest"},
     {"--port", "-P for ssh, zs://HOST:PORT else"},
+    // Each program knows its own of these.
+    {"--inplace", "zrecv --inplace"},
+    {"--verify-first", "zrecv --verify-first"},
+    {"--name", "zsend --name"},
+    {"--size", "zsend --size"},
 }};
 
 // Letters to insert, leave out or put in place of others (Levenshtein).

@@ -47,14 +47,15 @@ void Output::write(std::string text, const std::function<void()>& meanwhile) {
   }
 }
 
-void Output::offer(const std::string& text) {
-  if (!wanted() || error_ != 0 || !rest_.empty()) return;
-  if (!wait_regardless({{fd_, POLLOUT}}, Clock::now())) return;
+bool Output::offer(const std::string& text) {
+  if (!wanted() || error_ != 0 || !rest_.empty()) return false;
+  if (!wait_regardless({{fd_, POLLOUT}}, Clock::now())) return false;
   const ssize_t n = write_some(fd_, text);
   if (n >= 0)
     rest_ = text.substr(static_cast<size_t>(n));
   else if (errno != EAGAIN)
     error_ = errno;
+  return n >= 0;
 }
 
 int Output::end() {

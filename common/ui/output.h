@@ -18,8 +18,8 @@ class Output {
   /// Waits for the reader, after a stop signal only a moment, and calls `meanwhile` now and then.
   /// Not on the signal thread.
   void write(std::string text, const std::function<void()>& meanwhile = {});
-  /// Never waits: the text is dropped when the reader is behind. Shorter than PIPE_BUF.
-  void offer(const std::string& text);
+  /// Never waits: the text is dropped when the reader is behind, false. PIPE_BUF at most.
+  bool offer(const std::string& text);
   /// Nothing more will be written. What a network file system tells only now is looked at. Returns
   /// the errno of what was lost first; nothing is written after a loss, so that only the end is
   /// missing. 0: everything was written.

@@ -77,10 +77,10 @@ struct Attributes {
     owner.fields(c);
     group.fields(c);
     for (Acl* one : {&acl, &default_acl}) {
-      c.list("ACL", *one, kMaxAclEntries, 0);
+      c.list("ACL", *one, 0, kMaxAclEntries);
       c.require(bytes_of(*one) <= kMaxAclBytes, "ACL", "over 16 KiB");
     }
-    c.list("extended attributes", xattrs, kMaxXattrs, 0);
+    c.list("extended attributes", xattrs, 0, kMaxXattrs);
     c.require(xattr_bytes() <= kMaxXattrBytes, "extended attributes", "over 64 KiB");
   }
 };

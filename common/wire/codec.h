@@ -47,7 +47,7 @@ class Encoder {
   void free_text(std::string_view field, std::string_view value);
   void names(std::string_view field, const std::vector<std::string>& values);
   template <typename T>
-  void list(std::string_view field, std::vector<T>& values, size_t, size_t = 1) {
+  void list(std::string_view field, std::vector<T>& values, size_t, size_t) {
     number(field, static_cast<uint16_t>(values.size()));
     for (T& value : values) value.fields(*this);
   }
@@ -101,7 +101,7 @@ class Decoder {
   void names(std::string_view field, std::vector<std::string>& values);
   /// Other lists of fields: u16 count, from `least` to `most`, then each.
   template <typename T>
-  void list(std::string_view field, std::vector<T>& values, size_t most, size_t least = 1) {
+  void list(std::string_view field, std::vector<T>& values, size_t least, size_t most) {
     uint16_t count = 0;
     number(field, count);
     require(count >= least && count <= most, field, "none or too many");

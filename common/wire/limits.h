@@ -45,6 +45,11 @@ constexpr uint32_t kMinSilenceMs = 250, kMaxSilenceMs = 15000;
 // off_t of Linux: nothing larger can be a file.
 constexpr uint64_t kMaxFileBytes = (uint64_t{1} << 63) - 1;
 
+// What a receiver does not want of a tree: patterns, and their bytes. A HELLO with the longest path
+// fits.
+constexpr size_t kMaxFilterRules = 2048;
+constexpr size_t kMaxFilterBytes = 48U << 10;
+
 // Connections of one session.
 constexpr uint16_t kMaxStreams = 16;
 // Blocks on one connection without an ACK: what its receiver must remember of those it has

@@ -35,6 +35,25 @@ enum class EntryKind : uint8_t { File = 1, Directory = 2, Symlink = 3, HardLink 
 
 using SessionId = std::array<std::byte, 16>;
 
+/// --exclude or --include: which names of a tree are sent (common/file/filter.h).
+struct FilterRule {
+  bool include = false;
+  std::string pattern;
+
+  bool operator==(const FilterRule&) const = default;
+
+  void fields(auto& c) {
+    c.flags({&include});
+    c.text("pattern", pattern, kMaxOperandBytes);
+  }
+};
+
+inline size_t bytes_of(const std::vector<FilterRule>& rules) {
+  size_t bytes = 0;
+  for (const FilterRule& rule : rules) bytes += rule.pattern.size();
+  return bytes;
+}
+
 /// HELLO (connector) and WELCOME (listener): what each side is and wants.
 struct Terms {
   Prefaces prefaces;                          // as this side wrote or read them
@@ -53,13 +72,16 @@ struct Terms {
   bool several = false;              // from a sender: more than one entry may come
   bool recursive = false;            // -r: directories, and all that is below them
   bool archive = false;              // -a: also owners, groups, ACLs and extended attributes
+  bool one_file_system = false;      // -x, from a receiver: nothing of mounted file systems
+  bool dereference = false;          // -L, from a receiver: what links lead to, in their place
   uint64_t rate_limit = 0;           // bytes/s on the wire from the sender; 0: no wish
   // This side takes a connection for lost when nothing has come for so long (--timeout / 4, 15 s at
   // most): the peer is never silent for half of it. From 250 to 15000.
   uint32_t silence_ms = 15000;
-  uint16_t streams = 0;           // connections at most, 1 to kMaxStreams; 0: no wish
-  std::vector<std::string> path;  // from the connector: where, below the listener's root
-  std::string build;              // program and version, for messages
+  uint16_t streams = 0;            // connections at most, 1 to kMaxStreams; 0: no wish
+  std::vector<std::string> path;   // from the connector: where, below the listener's root
+  std::string build;               // program and version, for messages
+  std::vector<FilterRule> filter;  // from a receiver: what it does not want, in order
 
   static constexpr std::string_view kName = "HELLO";
   void fields(auto& c) {
@@ -74,6 +96,7 @@ struct Terms {
     c.choice("overwrite", overwrite, Overwrite::Unset, Overwrite::Skip);
     c.flags({&file_digest, &no_target_directory, &preserve, &path_is_directory, &to_pipe, &several,
              &mkdir, &recursive, &archive});
+    c.flags({&one_file_system, &dereference});
     c.number("rate limit", rate_limit);
     c.require(rate_limit == 0 || rate_limit >= kMinRateLimit, "rate limit", "below 1 KiB/s");
     c.number("silence", silence_ms);
@@ -83,6 +106,8 @@ struct Terms {
     c.require(streams <= kMaxStreams, "streams", "over 16");
     c.names("path", path);
     c.text("build", build, kMaxBuildBytes);
+    c.list("filter", filter, 0, kMaxFilterRules);
+    c.require(bytes_of(filter) <= kMaxFilterBytes, "filter", "over 48 KiB");
   }
 };
 
@@ -295,7 +320,7 @@ struct Results {
   std::vector<Result> runs;
 
   static constexpr std::string_view kName = "RESULTS";
-  void fields(auto& c) { c.list("count", runs, kMaxResults); }
+  void fields(auto& c) { c.list("count", runs, 1, kMaxResults); }
 };
 
 /// ERROR.

@@ -45,6 +45,17 @@ sender readwrite poll:$EINTR:5 1
 sender readwrite poll:$ENOMEM:5 1
 sender direct uring_wait:$EINTR:4 6
 sender direct uring_submit:$EINTR:4 6
+# How a command has ended cannot be had: that is no success. And what ssh says cannot be read.
+printf '#!/bin/sh\ntouch %q\necho says >&2\nexec sleep 60\n' "$t/called" >"$t/ssh"; chmod +x "$t/ssh"
+children() {  # CALL:ERRNO:N STATUS OPTIONS...
+  local status wanted=$2; failing=$1; shift 2; victim=$t/send.$failing
+  status=0; measured "$ZSEND" -q --timeout=2 "$@" || status=$?
+  judge "$wanted" "zsend, $failing"
+}
+(t=$t/s.exec; mkdir "$t" "$t/d"; start_recv $both --wait 3 "$t/d"; trap 'kill -9 $recv 2>/dev/null || true' EXIT
+  children waitid:$EINTR:0 11 --plain --no-auth --exec 'echo data' "zs://127.0.0.1:$port/x"; wait_for $recv
+  [ "$status" = 11 ] || fail "zrecv with a command that ends in nobody knows what: $status") & cases+=($!)
+(children read:$EINTR:1 10 -S "$t/ssh" --via=ssh "$t/f" box:) & cases+=($!)
 for pid in "${cases[@]}"; do wait_for "$pid"; [ "$status" = 0 ] || fail "see above"; done
 receiver accept4:$ECONNABORTED:0 10
 receiver accept4:$EMFILE:0 10

@@ -13,3 +13,16 @@ modules=$(grep -v '^[[:space:]]*[#;]' "$t/usr/lib/modules-load.d/zsend.conf") ||
 [ "$modules" = tls ] || fail "modules-load.d/zsend.conf asks for: $modules"
 ZSEND=$t/usr/bin/zsend ZRECV=$t/usr/bin/zrecv; mkdir "$t/d"; random_file "$t/f" 5000
 start_recv -q "$t/d"; "$ZSEND" -q "$t/f" "zs://127.0.0.1:$port"; wait "$recv"; expect_same "$t/f" "$t/d/f"
+
+# zsh finds the completion of both programs in the folder, which below /usr/local is in its fpath.
+if command -v zsh >/dev/null; then
+  zsh -fc 'fpath=("$1" $fpath); autoload -Uz compinit; compinit -u -d "$2"; print $_comps[zsend] $_comps[zrecv]' \
+    x "$t/usr/share/zsh/site-functions" "$t/zcompdump" >"$t/zsh"
+  [ "$(cat "$t/zsh")" = "_zsend _zsend" ] || fail "zsh knows: $(cat "$t/zsh")"
+fi
+# After a build that was interrupted it says what to do.
+sed "s|$build/zsend/zsend|$t/none/zsend|g" "$build/cmake_install.cmake" >"$t/cmake_install.cmake"
+status_of cmake -DCMAKE_INSTALL_PREFIX="$t/other" -P "$t/cmake_install.cmake" >"$t/out" 2>"$t/cmake.err"
+[ "$status" != 0 ] || fail "installs what was not built"
+tr -s ' \n' ' ' <"$t/cmake.err" | grep -q "not built yet, or not to the end: cmake --build $build" || fail "does not say what to do"
+[ ! -e "$t/other" ] || fail "something was installed"

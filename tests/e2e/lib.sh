@@ -5,6 +5,7 @@ set -eu
 : "${ZSEND:?}" "${ZRECV:?}"
 t=$(mktemp -d "${TMPDIR:-/tmp}/zx-e2e.XXXXXX")
 started=()
+export XDG_CACHE_HOME=$t/cache  # what the programs remember of hosts
 # What a script about both modes goes through, and how large its large files are: in the guest of tests/uml
 # only TLS counts, and a byte costs fifty times as much.
 if [ -z "${ZX_GUEST:-}" ]; then modes=("" --plain); large=100000000; else modes=(""); large=40000000; fi

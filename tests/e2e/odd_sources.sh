@@ -74,6 +74,19 @@ if lease "$t/f" 0.5; then
   lease "$t/f" 60; send_both
   expect_status 23 "zrecv of a file that stays leased"; expect_same "$t/g" "$t/d/g"
   expect_in "$t/send.err" "another process has a lease on it"
+  # One in a directory is waited for alike, and what stays leased fails alone.
+  tree() {
+    rm -rf "$t/d"/*; start_recv --plain --no-auth "$t/d"
+    status_of "$ZSEND" -r --plain --no-auth --timeout 2 "$t/tree" "zs://127.0.0.1:$port" 2>"$t/send.err"
+    wait_for "$recv"; release
+  }
+  mkdir -p "$t/tree/sub"; cp "$t/f" "$t/tree/sub/f"; cp "$t/g" "$t/tree/g"; cp "$t/g" "$t/tree/sub/g"
+  lease "$t/tree/sub/f" 0.5; tree
+  expect_status 0 "zrecv of a tree with a leased file"; diff -r "$t/tree" "$t/d/tree" || fail "the tree differs"
+  lease "$t/tree/sub/f" 60; tree
+  expect_status 23 "zrecv of a tree with a file that stays leased"
+  rm "$t/tree/sub/f"; diff -r "$t/tree" "$t/d/tree" || fail "the others did not arrive"
+  expect_in "$t/send.err" "tree/sub/f': open: another process has a lease on it"
   # Files that the operator has named wait too.
   "$ZSEND" --new-key "$t/key" 2>"$t/send.err"; lease "$t/key" 0.5
   status_of "$ZSEND" --key-file "$t/key" "$t/f" zs://127.0.0.1:1 2>"$t/send.err"

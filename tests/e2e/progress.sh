@@ -16,6 +16,25 @@ for quiet in "" -q; do
   [ "$(wc -l <"$t/send.err")" = 1 ] && grep -q "$result" "$t/send.err" || fail "--summary is not one line of result"
 done
 go -v -q; [ ! -s "$t/send.err" ] || fail "-q is not quiet"
+# When all is there and the disk takes its time, or a command does, both sides say so.
+finishes() {  # WORD OPTIONS of zrecv...
+  local word=$1; shift
+  start_recv --progress=always --plain --no-auth "$@"
+  "$ZSEND" --progress=always --plain --no-auth "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!
+  started+=($send)
+  for side in send recv; do until_true grep -qE "^z$side: (100% 50\.0 MB of )?50\.0 MB  $word\$" "$t/$side.err"; done
+  touch "$t/told"
+  wait_for "$send"
+  expect_status 0 zsend
+  wait_for "$recv"
+  expect_status 0 zrecv
+  rm "$t/told"
+}
+finishes finishing --exec "cat >$t/taken; until [ -e $t/told ]; do read -rt 0.02 <> <(:) || true; done"
+if [ -z "${ZX_SANITIZE:-}" ]; then
+  cc -shared -fPIC -O2 -o "$t/slow.so" "$ZX_SOURCE_DIR/tests/tools/slow.c" -ldl || fail "compile"
+  (export LD_PRELOAD=$t/slow.so SLOW=sync SLOW_UNTIL=$t/told; finishes syncing "$t/d")
+fi
 # On a terminal (script(1) makes one), with the receiver stopped until the bar has been drawn.
 command -v script >/dev/null || skip "no script(1)"
 random_file "$t/f" 200000000

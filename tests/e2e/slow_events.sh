@@ -38,3 +38,26 @@ start_recv_to() {
   port=$(sed -n 's/.*listening on port \([0-9]*\).*/\1/p' "$t/recv.err")
 }
 for side in recv send; do stalls $side; done
+
+# The thread of a further connection that has to wait for the reader of messages holds up neither its own program nor the
+# other one: what it says here is that a block has to be sent again.
+random_file "$t/f" 40000000; rm -rf "$t/d"; mkdir "$t/d"; unset ZXFER_KEY
+mkfifo "$t/messages"; exec 9<>"$t/messages"
+start_recv --plain --no-auth --timeout=8 "$t/d"; start_proxy hold=3000000,on=1 flip=5000000,on=1
+"$ZSEND" -v --plain --no-auth --timeout=8 --streams=2 --bwlimit=20M --block-size=1M "$t/f" "$t"/src/* "zs://127.0.0.1:$port" 2>&9 & send=$!
+started+=("$send")
+until_true proxy_did hold 1
+python3 -c 'import os
+messages = os.open("/proc/self/fd/9", os.O_WRONLY | os.O_NONBLOCK)
+try:
+    while True: os.write(messages, b"x" * 4095 + b"\n")
+except BlockingIOError: pass' 9>&9
+kill -USR1 "$proxy"; until_true proxy_did flip 1
+wait_for "$recv"
+expect_status 0 "zrecv (a further connection)"
+for count in reconnects streams_lost; do [ "$(field "$t/recv.json" $count)" = 0 ] || fail "$count: $(tail -1 "$t/recv.json")"; done
+kill -0 "$send" 2>/dev/null || fail "the sender has not waited for its reader"
+cat <&9 >"$t/send.err" & reader=$!; started+=("$reader")
+wait_for "$send"
+expect_status 0 "zsend (a further connection)"
+until_true grep -q "did not arrive as it was read; sending it again" "$t/send.err"

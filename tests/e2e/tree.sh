@@ -57,6 +57,8 @@ push "" -r -- "$t/src2" "$t/src/large"
 expect_status 0 "$what"
 expect_only "$t/d" src2 large
 what="itself"; fresh; (cd "$t/src2" && push "" -r -- .); expect_status 0 "$what"; same "$t/src2" "$t/d"
+what="the one above"; fresh; mkdir "$t/src2/in"; (cd "$t/src2/in" && push "" -r -- ..); expect_status 0 "$what"
+same "$t/src2" "$t/d"; rmdir "$t/src2/in"
 what="several to one name"
 fresh
 push /new -r -- "$t/src2" "$t/src/large"
@@ -86,6 +88,27 @@ expect_in "$t/send.err" "is not a directory, and a directory does not replace it
 expect_in "$t/send.err" ".zrecv-x': left out"
 expect_in "$t/recv.err" "is not there, so nothing can come into it"
 expect_same "$t/part/one" "$t/d/part/one"; [ "$(cat "$t/d/part/in the way")" = file ] || fail "$what"
+# What is known to be a directory is told as one.
+closed() { [ "$(grep -c '"name":"[^"]*closed","bytes":0,"status":"file-io","kind":"directory"' "$t/send.json" "$t/recv.json" | tr '\n' ' ')" = "$t/send.json:1 $t/recv.json:1 " ] ||
+  fail "$what: $(grep closed "$t/send.json" "$t/recv.json")"; }
+nobody=()
+[ "$(id -u)" != 0 ] || nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+if [ -z "${nobody[*]}" ] || command -v setpriv >/dev/null; then
+  what="a closed directory"; chmod 755 "$t"; mkdir "$t/bin"; cp "$ZSEND" "$t/bin"; chmod 0 "$t/part/closed"
+  fresh
+  start_recv "$t/d"
+  status_of "${nobody[@]}" "$t/bin/zsend" --json=- -r "$t/part" "zs://127.0.0.1:$port" >"$t/send.json" 2>"$t/send.err"
+  expect_status 23 "$what"
+  wait_for "$recv"
+  closed
+  fresh
+  start_recv "$t/d"
+  status_of "${nobody[@]}" "$t/bin/zsend" --json=- -r "$t/part/closed" "$t/part/one" "zs://127.0.0.1:$port" >"$t/send.json" 2>"$t/send.err"
+  expect_status 23 "$what, as a source"
+  wait_for "$recv"
+  closed
+  chmod 755 "$t/part/closed"
+fi
 what="a link is not followed"; fresh; mkdir "$t/out"; ln -s "$t/out" "$t/d/src2"
 push "" -r -- "$t/src2"; expect_status 6 "$what"; expect_only "$t/out" ""
 expect_in "$t/recv.err" "is a symbolic link, which is not followed"

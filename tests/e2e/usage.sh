@@ -29,6 +29,7 @@ status_of "$ZSEND" --plain --no-auth --size 1.5G - zs://127.0.0.1:1 2>"$t/e.err"
 meant() { status_of "$ZSEND" $1 x zs://127.0.0.1:1 2>"$t/e.err"; expect_status 2 "$1"; expect_in "$t/e.err" "$1: no such option$2 (see"; }
 meant --durabilty=none " (did you mean --durability?)"; meant --timout " (did you mean --timeout?)"
 meant --limit-rate " (did you mean --bwlimit?)"; meant --ignore-existing " (did you mean --overwrite=skip?)"
+meant --inplace " (did you mean zrecv --inplace?)"; meant --verify-first " (did you mean zrecv --verify-first?)"
 meant --nonsense ""; meant --tls-ciphre ""  # not one that is only for tests
 for p in zsend zrecv; do
   program=$ZSEND; [ $p = zsend ] || program=$ZRECV

@@ -154,10 +154,12 @@ def message(kind, body=b"", entry=0, offset=0, flags=0):
 
 
 def terms(prefaces, required=0, optional=0, session=b"", block=8 * MIB, durability=0, overwrite=0,
-          flags=0, rate_limit=0, silence=15000, streams=0, path=(), build=b"speaker 1"):
+          flags=0, rate_limit=0, silence=15000, streams=0, path=(), build=b"speaker 1", wishes=0, rules=()):
+    """rules: (1 for --include, pattern) each."""
     return (b"".join(prefaces) + struct.pack(">QQ", required, optional) + session.ljust(16, b"\0") +
-            struct.pack(">IBBHQIH", block, durability, overwrite, flags, rate_limit, silence, streams) +
-            text_list(path) + text(build))
+            struct.pack(">IBBHBQIH", block, durability, overwrite, flags, wishes, rate_limit, silence, streams) +
+            text_list(path) + text(build) + struct.pack(">H", len(rules)) +
+            b"".join(bytes([include]) + text(pattern) for include, pattern in rules))
 
 
 def join(prefaces, session, stream=0, generation=1, taken=0, acks=0):
@@ -291,10 +293,11 @@ def read_terms(body):
     r = Reader(body)
     out = {"prefaces": [r.take(24), r.take(24)], "required": r.number(8), "optional": r.number(8),
            "session": r.take(16), "block": r.number(4), "durability": r.number(1),
-           "overwrite": r.number(1), "flags": r.number(2), "rate_limit": r.number(8),
+           "overwrite": r.number(1), "flags": r.number(2), "wishes": r.number(1), "rate_limit": r.number(8),
            "silence": r.number(4), "streams": r.number(2)}
     out["path"] = [r.text() for _ in range(r.number(2))]
     out["build"] = r.text()
+    out["rules"] = [(r.number(1), r.text()) for _ in range(r.number(2))]
     r.done()
     return out
 

@@ -1,5 +1,5 @@
 // As a system in which a call fails for ever: for preloading. ZX_FOREVER is CALL:ERRNO:N; after N times in the process
-// poll, accept4, pread, recv, uring_wait or uring_submit (both of liburing) fails so.
+// poll, accept4, read, pread, recv, waitid, uring_wait or uring_submit (both of liburing) fails so.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static atomic_long calls;
@@ -29,6 +30,10 @@ static int fails(const char *name) {
 int poll(struct pollfd *fds, nfds_t n, int limit) { return fails("poll") ? -1 : REAL(poll)(fds, n, limit); }
 int accept4(int fd, struct sockaddr *restrict from, socklen_t *restrict size, int flags) {
   return fails("accept4") ? -1 : REAL(accept4)(fd, from, size, flags);
+}
+ssize_t read(int fd, void *to, size_t n) { return fails("read") ? -1 : REAL(read)(fd, to, n); }
+int waitid(idtype_t kind, id_t id, siginfo_t *how, int options) {
+  return fails("waitid") ? -1 : REAL(waitid)(kind, id, how, options);
 }
 ssize_t pread(int fd, void *to, size_t n, off_t at) { return fails("pread") ? -1 : REAL(pread)(fd, to, n, at); }
 ssize_t pread64(int fd, void *to, size_t n, off_t at) { return fails("pread") ? -1 : REAL(pread64)(fd, to, n, at); }

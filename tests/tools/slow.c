@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // LD_PRELOAD library: a slow source or destination. What reads a file (SLOW=read) or writes one (SLOW=write)
 // moves SLOW_BYTES a second at most; sockets and pipes are as fast as they are. It sleeps for 50 ms or more:
-// how late a busy machine wakes it does not count then.
+// how late a busy machine wakes it does not count then. With SLOW=sync what makes files durable waits until the file
+// SLOW_UNTIL is there.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -57,4 +58,20 @@ ssize_t pwrite64(int fd, const void *data, size_t n, off64_t at) {
 ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t n, unsigned flags) {
   REAL(splice);
   return slow("write", out, real(in, in_at, out, out_at, n, flags));
+}
+
+static void wait_until_told(void) {
+  const char *wanted = getenv("SLOW"), *told = getenv("SLOW_UNTIL");
+  const struct timespec moment = {0, 10000000};
+  while (wanted && told && strcmp(wanted, "sync") == 0 && access(told, F_OK) != 0) nanosleep(&moment, NULL);
+}
+int fsync(int fd) {
+  REAL(fsync);
+  wait_until_told();
+  return real(fd);
+}
+int syncfs(int fd) {
+  REAL(syncfs);
+  wait_until_told();
+  return real(fd);
 }

@@ -166,6 +166,8 @@ TEST_CASE("golden: WELCOME") {
   m.block_bytes = 8 << 20;
   m.overwrite = Overwrite::Never;
   m.no_target_directory = m.path_is_directory = m.to_pipe = true;
+  m.one_file_system = true;
+  m.filter = {{true, "*/"}, {false, "/a"}};
   m.build = "zrecv 0.1.0";
   CHECK(to_hex(encode(m)) == to_hex(bytes));
   const Terms n = decode<Terms>(bytes);
@@ -182,6 +184,9 @@ TEST_CASE("golden: WELCOME") {
   CHECK_FALSE(n.preserve);
   CHECK(n.path.empty());
   CHECK(n.build == "zrecv 0.1.0");
+  CHECK(n.one_file_system);
+  CHECK_FALSE(n.dereference);
+  CHECK(n.filter == m.filter);
 }
 
 TEST_CASE("golden: ENTRY") {

@@ -10,6 +10,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <catch2/catch.hpp>
 #include <filesystem>
@@ -178,6 +179,61 @@ TEST_CASE("Key: wipe overwrites") {
   std::string text = "secret";
   wipe(text);
   CHECK(text.empty());
+}
+
+// The secret of a key as text, each byte inverted: what looks for it does not find itself.
+std::string inverted_secret(std::string_view text) {
+  constexpr std::string_view kAlphabet = "0123456789abcdefghjkmnpqrstvwxyz";
+  std::string out;
+  uint32_t bits = 0;
+  int have = 0;
+  for (const char c : text.substr(4)) {
+    bits = (bits << 5 | static_cast<uint32_t>(kAlphabet.find(c))) & 0xfff;
+    have += 5;
+    if (have >= 8) out += static_cast<char>(~(bits >> (have -= 8)));
+  }
+  return out.substr(4, 32);
+}
+
+// Whether it is on the stack or the heap of this process.
+bool is_in_memory(const std::string& inverted) {
+  std::ifstream maps("/proc/self/maps"), memory("/proc/self/mem", std::ios::binary);
+  for (std::string line; std::getline(maps, line);) {
+    if (!line.ends_with("[stack]") && !line.ends_with("[heap]")) continue;
+    size_t dash = 0;
+    const auto begin = std::stoull(line, &dash, 16);
+    const auto end = std::stoull(line.substr(dash + 1), nullptr, 16);
+    std::string bytes(end - begin, '\0');
+    memory.seekg(static_cast<std::streamoff>(begin));
+    memory.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    REQUIRE(memory.good());
+    const auto is_inverse = [](char a, char b) { return a == static_cast<char>(~b); };
+    if (std::ranges::search(bytes, inverted, is_inverse)) return true;
+  }
+  return false;
+}
+
+// Deep below what is called afterwards, which would overwrite what it leaves.
+[[gnu::noinline]] bool is_a_key(const std::string& text) {
+  std::array<volatile char, 128 << 10> deep;
+  deep[0] = 0;
+  deep[deep.size() - 1] = 0;
+  try {
+    (void)Key::parse(text);
+    return deep[0] == 0;
+  } catch (const Error&) {
+    return deep[0] != 0;
+  }
+}
+
+TEST_CASE("Key: nothing of a secret is left in memory, also of one that was refused") {
+  std::string text = Key::generate().text();
+  const std::string inverted = inverted_secret(text);
+  CHECK(is_a_key(text));
+  CHECK_FALSE(is_in_memory(inverted));
+  text.back() = text.back() == 'q' ? 'p' : 'q';
+  CHECK_FALSE(is_a_key(text));
+  CHECK_FALSE(is_in_memory(inverted));
 }
 
 // --- key files

@@ -36,6 +36,7 @@ Terms some_terms() {
   m.silence_ms = 0x1234;
   m.streams = 13;
   m.path = {"dir", "name with space"};
+  m.filter = {{false, "*.o"}, {true, "/a/"}};
   m.build = "zsend 0.1.0";
   return m;
 }
@@ -164,6 +165,26 @@ TEST_CASE("HELLO: every field survives a round trip") {
   CHECK(n.streams == m.streams);
   CHECK(n.path == m.path);
   CHECK(n.build == m.build);
+  CHECK(n.filter == m.filter);
+}
+
+TEST_CASE("HELLO: a filter has a limit to its patterns and their bytes") {
+  const auto with = [](size_t count, size_t bytes) {
+    Terms m;
+    m.filter.assign(count, {false, std::string(bytes, 'x')});
+    return outcome([&] { decode<Terms>(encode(m)); });
+  };
+  CHECK(with(kMaxFilterRules, kMaxFilterBytes / kMaxFilterRules) == "no error");
+  CHECK(with(kMaxFilterRules + 1, 1) == "protocol");
+  CHECK(with(kMaxFilterRules, kMaxFilterBytes / kMaxFilterRules + 1) == "protocol");
+  CHECK(with(1, kMaxOperandBytes) == "no error");
+  CHECK(with(1, kMaxOperandBytes + 1) == "protocol");
+  // With the longest path it fits into a message.
+  Terms m;
+  m.filter.assign(kMaxFilterRules, {false, std::string(kMaxFilterBytes / kMaxFilterRules, 'x')});
+  m.path.assign(kMaxPathComponents, std::string(kMaxPathBytes / kMaxPathComponents, 'x'));
+  m.build = std::string(kMaxBuildBytes, 'x');
+  CHECK(seal(encode(m)).size() <= kMaxMessageBytes);
 }
 
 TEST_CASE("HELLO: each of its flags is a bit of its own") {
@@ -223,6 +244,12 @@ TEST_CASE("HELLO: every durability and overwrite rule survives and no other numb
     changed[kDurabilityAt + 2] = static_cast<std::byte>(value);
     if (value <= 1)
       CHECK(decode<Terms>(changed).archive == (value == 1));
+    else
+      CHECK(outcome([&] { decode<Terms>(changed); }) == "protocol");
+    changed = bytes;
+    changed[kDurabilityAt + 4] = static_cast<std::byte>(value);
+    if (value <= 3)
+      CHECK(encode(decode<Terms>(changed)) == changed);
     else
       CHECK(outcome([&] { decode<Terms>(changed); }) == "protocol");
   }

@@ -333,16 +333,33 @@ TEST_CASE("options: help and version are answered on stdout") {
 // --- usage errors
 
 TEST_CASE("options: unknown ones are usage errors") {
-  for (const char* word : {"--nonsense", "--nonsense=1", "-x", "-Z", "-qx", "--plai", "--PLAIN",
-                           "--key", "--listn=1", "-plain", "--no-plain", "--=x"})
+  for (const char* word : {"--nonsense", "--nonsense=1", "-Z", "-qZ", "--plai", "--PLAIN", "--key",
+                           "--listn=1", "-plain", "--no-plain", "--=x"})
     check_usage_for_both({word});
 }
 
 TEST_CASE("options: a dash and a digit or a third dash does not make an operand") {
   // Taken as a file name it would be sent when there is such a file; "--" is for those.
-  for (const char* word : {"-8", "-1", "-0", "-44x", "---", "---plain"})
+  for (const char* word : {"-8", "-1", "-0", "-44Z", "---", "---plain"})
     check_usage_for_both({word});
   CHECK(send({"--", "-8", "zs://host"}).sources == Words{"-8"});
+}
+
+TEST_CASE("options: patterns are in the order of the command line, whatever their option") {
+  const std::vector<FilterRule> wanted{{false, "[a,b]"}, {true, "c"}, {false, "d"}, {true, "e,f"}};
+  for (const auto& common :
+       both({"--exclude", "[a,b]", "--include=c", "--exclude=d", "--include", "e,f"}))
+    CHECK(common.filter == wanted);
+  check_usage_for_both({"--exclude"});
+  check_usage_for_both({"--exclude=[a"});
+  check_usage_for_both({"--include=!a"});
+}
+
+TEST_CASE("options: -L of a fetch is for ssh, where the operator is the same") {
+  CHECK(recv({"-L", "host:f", "dir"}).common.dereference);
+  CHECK(recv_outcome({"-L", "zs://host", "dir"}) == "usage");
+  CHECK(recv_outcome({"--listen", "1", "-L", "dir"}) == "usage");
+  CHECK(send({"-L", "-x", "f", "zs://host"}).common.one_file_system);
 }
 
 TEST_CASE("options: those of later versions are usage errors and never accepted") {
@@ -361,10 +378,6 @@ TEST_CASE("options: those of later versions are usage errors and never accepted"
            Words{"--no-resume"},
            Words{"--verify=wire"},
            Words{"--verify=disk"},
-           Words{"--exclude=x"},
-           Words{"--include=x"},
-           Words{"--files-from=x"},
-           Words{"--from0"},
        })
     check_usage_for_both(words);
 }
