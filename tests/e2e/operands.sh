@@ -38,7 +38,7 @@ says send 6 "(names are taken as they are" a.txt 'box:~nobody/x'
 says recv 6 "'plain': open: No such file or directory" box:plain d
 ! grep -q 'taken as they are' recv.err || fail "a remark about nothing"
 # Habits of scp and rsync; what is empty; a stream without a name.
-for option in -a -R --recursive --archive; do says send 2 "$option: no such option (-r sends a directory" $option dir box:; done
+for option in -R --recursive; do says send 2 "$option: no such option (-r sends a directory" $option dir box:; done
 says send 2 "ssh's port is -P 2222" -p2222 a.txt box:
 says send 2 "argument 4 is empty" a.txt "" box:; says recv 2 "argument 5 is empty" -q box:x ""
 says send 0 "note: what comes is called 'stdin' there; --name NAME gives it a name" --exec 'echo hello' box:
