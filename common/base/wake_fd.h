@@ -5,6 +5,8 @@
 #include <sys/eventfd.h>
 
 #include <cerrno>
+#include <mutex>
+#include <utility>
 
 #include "common/base/error.h"
 #include "common/base/unique_fd.h"
@@ -17,16 +19,22 @@ class WakeFd {
   WakeFd() : fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (!fd_.valid()) throw_errno(ExitStatus::Internal, "eventfd", errno);
   }
-  /// Readable from set() to clear(). Any thread.
+  /// Readable from set() to clear(). Any thread. Without a system call when it is so already.
   int fd() const { return fd_.get(); }
-  void set() { (void)eventfd_write(fd_.get(), 1); }  // fails only when it is set 2^64 times over
+  void set() {
+    const std::lock_guard lock(mutex_);
+    if (!std::exchange(set_, true)) (void)eventfd_write(fd_.get(), 1);
+  }
   void clear() {
+    const std::lock_guard lock(mutex_);
     eventfd_t count = 0;
-    (void)eventfd_read(fd_.get(), &count);  // fails when it is not set
+    if (std::exchange(set_, false)) (void)eventfd_read(fd_.get(), &count);
   }
 
  private:
-  UniqueFd fd_;
+  const UniqueFd fd_;
+  std::mutex mutex_;
+  bool set_ = false;
 };
 
 }  // namespace zx

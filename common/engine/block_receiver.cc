@@ -32,8 +32,10 @@ class SpliceReceiver final : public BlockReceiver {
 
   int receive(int file, uint64_t offset, uint32_t length, const FreshFn& fresh) override {
     if (fell_back()) return BlockReceiver::receive(file, offset, length, fresh);
+    const int64_t held = receive_held(file, offset, length, fresh);
+    if (held < 0) return static_cast<int>(-held);
     const Gathering::Block block(gathering_);
-    uint32_t done = 0;
+    auto done = static_cast<uint32_t>(held);
     while (done < length) {
       gathering_.wait(length - done);
       const uint32_t got = fill_pipe(length - done);
@@ -115,6 +117,18 @@ class SpliceReceiver final : public BlockReceiver {
 };
 
 }  // namespace
+
+int64_t BlockReceiver::receive_held(int file, uint64_t offset, uint32_t length,
+                                    const FreshFn& fresh) {
+  const auto piece = channel_.take_held(length);
+  if (piece.empty()) return 0;
+  if (const int error = pwrite_full(file, piece, offset); error != 0) {
+    discard(channel_, length - piece.size());
+    return error;
+  }
+  fresh(piece.size(), {});
+  return static_cast<int64_t>(piece.size());
+}
 
 int BlockReceiver::receive(int file, uint64_t offset, uint32_t length, const FreshFn& fresh) {
   uint32_t done = 0;

@@ -53,6 +53,9 @@ class BlockReceiver {
   virtual bool disk_is_behind() const { return false; }
 
  protected:
+  /// The first part of a block, as far as the channel holds it. Returns its bytes, or -errno of a
+  /// failed write: then the whole block was taken and dropped.
+  int64_t receive_held(int file, uint64_t offset, uint32_t length, const FreshFn& fresh);
   void fall_back(const char* what, int error) { choice_.fall_back(what, error); }
   bool fell_back() const { return choice_.engine == Engine::ReadWrite; }
 

@@ -67,7 +67,7 @@ int DirectReceiver::receive(int file, uint64_t offset, uint32_t length, const Fr
 // `rest`: of the block, this piece included.
 void DirectReceiver::fill(std::span<std::byte> piece, uint64_t rest) {
   while (!piece.empty()) {
-    gathering_.wait(rest);
+    if (channel_.held().empty()) gathering_.wait(rest);
     const size_t got = channel_.recv_some(piece);
     if (got == 0) channel_.broken_off();
     gathering_.took(got, piece.size());

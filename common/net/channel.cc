@@ -1,9 +1,38 @@
 // SPDX-License-Identifier: MIT
 #include "common/net/channel.h"
 
+#include <algorithm>
+
 #include "common/base/error.h"
 
 namespace zx {
+namespace {
+
+// Messages of a dozen small files, with their content.
+constexpr size_t kAheadBytes = 64 << 10;
+
+}  // namespace
+
+size_t Channel::recv_some(std::span<std::byte> buffer) {
+  if (held().empty()) return read_stream(buffer);
+  const auto piece = take_held(buffer.size());
+  std::ranges::copy(piece, buffer.begin());
+  return piece.size();
+}
+
+std::span<const std::byte> Channel::take_held(size_t most) {
+  const auto piece = held().first(std::min(most, held().size()));
+  begin_ += piece.size();
+  return piece;
+}
+
+void Channel::read_ahead() {
+  if (!held().empty()) return;
+  if (!ahead_) ahead_ = std::make_unique_for_overwrite<std::byte[]>(kAheadBytes);
+  begin_ = 0;
+  end_ = 0;  // also when it throws
+  end_ = read_stream({ahead_.get(), kAheadBytes});
+}
 
 void Channel::recv_exact(std::span<std::byte> buffer) {
   while (!buffer.empty()) {
@@ -37,11 +66,13 @@ class PlainChannel final : public Channel {
   void send(std::span<const std::byte> bytes, More more) override {
     socket().send_all(bytes, more);
   }
-  size_t recv_some(std::span<std::byte> buffer) override { return socket().recv_some(buffer); }
-  bool readable_now() override { return socket().readable_now(); }
   void finish_sending() override { socket().shutdown_send(); }
   int send_fd() const override { return socket().limits_rate_itself() ? -1 : socket().fd(); }
   int recv_fd() const override { return socket().fd(); }
+
+ private:
+  size_t read_stream(std::span<std::byte> buffer) override { return socket().recv_some(buffer); }
+  bool stream_readable() override { return socket().readable_now(); }
 };
 
 }  // namespace

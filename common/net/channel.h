@@ -22,15 +22,22 @@ class Channel {
   virtual void send(std::span<const std::byte> bytes, More more) = 0;
   /// At least one byte, or 0 at the end the peer declared (FIN; with TLS close_notify). Blocking.
   /// Throws Error{Network|Timeout|Auth}; an end that TLS did not announce is Network.
-  virtual size_t recv_some(std::span<std::byte> buffer) = 0;
+  size_t recv_some(std::span<std::byte> buffer);
   /// True when recv_some() would not wait for the peer.
-  virtual bool readable_now() = 0;
+  bool readable_now() { return !held().empty() || stream_readable(); }
+  /// When nothing is held: takes what is there, at least one byte but at the end, for the next
+  /// calls. Several short messages come by one system call so. Blocking. Throws as recv_some().
+  void read_ahead();
+  /// What was read ahead, and not taken: it comes before what the socket holds.
+  std::span<const std::byte> held() const { return {ahead_.get() + begin_, end_ - begin_}; }
+  /// The same, up to so many bytes, taken without a copy: valid until the next read_ahead().
+  std::span<const std::byte> take_held(size_t most);
   /// Declares the end of what this side sends. Errors are ignored: everything that counts was
   /// acknowledged by then, or an error is already on its way.
   virtual void finish_sending() = 0;
 
   /// The descriptor into which (from which) plain bytes may be moved, or -1. Not while a send() or
-  /// recv_some() is under way; nothing received is held in user space where there is one.
+  /// recv_some() is under way, nor while anything is held().
   virtual int send_fd() const { return -1; }
   virtual int recv_fd() const { return -1; }
   /// Kernel TLS of a kernel whose splice(2) loses bytes: why there is no recv_fd().
@@ -72,7 +79,13 @@ class Channel {
   const Socket& socket() const { return socket_; }
 
  private:
+  // What is behind recv_some() and readable_now().
+  virtual size_t read_stream(std::span<std::byte> buffer) = 0;
+  virtual bool stream_readable() = 0;
+
   Socket socket_;
+  std::unique_ptr<std::byte[]> ahead_;
+  size_t begin_ = 0, end_ = 0;
 };
 
 /// The plain form.

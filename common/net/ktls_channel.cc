@@ -31,7 +31,7 @@ class KtlsChannel final : public Channel {
     socket().send_all(bytes, more);
   }
 
-  size_t recv_some(std::span<std::byte> buffer) override {
+  size_t read_stream(std::span<std::byte> buffer) override {
     while (!closed_) {
       const Piece piece = receive(buffer, 0);
       if (piece.bytes == 0 && !piece.has_type) ended_early();  // a FIN that TLS did not announce
@@ -44,7 +44,7 @@ class KtlsChannel final : public Channel {
     return 0;
   }
 
-  bool readable_now() override { return closed_ || socket().readable_now(); }
+  bool stream_readable() override { return closed_ || socket().readable_now(); }
 
   void finish_sending() override {
     const std::array<std::byte, 2> alert{kWarning, kCloseNotify};
@@ -69,7 +69,8 @@ class KtlsChannel final : public Channel {
   }
 
   int send_fd() const override { return socket().fd(); }
-  // What recvmsg has taken of a record is a frame's header, and content begins right behind it.
+  // What recvmsg has taken of a record is headers and messages, and content begins right behind
+  // them.
   int recv_fd() const override { return splice_skips_ ? -1 : socket().fd(); }
   bool splice_skips() const override { return splice_skips_; }
   size_t recv_fd_record_bytes() const override { return kMaxRecordBytes; }

@@ -145,7 +145,7 @@ void TlsChannel::send(std::span<const std::byte> bytes, More more) {
   if (more == More::No) transport_.flush();
 }
 
-size_t TlsChannel::recv_some(std::span<std::byte> buffer) {
+size_t TlsChannel::read_stream(std::span<std::byte> buffer) {
   size_t n = 0;
   ERR_clear_error();
   const int result = SSL_read_ex(ssl_.get(), buffer.data(), buffer.size(), &n);
@@ -153,7 +153,7 @@ size_t TlsChannel::recv_some(std::span<std::byte> buffer) {
   return result == 1 ? n : read_failed();
 }
 
-bool TlsChannel::readable_now() {
+bool TlsChannel::stream_readable() {
   return SSL_has_pending(ssl_.get()) == 1 || socket().readable_now();
 }
 

@@ -36,14 +36,15 @@ class TlsChannel final : public Channel {
   void stay_in_user_space(std::string why);
 
   void send(std::span<const std::byte> bytes, More more) override;
-  size_t recv_some(std::span<std::byte> buffer) override;
-  bool readable_now() override;
   void finish_sending() override;
   const char* tls_form() const override { return "user"; }
   std::string tls_why() const override { return why_; }
   std::string cipher() const override { return SSL_get_cipher_name(ssl_.get()); }
 
  private:
+  size_t read_stream(std::span<std::byte> buffer) override;
+  bool stream_readable() override;
+
   // What the BIO works on. An exception cannot pass through OpenSSL's C frames: it waits here.
   struct Transport {
     Socket* socket = nullptr;

@@ -16,6 +16,8 @@ namespace {
 // How long a dying side stays to let its ERROR arrive.
 constexpr auto kLastWords = std::chrono::milliseconds(2000);
 constexpr uint64_t kLookBytes = 1 << 20;
+// Blocks from this size on are worth more calls.
+constexpr uint32_t kLongBlockBytes = 64 << 10;
 // Counted messages that are taken before the peer hears of it.
 constexpr uint64_t kTellTaken = 64;
 
@@ -166,6 +168,7 @@ std::optional<Frame> Link::read_one() {
 std::optional<Frame> Link::receive_one() {
   check_stop();            // a peer that never lets us wait must not keep us from a signal
   payload_comes_ = false;  // whoever reads on has taken it
+  if (read_ahead_) channel_->read_ahead();
   FrameHeaderBytes raw{};
   const size_t first = channel_->recv_some(raw);
   ended_ = first == 0;
@@ -174,6 +177,11 @@ std::optional<Frame> Link::receive_one() {
   Frame frame{decode_header(raw), {}};
   received_bytes_ += raw.size() + frame.header.length;
   const bool data = frame.header.type == FrameType::Data;
+  // Content of large blocks is not to be copied through memory; behind one comes its digest.
+  if (data)
+    read_ahead_ = frame.header.length < kLongBlockBytes;
+  else if (frame.header.type != FrameType::DataDigest)
+    read_ahead_ = true;
   const uint16_t flags = frame.header.flags;
   if (is_known(frame.header.type) && (data ? flags & ~(kFlagResent | kAttemptMask) : flags) != 0)
     throw Error(ExitStatus::Protocol,

@@ -153,6 +153,7 @@ class Link {
   Bytes queued_;
   bool in_payload_ = false, ended_ = false;
   bool payload_comes_ = false;  // of a DATA frame that was read
+  bool read_ahead_ = true;      // what comes is mostly short
   std::chrono::milliseconds heartbeat_ = kHeartbeat;
   Clock::time_point heard_ = Clock::now(), spoken_ = Clock::now();
   std::deque<Frame> early_;  // read while an ERROR was looked for

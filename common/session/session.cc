@@ -224,7 +224,7 @@ std::optional<Handshaken> Session::answer(Terms mine) {
     link_->send(FrameType::Welcome, 0, 0, encode(mine));
     take_into_use();
     link_->wait(timeout_);
-    link_->channel().socket().require_input();
+    if (link_->channel().held().empty()) link_->channel().socket().require_input();
     return std::nullopt;
   } catch (const Error& error) {
     if (!connections_ || !is_lost_connection(error)) throw;

@@ -112,16 +112,18 @@ class HiddenChannel final : public Channel {
   void send(std::span<const std::byte> bytes, More more) override {
     socket().send_all(bytes, more);
   }
-  size_t recv_some(std::span<std::byte> buffer) override {
+  void finish_sending() override { socket().shutdown_send(); }
+
+  size_t fail_after = SIZE_MAX;  // bytes that can be received; then the stream has ended
+
+ private:
+  size_t read_stream(std::span<std::byte> buffer) override {
     if (fail_after == 0) ended_early();
     const size_t n = socket().recv_some(buffer.first(std::min(buffer.size(), fail_after)));
     if (fail_after != SIZE_MAX) fail_after -= n;
     return n;
   }
-  bool readable_now() override { return socket().readable_now(); }
-  void finish_sending() override { socket().shutdown_send(); }
-
-  size_t fail_after = SIZE_MAX;  // bytes that can be received; then the stream has ended
+  bool stream_readable() override { return socket().readable_now(); }
 };
 
 }  // namespace zx
