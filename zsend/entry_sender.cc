@@ -11,6 +11,8 @@ namespace {
 
 // Messages and small files gather to pieces of this size, as long as there is more to send.
 constexpr size_t kGatherBytes = 256 << 10;
+// So much of them is put together between two looks at what the receiver says.
+constexpr size_t kLookBytes = 32 << 10;
 // Entries that hold a descriptor here, and at the receiver.
 constexpr size_t kMostReading = kMaxOpenFiles / 2;
 // The names of what has no result yet, all together: deep in a tree each may be long.
@@ -109,6 +111,11 @@ bool EntrySender::serve() {
   }
   for (const Delivered& delivered : elsewhere) take_delivered(delivered);
   bool any = !elsewhere.empty();
+  // Not for each of many small files, which are gathered.
+  const size_t gathered = link_.queued_bytes();
+  if (current_ == nullptr && gathered > looked_at_ && gathered - looked_at_ < kLookBytes)
+    return any;
+  looked_at_ = gathered;
   while (const auto frame = link_.read_if_any()) {
     handle(*frame);
     any = true;

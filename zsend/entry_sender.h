@@ -90,6 +90,7 @@ class EntrySender {
   std::set<uint64_t> reading_;                 // ids of those that have a Reading
   size_t name_bytes_ = 0;                      // of these
   uint64_t last_id_ = 0;
+  size_t looked_at_ = 0;  // bytes that were gathered at the last look at what the receiver says
   OutgoingEntry* current_ = nullptr;  // the one that is read
   std::vector<uint64_t> open_directories_;
   Principals principals_;
