@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "common/base/error.h"
 #include "common/file/space.h"
-#include "common/file/take_over.h"
 #include "zrecv/file_sink.h"
 
 namespace zx {
@@ -48,6 +47,8 @@ class DirectorySink final : public Sink {
     target_.parent->files.add(st);
     self_->dir = std::move(*opened);
     self_->failure.reset();
+    // It may have been replaced before it was opened.
+    self_->ours_alone = made_ && st.st_uid == geteuid() && (st.st_mode & 0077) == 0;
     // Now: deep trees would keep all of them to the end.
     metadata_.set_xattrs(fd(), /*clear=*/!made_, describe(), caveats);
     metadata_.forget_xattrs();
@@ -72,7 +73,8 @@ class DirectorySink final : public Sink {
     (void)fstat(fd(), &now);
     // What a directory has from the one above it stays: in a group's folder all is the group's.
     const mode_t inherited = now.st_mode & (S_ISGID | S_ISVTX);
-    return metadata_.mode_in(target_.dir()) | (metadata_.replaces_rights() ? special : inherited);
+    return metadata_.mode_of_new(target_.parent->most_bits_of_new()) |
+           (metadata_.replaces_rights() ? special : inherited);
   }
 
   const Target target_;

@@ -45,7 +45,10 @@ class NamedSink : public Sink {
     agreed_ = &agreed;
     // With its words: what is the same for many is said once.
     if (target_.parent->failure) throw Error(*target_.parent->failure);
-    existing_ = dir_.stat_child(target_.name);
+    // What is there all the same, or by another way to write its name, shows at the commit.
+    existing_ =
+        target_.parent->ours_alone && !looked_ ? std::nullopt : dir_.stat_child(target_.name);
+    looked_ = true;
     if (!existing_) return "";
     // Upper and lower case, or two ways to write an accent, may be one name here.
     if (target_.parent->files.contains(*existing_)) refuse_other_name(target_, *existing_);
@@ -62,7 +65,7 @@ class NamedSink : public Sink {
     while (!temp_->commit(existing_          ? Replace::Yes
                           : never_replaces() ? Replace::No
                                              : Replace::Nothing,
-                          size))
+                          size, target_.parent->ours_alone))
       look_again();
     target_.parent->files.add(temp_->written());
   }
@@ -90,6 +93,7 @@ class NamedSink : public Sink {
 
   const std::string name_;
   const Negotiated* agreed_ = nullptr;
+  bool looked_ = false;
 };
 
 // Up to here reserving space costs more than it tells: the write itself says at once whether there
@@ -128,7 +132,8 @@ class FileSink final : public NamedSink {
     if (existing_ && S_ISREG(existing_->st_mode) && !metadata_.replaces_rights())
       mode = take_over(fd(), dir_, target_.name, *existing_, caveats);
     const mode_t special = metadata_.set_file(fd(), describe(), caveats);
-    if (!mode || metadata_.full_mode()) mode = metadata_.mode_in(dir_) | special;
+    if (!mode || metadata_.full_mode())
+      mode = metadata_.mode_of_new(target_.parent->most_bits_of_new()) | special;
     temp_->set_metadata(*mode, metadata_.time(), caveats);
   }
 

@@ -15,6 +15,7 @@
 
 #include "common/base/error.h"
 #include "common/file/held_dir.h"
+#include "common/file/take_over.h"
 #include "zrecv/keeping.h"
 #include "zrecv/sink.h"
 
@@ -40,6 +41,15 @@ struct TargetDir {
   HeldDir dir;
   const std::string prefix;  // of the names in it, below the destination: "" or "a/b/"
   RunFiles files;
+  // This run has made it, and nobody else may write to it before it is done: what is in it is ours.
+  bool ours_alone = false;
+  /// See zx::most_bits_of_new(); asked once.
+  mode_t most_bits_of_new() {
+    int bits = bits_of_new;
+    if (bits < 0) bits_of_new = bits = static_cast<int>(zx::most_bits_of_new(dir));
+    return static_cast<mode_t>(bits);
+  }
+  std::atomic<int> bits_of_new{-1};
   // Why nothing can come into it, until it has been made.
   std::optional<Error> failure;
 };

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "common/base/error.h"
-#include "common/file/take_over.h"
 
 namespace zx {
 namespace {
@@ -35,7 +34,8 @@ Metadata::Metadata(EntryInfo& info, const Keeping& keeping, Principals& principa
 
 void Metadata::set_xattrs(int fd, bool clear, const std::string& what, Caveats& caveats) {
   if (attributes_)
-    zx::set_xattrs(fd, attributes_->xattrs, keeping_.rights, clear && keeping_.rights, what, caveats);
+    zx::set_xattrs(fd, attributes_->xattrs, keeping_.rights, clear && keeping_.rights, what,
+                   caveats);
 }
 
 // The owner first, for a new one takes set-id bits and capabilities away. ACLs last: they change
@@ -86,11 +86,6 @@ mode_t Metadata::special_bits(OwnerKept kept, Caveats& caveats) const {
                                                         "which are others here"
                                                       : kNoWord);
   return bits;
-}
-
-mode_t Metadata::mode_in(const HeldDir& dir) const {
-  const mode_t sent = mode_ & 0777;
-  return keeping_.full_mode ? sent : mode_of_new(dir, sent);
 }
 
 void Metadata::set_link_owner(const HeldDir& dir, const std::string& name, Caveats& caveats) {

@@ -46,8 +46,10 @@ class Metadata {
   void set_xattrs(int fd, bool clear, const std::string& what, Caveats& caveats);
   /// And the rest, as of a file.
   mode_t set_directory(int fd, const std::string& what, Caveats& caveats);
-  /// Permission bits of what is new in `dir`.
-  mode_t mode_in(const HeldDir& dir) const;
+  /// Permission bits of what is new in a directory where it may have these.
+  mode_t mode_of_new(mode_t most) const {
+    return mode_ & (keeping_.full_mode ? mode_t{0777} : most);
+  }
 
   /// Of a symbolic link of this name.
   void set_link_owner(const HeldDir& dir, const std::string& name, Caveats& caveats);

@@ -81,10 +81,10 @@ std::optional<mode_t> take_over(int fd, const HeldDir& dir, const std::string& n
   return without_group(mode);
 }
 
-mode_t mode_of_new(const HeldDir& dir, mode_t sent) {
+mode_t most_bits_of_new(const HeldDir& dir) {
   static const mode_t mask = current_umask();
   const std::string acl = read_acl(dir, ".", kDefaultAcl);
-  if (acl.empty()) return sent & ~mask;
+  if (acl.empty()) return 0777 & ~mask;
   // The new file has got the named entries when it was made; owner, mask (without one: group) and
   // others make the mode.
   mode_t owner = 0, group = 0, other = 0;
@@ -96,7 +96,7 @@ mode_t mode_of_new(const HeldDir& dir, mode_t sent) {
       group = entry.permissions;
     masked = masked || entry.tag == AclEntry::Mask;
   }
-  return sent & (owner << 6 | group << 3 | other);
+  return owner << 6 | group << 3 | other;
 }
 
 }  // namespace zx

@@ -20,8 +20,8 @@ namespace zx {
 std::optional<mode_t> take_over(int fd, const HeldDir& dir, const std::string& name,
                                 const struct stat& old, Caveats& caveats);
 
-/// The permission bits of a new file in `dir` of which `sent` are asked for: as open(2) has it, the
-/// umask counts only where the directory has no default ACL.
-mode_t mode_of_new(const HeldDir& dir, mode_t sent);
+/// The permission bits that a new file in `dir` may have: as open(2) has it, the umask counts only
+/// where the directory has no default ACL.
+mode_t most_bits_of_new(const HeldDir& dir);
 
 }  // namespace zx

@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <mutex>
 #include <utility>
 
 #include "common/base/error.h"
+#include "common/base/quote.h"
 #include "common/base/random.h"
 #include "common/file/name.h"
 
@@ -20,8 +22,18 @@ namespace {
 std::mutex left_behind_mutex;
 std::vector<std::string> left_behind;
 
+// Random bytes are had for many names at once.
 std::string new_temp_name() {
-  return std::string(kTempPrefix) + random_hex(8);
+  thread_local std::array<std::byte, 512> pool;
+  thread_local size_t used = pool.size();
+  constexpr size_t kBytes = 8;
+  if (used == pool.size()) {
+    fill_random(pool);
+    used = 0;
+  }
+  const auto random = std::span(pool).subspan(used, kBytes);
+  used += kBytes;
+  return std::string(kTempPrefix) + to_hex(random);
 }
 
 }  // namespace
@@ -127,10 +139,10 @@ void TempFile::check_can_appear() {
   temp_name_ = std::move(other);
 }
 
-bool TempFile::commit(Replace replace, uint64_t size) {
+bool TempFile::commit(Replace replace, uint64_t size, bool ours_alone) {
   close();
-  struct stat named {};
-  if (fstatat(dir_->fd(), temp_name_.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0)
+  struct stat named = closed_;
+  if (!ours_alone && fstatat(dir_->fd(), temp_name_.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0)
     throw_file_errno(describe() + ": look at the temporary file", errno);
   if (closed_.st_dev != named.st_dev || closed_.st_ino != named.st_ino ||
       static_cast<uint64_t>(named.st_size) != size)

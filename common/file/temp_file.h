@@ -64,8 +64,8 @@ class TempFile {
   /// close(), and renames to the final name; from then on the destructor leaves it. False, and
   /// nothing has changed, when that name exists and is not to be replaced. Throws Error{FileIo}
   /// when the temporary file is no longer the one that was written, with `size` bytes: somebody
-  /// else was at it.
-  [[nodiscard]] bool commit(Replace replace, uint64_t size);
+  /// else was at it. ours_alone: nobody else may write to the directory, so its name is as it was.
+  [[nodiscard]] bool commit(Replace replace, uint64_t size, bool ours_alone = false);
   /// As it was when it was closed.
   const struct stat& written() const { return closed_; }
 
