@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+// The steps of a session that receives, and its end. How entries begin, and go to their commit, is
+// in receive_entry.cc.
 #include "zrecv/entry_receiver.h"
 
 #include <algorithm>
@@ -15,8 +17,6 @@ constexpr int kFramesAtOnce = 32;
 // After a block of this size they are looked at in any case: what is committed is told at once.
 constexpr uint32_t kLongBlockBytes = 1 << 20;
 
-// Names of one file that came before it: each holds its directory.
-constexpr size_t kMaxWaitingLinks = 64;
 
 // What the next entry of a run must have in common with it to be part of it.
 bool continues(const Result& run, const EntryOutcome& next) {
@@ -144,176 +144,7 @@ void EntryReceiver::on_streams(const Frame& frame) {
   link_.queue(FrameType::Streams, 0, 0, encode(Streams{count}));
 }
 
-// --- entries
-
-void EntryReceiver::on_entry(const Frame& frame) {
-  const uint64_t id = frame.header.entry;
-  if (id != entries_.last_id() + 1) protocol("an ENTRY with an id out of order");
-  if (entries_.size() >= kMaxOpenEntries) protocol("more entries than may be open");
-  EntryInfo info = decode<EntryInfo>(frame.body);
-  info.id = id;
-  if (info.attributes && !agreed_.archive) protocol("attributes that nobody has asked for");
-  if (info.more_links && !agreed_.archive) protocol("hard links that nobody has asked for");
-  if (info.kind == EntryKind::HardLink) {
-    const auto first = linked_.find(info.linked_to);
-    if (first == linked_.end() || first->second.last)
-      protocol("a hard link to an entry that has none");
-  }
-  if (info.kind == EntryKind::File && info.more_links) {
-    if (linked_.size() >= kMaxLinkedFiles) protocol("more hard links than it may");
-    linked_[id];
-  }
-  if (id > 1 && !agreed_.several) protocol("more entries than it announced");
-  if (directories_.depth() == 0) {
-    ++roots_;
-    if (!info.failed) names_.check_requested(roots_, info);
-  }
-  directories_.begin(id);
-  EntryOutcome outcome;
-  outcome.id = id;
-  outcome.kind = info.kind;
-  if (info.failed) {
-    // Whatever has its name here is not looked at.
-    if (unsent_.size() >= kMaxOpenEntries) protocol("more entries than may be open");
-    if (info.name.size() > 1) protocol("a path where a name was expected");
-    outcome.name = join_path(info.name);
-    unsent_.emplace(id, std::move(outcome));
-    return entries_.announce(nullptr);
-  }
-  if (info.kind == EntryKind::Directory) return enter_directory(info, std::move(outcome));
-  const auto entry = open_entry(info, &outcome);
-  entries_.announce(entry);
-  if (!entry) return;
-  if (info.attributes && info.attributes->xattr_bytes() > 0) {
-    open_xattr_bytes_ += open_xattrs_[id] = info.attributes->xattr_bytes();
-    if (open_xattr_bytes_ > kMaxOpenXattrBytes)
-      protocol("more extended attributes than may be open");
-  }
-  console_.begin_file(outcome.name);
-  if (info.open_ended && info.size == 0)
-    console_.no_total();
-  else
-    console_.add_total(info.size);
-}
-
-// Null when it has its outcome already: it fails or is skipped, or has no content to come.
-OpenEntries::Entry EntryReceiver::open_entry(EntryInfo info, EntryOutcome* outcome) {
-  auto sink = destination_.sink_for(info, event_);
-  outcome->name = sink->name();
-  outcome->output_name = sink->output_name();
-  try {
-    if (!names_.take(sink->name()))
-      throw Error(ExitStatus::Refused, sink->describe() + ": a second entry of this name");
-    outcome->reason = sink->look(agreed_);
-    outcome->skipped = !outcome->reason.empty();
-    if (outcome->skipped) {
-      outcome->bytes = info.size;
-    } else if (info.kind == EntryKind::File) {
-      info.attributes.reset();  // the sink has them
-      const auto order = further_ && !info.open_ended ? BlockOrder::Any : BlockOrder::InTurn;
-      return std::make_shared<IncomingEntry>(outcome->id, info, std::move(sink), agreed_, order);
-    } else {
-      sink->open();
-      sink->finish(0);
-    }
-  } catch (const Error& error) {
-    // A fault of this file only: its outcome, not the end of the session (base/error.h).
-    outcome->status = error.status();
-    outcome->reason = error.what();
-  }
-  if (outcome->status != ExitStatus::Ok || outcome->skipped) sink.reset();
-  if (info.kind == EntryKind::HardLink)
-    finish_link(info.linked_to, !info.more_links, {*outcome, std::move(sink)});
-  else
-    finish({*outcome, std::move(sink)});
-  return nullptr;
-}
-
-// A name of a file that is here, or of one that is still to come. After that it is as any entry.
-void EntryReceiver::finish_link(uint64_t first, bool last, Verified link) {
-  const auto found = linked_.find(first);
-  Linked& linked = found->second;
-  EntryOutcome& outcome = link.outcome;
-  linked.last = last;
-  const auto fail = [&](ExitStatus status, const char* why) {
-    if (!link.sink) return;  // it has its outcome
-    outcome.status = status;
-    outcome.reason = link.sink->describe() + why;
-    link.sink.reset();
-  };
-  if (linked.failure != ExitStatus::Ok)
-    fail(linked.failure, ": a hard link to a file that has failed");
-  else if (!linked.here && linked.waiting.size() >= kMaxWaitingLinks)
-    fail(ExitStatus::FileIo, ": too many hard links wait for one file");
-  else if (!linked.here && link.sink)
-    return linked.waiting.push_back(std::move(link));
-  if (last && (linked.here || linked.failure != ExitStatus::Ok)) linked_.erase(found);
-  finish(std::move(link));
-}
-
-// The file has its outcome, or is with the commit, which makes its names in their order.
-void EntryReceiver::release_links(uint64_t id, ExitStatus failure) {
-  const auto found = linked_.find(id);
-  if (found == linked_.end()) return;
-  Linked& linked = found->second;
-  linked.here = failure == ExitStatus::Ok;
-  linked.failure = failure;
-  std::vector<Verified> waiting = std::move(linked.waiting);
-  const bool last = linked.last;
-  for (Verified& link : waiting) finish_link(id, /*last=*/false, std::move(link));
-  if (last) linked_.erase(id);
-}
-
-// --- directories
-
-// What cannot be made has its outcome at once, and so has everything that comes into it.
-void EntryReceiver::enter_directory(const EntryInfo& info, EntryOutcome outcome) {
-  if (directories_.depth() >= OpenDirectories::kMost) protocol("more directories than may be open");
-  auto sink = destination_.enter(info);
-  outcome.name = sink->name();
-  outcome.output_name = sink->output_name();
-  const uint64_t id = outcome.id;
-  entries_.announce(nullptr);
-  try {
-    if (!info.name.empty() && !names_.take(sink->name()))
-      throw Error(ExitStatus::Refused, sink->describe() + ": a second entry of this name");
-    sink->look(agreed_);
-    sink->open();
-  } catch (const Error& error) {
-    outcome.status = error.status();
-    outcome.reason = error.what();
-    settle({outcome});
-    sink.reset();
-  }
-  names_.enter(/*same=*/info.name.empty());
-  directories_.enter(id, {std::move(outcome), std::move(sink)});
-}
-
-void EntryReceiver::leave_directory(uint64_t id, const EntryEnd& end) {
-  Verified& directory = directories_.end(id);
-  destination_.leave();
-  names_.leave();
-  if (end.failure != ExitStatus::Ok)
-    directory.failure = Error(end.failure, "peer: " + quote_peer_text(end.reason, kMaxReasonBytes));
-  done(id);
-}
-
-// The entry is with the commit, or has its outcome: the directories that are complete thereby.
-void EntryReceiver::done(uint64_t id) {
-  for (Verified& directory : directories_.done(id)) committer_.add(std::move(directory));
-}
-
-// To its commit; without a sink it has its outcome already.
-void EntryReceiver::finish(Verified entry) {
-  const uint64_t id = entry.outcome.id;
-  const ExitStatus failure = entry.outcome.status;
-  if (entry.sink)
-    committer_.add(std::move(entry));
-  else
-    settle({std::move(entry.outcome)});
-  release_links(id, failure);
-  done(id);
-}
+// --- content
 
 void EntryReceiver::on_hole(const Frame& frame) {
   const auto entry = entries_.find(frame.header);

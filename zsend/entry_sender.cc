@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The steps of a session that sends, and what the receiver says meanwhile. How files are read is in
-// send_file.cc, how pipes are in send_pipe.cc.
+// The steps of a session that sends, and what the receiver says meanwhile. How entries begin
+// is in send_entry.cc, how files are read in send_file.cc, how pipes are in send_pipe.cc.
 #include "zsend/entry_sender.h"
 
 #include "common/base/error.h"
@@ -9,9 +9,7 @@
 namespace zx {
 namespace {
 
-// Messages and small files gather to pieces of this size, as long as there is more to send.
-constexpr size_t kGatherBytes = 256 << 10;
-// So much of them is put together between two looks at what the receiver says.
+// So much of messages and small files is put together between two looks at what the receiver says.
 constexpr size_t kLookBytes = 32 << 10;
 // Entries that hold a descriptor here, and at the receiver.
 constexpr size_t kMostReading = kMaxOpenFiles / 2;
@@ -19,8 +17,6 @@ constexpr size_t kMostReading = kMaxOpenFiles / 2;
 constexpr size_t kMaxUnsettledNameBytes = 16 << 20;
 // After BYE: how long a connection that was reset is made again, so that the receiver hears it.
 constexpr std::chrono::seconds kByeLimit{5};
-// Before a file that another process has a lease on is tried again.
-constexpr std::chrono::milliseconds kLeasePause{50};
 
 }  // namespace
 
@@ -215,116 +211,6 @@ uint64_t EntrySender::first_name_of(const SourceEntry& source) const {
   const uint64_t first = hard_links_.first_of(source.file->stat_at_open());
   const auto found = entries_.find(first);
   return found != entries_.end() && found->second.failed() ? 0 : first;
-}
-
-// Else a link to it would have to wait at the receiver.
-bool EntrySender::first_is_read(uint64_t first) const {
-  const auto found = entries_.find(first);
-  return found == entries_.end() || found->second.end_sent;
-}
-
-// False when there is nothing to be done before something comes.
-bool EntrySender::begin_next() {
-  if (held_ && !first_is_read(first_name_of(*held_))) return false;
-  // One that has its result before its END could not be made: nothing can come into it.
-  if (!open_directories_.empty() && !entries_.contains(open_directories_.back())) cursor_.leave();
-  auto source = held_ ? std::exchange(held_, std::nullopt) : cursor_.next();
-  if (!source) return all_begun_ = true;
-  if (source->kind == WalkStep::Up) {
-    leave_directory(*source);
-    return true;
-  }
-  if (source->kind == WalkStep::LeftOut) {
-    console_.note(source->failure->what());
-    return true;
-  }
-  if (source->kind == WalkStep::Nothing) {
-    link_.heartbeat_if_due();
-    return true;
-  }
-  if (source->leased) {
-    link_.flush();
-    link_.heartbeat_if_due();
-    link_.wait(kLeasePause);
-    return true;
-  }
-  const uint64_t first = first_name_of(*source);
-  if (!first_is_read(first)) {
-    held_ = std::move(source);
-    return false;
-  }
-  OutgoingEntry& entry = entries_[++last_id_];
-  entry.id = last_id_;
-  entry.name = source->path.empty() ? source->name : source->path;
-  name_bytes_ += entry.name.size();
-  console_.begin_file(entry.name);
-  EntryInfo info;
-  info.name = {source->name};
-  switch (source->kind) {
-    case WalkStep::Directory:
-      enter_directory(entry, *source);
-      break;
-    case WalkStep::Symlink:
-      info.kind = entry.kind = EntryKind::Symlink;
-      set_metadata(info, source->st);
-      info.target = source->target;
-      if (agreed_.archive) info.attributes = read_owner(source->st, principals_);
-      link_.queue(FrameType::Entry, entry.id, 0, encode(info));
-      entry.end_sent = true;
-      break;
-    case WalkStep::Failed:
-      // Every name has an outcome at both ends.
-      info.failed = true;
-      if (S_ISDIR(source->st.st_mode)) info.kind = entry.kind = EntryKind::Directory;
-      link_.queue(FrameType::Entry, entry.id, 0, encode(info));
-      entry.fail(source->failure->status(), source->failure->what());
-      send_end(entry);
-      break;
-    default:
-      if (source->pipe != nullptr)
-        begin_pipe(entry, *source->pipe);
-      else if (first != 0)
-        send_hard_link(entry, *source, first);
-      else
-        begin_file(entry, source->name, std::move(*source->file));
-  }
-  if (link_.queued_bytes() >= kGatherBytes) link_.flush();
-  return true;
-}
-
-void EntrySender::send_hard_link(OutgoingEntry& entry, const SourceEntry& source, uint64_t first) {
-  EntryInfo info;
-  info.kind = entry.kind = EntryKind::HardLink;
-  info.name = {source.name};
-  set_metadata(info, source.file->stat_at_open());
-  info.linked_to = first;
-  info.more_links = hard_links_.add_name(source.file->stat_at_open());
-  link_.queue(FrameType::Entry, entry.id, 0, encode(info));
-  entry.end_sent = true;
-}
-
-// What comes until its END is in it.
-void EntrySender::enter_directory(OutgoingEntry& entry, const WalkStep& step) {
-  EntryInfo info;
-  info.kind = entry.kind = EntryKind::Directory;
-  if (!step.name.empty()) info.name = {step.name};
-  set_metadata(info, step.st);
-  if (agreed_.archive)
-    info.attributes = read_attributes(step.directory, step.st, principals_, entry.caveats);
-  link_.queue(FrameType::Entry, entry.id, 0, encode(info));
-  open_directories_.push_back(entry.id);
-}
-
-// It may have its result already: then nothing has come into it, and END only says so.
-void EntrySender::leave_directory(const WalkStep& step) {
-  const uint64_t id = open_directories_.back();
-  open_directories_.pop_back();
-  OutgoingEntry done;
-  done.id = id;
-  const auto found = entries_.find(id);
-  OutgoingEntry& entry = found == entries_.end() ? done : found->second;
-  if (step.failure) entry.fail(step.failure->status(), step.failure->what());
-  send_end(entry);
 }
 
 void EntrySender::start_reading(OutgoingEntry& entry, std::unique_ptr<Reading> reading) {
