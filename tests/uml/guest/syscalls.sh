@@ -26,8 +26,9 @@ for form in on off; do
       "pread64 $(bytes pread64), pwrite64 $(bytes pwrite64) of $size"
     case $form.$side in
       on.send) [ "$(bytes sendfile)" -ge $size ] || fail "sendfile did not carry the data" ;;
-      on.recv) [ "$(bytes splice)" -ge $((2 * size)) ] || fail "splice did not carry the data in and out"
-        [ "$(bytes pwrite64)" = 0 ] || fail "data were written from a buffer too" ;;
+      # All but what came with the header of the first block.
+      on.recv) [ "$(bytes splice)" -ge $((2 * (size - 65536))) ] || fail "splice did not carry the data in and out"
+        [ "$(bytes pwrite64)" -le 65536 ] || fail "data were written from a buffer too" ;;
       off.send) [ "$(bytes sendfile)" = 0 ] || fail "sendfile without kernel TLS" ;;
       off.recv) [ "$(bytes splice)" = 0 ] || fail "splice without kernel TLS" ;;
     esac
