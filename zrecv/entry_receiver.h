@@ -88,6 +88,7 @@ class EntryReceiver {
     std::vector<Verified> waiting;  // names that came before it was there
   };
   std::map<uint64_t, Linked> linked_;
+  size_t waiting_links_ = 0;  // in all of these
   std::map<uint64_t, size_t> open_xattrs_;  // bytes of open entries that have some
   size_t open_xattr_bytes_ = 0;             // of these
   uint64_t roots_ = 0;                      // entries that are in no directory

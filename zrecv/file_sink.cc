@@ -108,8 +108,11 @@ class FileSink final : public NamedSink {
 
   std::string look(const Negotiated& agreed) override {
     std::string why = NamedSink::look(agreed);
-    // What --overwrite leaves alone gets the other names all the same, when it is what was sent.
+    // What --overwrite leaves alone gets the other names all the same, when it is what was sent,
+    // and not somebody else's: who may write to one directory would give a name to a file in
+    // another.
     if (!why.empty() && info_.more_links && S_ISREG(existing_->st_mode) &&
+        metadata_.has_owner_of(*existing_) &&
         is_taken_for(info_, *existing_, keeps_even_seconds(dir_.fd())))
       links_->add(info_.id, name(), *existing_);
     return why;
@@ -157,6 +160,10 @@ class HardLinkSink final : public NamedSink {
   HardLinkSink(Target target, const EntryInfo& info, Metadata metadata,
                std::shared_ptr<HardLinks> links)
       : NamedSink(std::move(target), info, std::move(metadata)), links_(std::move(links)) {}
+  // Also of one that was left alone or has failed.
+  ~HardLinkSink() override {
+    if (!info_.more_links) links_->drop_when_full(info_.linked_to);
+  }
 
   void open() override {}
   int fd() const override { return -1; }

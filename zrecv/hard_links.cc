@@ -32,6 +32,8 @@ bool HardLinks::Place::is(const struct stat& file) const {
 
 void HardLinks::add(uint64_t id, const std::string& name, const struct stat& file) {
   const std::lock_guard lock(mutex_);
+  while (name_bytes_ + name.size() > kMostNameBytes && !unwanted_.empty())
+    erase_locked(*unwanted_.begin());
   if (name_bytes_ + name.size() > kMostNameBytes) return;
   if (places_
           .try_emplace(
@@ -70,10 +72,20 @@ void HardLinks::link_into(std::optional<TempFile>& temp, uint64_t id, const Held
 
 void HardLinks::drop(uint64_t id) {
   const std::lock_guard lock(mutex_);
+  erase_locked(id);
+}
+
+void HardLinks::erase_locked(uint64_t id) {
+  unwanted_.erase(id);
   const auto found = places_.find(id);
   if (found == places_.end()) return;
   name_bytes_ -= found->second.name.size();
   places_.erase(found);
+}
+
+void HardLinks::drop_when_full(uint64_t id) {
+  const std::lock_guard lock(mutex_);
+  if (places_.contains(id)) unwanted_.insert(id);
 }
 
 }  // namespace zx

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 
 #include "common/file/temp_file.h"
@@ -32,6 +33,9 @@ class HardLinks {
                  const std::string& final_name) const;
   /// No further names come.
   void drop(uint64_t id);
+  /// The same, but some may still be with the commit: it goes only when there is no room for
+  /// others.
+  void drop_when_full(uint64_t id);
 
  private:
   struct Place {
@@ -47,8 +51,11 @@ class HardLinks {
     bool is(const struct stat& file) const;
   };
 
+  void erase_locked(uint64_t id);
+
   const std::shared_ptr<TargetDir> root_;
   mutable std::mutex mutex_;
+  std::set<uint64_t> unwanted_;  // of drop_when_full()
   std::map<uint64_t, Place> places_;
   size_t name_bytes_ = 0;  // of these
 };

@@ -3,7 +3,9 @@
 // people is in zsend-transfer(7), METADATA.
 #pragma once
 
+#include <sys/stat.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <optional>
 #include <string>
@@ -35,6 +37,11 @@ class Metadata {
 
   /// Owner, group and ACLs are those that came: what the file replaces has no say in them.
   bool replaces_rights() const { return keeping_.rights && attributes_; }
+  /// Whether a file that is here belongs to whom this one would.
+  bool has_owner_of(const struct stat& file) const {
+    const auto owner = replaces_rights() ? attributes_->owner : std::nullopt;
+    return file.st_uid == owner.value_or(geteuid());
+  }
   const timespec* time() const { return keeping_.times ? &mtime_ : nullptr; }
   bool full_mode() const { return keeping_.full_mode; }
 

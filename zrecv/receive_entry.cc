@@ -8,7 +8,7 @@
 namespace zx {
 namespace {
 
-// Names of one file that came before it: each holds its directory.
+// Names that came before their files, in all: each holds its directory.
 constexpr size_t kMaxWaitingLinks = 64;
 
 }  // namespace
@@ -112,10 +112,12 @@ void EntryReceiver::finish_link(uint64_t first, bool last, Verified link) {
   };
   if (linked.failure != ExitStatus::Ok)
     fail(linked.failure, ": a hard link to a file that has failed");
-  else if (!linked.here && linked.waiting.size() >= kMaxWaitingLinks)
-    fail(ExitStatus::FileIo, ": too many hard links wait for one file");
-  else if (!linked.here && link.sink)
+  else if (!linked.here && waiting_links_ >= kMaxWaitingLinks)
+    fail(ExitStatus::FileIo, ": too many hard links wait for their files");
+  else if (!linked.here && link.sink) {
+    ++waiting_links_;
     return linked.waiting.push_back(std::move(link));
+  }
   if (last && (linked.here || linked.failure != ExitStatus::Ok)) linked_.erase(found);
   finish(std::move(link));
 }
@@ -128,6 +130,7 @@ void EntryReceiver::release_links(uint64_t id, ExitStatus failure) {
   linked.here = failure == ExitStatus::Ok;
   linked.failure = failure;
   std::vector<Verified> waiting = std::move(linked.waiting);
+  waiting_links_ -= waiting.size();
   const bool last = linked.last;
   for (Verified& link : waiting) finish_link(id, /*last=*/false, std::move(link));
   if (last) linked_.erase(id);

@@ -109,8 +109,10 @@ bool EntrySender::serve() {
   bool any = !elsewhere.empty();
   // Not for each of many small files, which are gathered.
   const size_t gathered = link_.queued_bytes();
-  if (current_ == nullptr && gathered > looked_at_ && gathered - looked_at_ < kLookBytes)
+  if (current_ == nullptr && gathered > looked_at_ && gathered - looked_at_ < kLookBytes) {
+    link_.heartbeat_if_due();  // they may be read slowly
     return any;
+  }
   looked_at_ = gathered;
   while (const auto frame = link_.read_if_any()) {
     handle(*frame);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bitset>
 #include <fstream>
 #include <optional>
 #include <utility>
@@ -55,6 +56,7 @@ constexpr std::array<std::pair<std::string_view, IsInClass>, 12> kClasses{{
 // The class that begins at `at` ("[:name:]") and the place behind it; nothing when there is none.
 std::optional<std::pair<IsInClass, size_t>> class_at(std::string_view pattern, size_t at) {
   for (const auto& [name, is_in] : kClasses) {
+    if (!pattern.substr(at).starts_with("[:")) return std::nullopt;
     const std::string text = "[:" + std::string(name) + ":]";
     if (pattern.substr(at).starts_with(text)) return std::pair{is_in, at + text.size()};
   }
@@ -67,67 +69,82 @@ char literal(std::string_view pattern, size_t* at) {
   return pattern[(*at)++];
 }
 
-// A bracket that begins at `at`: whether c is in it. Its end in *end; npos when it has none.
-bool in_bracket(std::string_view pattern, size_t at, char c, size_t* end) {
+// A bracket that begins at `at`: what is in it. Returns its end; npos when it has none.
+size_t read_bracket(std::string_view pattern, size_t at, std::bitset<256>* out) {
   ++at;
   const bool inverted = at < pattern.size() && (pattern[at] == '!' || pattern[at] == '^');
   if (inverted) ++at;
-  bool found = false;
   for (bool first = true; at < pattern.size(); first = false) {
     if (pattern[at] == ']' && !first) {
-      *end = at + 1;
-      return found != inverted;
+      if (inverted) out->flip();
+      return at + 1;
     }
     if (const auto named = class_at(pattern, at)) {
-      found = found || named->first(c);
+      for (unsigned c = 0; c < out->size(); ++c)
+        if (named->first(static_cast<char>(c))) out->set(c);
       at = named->second;
       continue;
     }
-    const char low = literal(pattern, &at);
-    char high = low;
+    const auto low = static_cast<unsigned char>(literal(pattern, &at));
+    auto high = low;
     if (at + 1 < pattern.size() && pattern[at] == '-' && pattern[at + 1] != ']')
-      high = literal(pattern, &++at);
-    found = found || is_between(c, low, high);
+      high = static_cast<unsigned char>(literal(pattern, &++at));
+    for (unsigned c = low; c <= high; ++c) out->set(c);
   }
-  *end = std::string_view::npos;
-  return false;
+  return std::string_view::npos;
 }
 
-// The one element of a pattern at `at`, which is no '*': whether it is c. Its end in *end.
-bool matches_one(std::string_view pattern, size_t at, char c, size_t* end) {
-  if (pattern[at] == '[') return in_bracket(pattern, at, c, end);
-  if (pattern[at] == '?') {
-    *end = at + 1;
-    return true;
+[[noreturn]] void refuse(std::string_view pattern, const char* why) {
+  throw Error(ExitStatus::Usage, "pattern " + quote(std::string(pattern)) + ": " + why);
+}
+
+// Slashes in brackets and behind a backslash are slashes all the same, as a name has none.
+std::vector<Filter::Element> read_part(std::string_view pattern, std::string_view part) {
+  std::vector<Filter::Element> out;
+  for (size_t at = 0; at < part.size();) {
+    Filter::Element& element = out.emplace_back();
+    if (part[at] == '\\' && at + 1 == part.size())
+      refuse(pattern, "a backslash with nothing behind it");
+    if (part[at] == '*') {
+      element.star = true;
+      ++at;
+    } else if (part[at] == '[') {
+      at = read_bracket(part, at, &element.in);
+      if (at == std::string_view::npos) refuse(pattern, "'[' without ']' (a plain one is '\\[')");
+    } else if (part[at] == '?') {
+      element.in.set();
+      ++at;
+    } else {
+      element.in.set(static_cast<unsigned char>(literal(part, &at)));
+    }
   }
-  const bool escaped = pattern[at] == '\\';
-  *end = at + (escaped ? 2 : 1);
-  return pattern[at + (escaped ? 1 : 0)] == c;
+  return out;
 }
 
 // One component. Goes back to the last '*' only, so that no pattern takes long.
-bool matches(std::string_view pattern, std::string_view name) {
-  size_t p = 0, n = 0, star = std::string_view::npos, star_name = 0;
+bool matches(const std::vector<Filter::Element>& part, std::string_view name) {
+  size_t p = 0, n = 0, star = SIZE_MAX, star_name = 0;
   while (n < name.size()) {
-    size_t next = 0;
-    if (p < pattern.size() && pattern[p] == '*') {
+    if (p < part.size() && part[p].star) {
       star = ++p;
       star_name = n;
-    } else if (p < pattern.size() && matches_one(pattern, p, name[n], &next)) {
-      p = next;
+    } else if (p < part.size() && part[p].in[static_cast<unsigned char>(name[n])]) {
+      ++p;
       ++n;
-    } else if (star != std::string_view::npos) {
+    } else if (star != SIZE_MAX) {
       p = star;
       n = ++star_name;
     } else {
       return false;
     }
   }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
+  while (p < part.size() && part[p].star) ++p;
+  return p == part.size();
 }
 
-constexpr std::string_view kAnyDepth = "**";
+bool is_any_depth(const std::vector<Filter::Element>& part) {
+  return part.size() == 2 && part[0].star && part[1].star;
+}
 
 std::vector<std::string_view> components_of(std::string_view path) {
   std::vector<std::string_view> out;
@@ -141,11 +158,11 @@ std::vector<std::string_view> components_of(std::string_view path) {
 
 // A whole path. "**" is any number of components, at the end of a pattern at least one. Goes back
 // to the last of them only, as matches() does.
-bool matches_path(const std::vector<std::string>& parts, std::string_view path) {
+bool matches_path(const std::vector<std::vector<Filter::Element>>& parts, std::string_view path) {
   const auto names = components_of(path);
   size_t p = 0, n = 0, again = SIZE_MAX, again_name = 0;
   while (n < names.size()) {
-    if (p < parts.size() && parts[p] == kAnyDepth) {
+    if (p < parts.size() && is_any_depth(parts[p])) {
       if (p + 1 == parts.size()) return true;
       again = ++p;
       again_name = n;
@@ -160,22 +177,6 @@ bool matches_path(const std::vector<std::string>& parts, std::string_view path) 
     }
   }
   return p == parts.size();
-}
-
-[[noreturn]] void refuse(std::string_view pattern, const char* why) {
-  throw Error(ExitStatus::Usage, "pattern " + quote(std::string(pattern)) + ": " + why);
-}
-
-// Slashes in brackets and behind a backslash are slashes all the same, as a name has none.
-void check_part(std::string_view pattern, std::string_view part) {
-  for (size_t at = 0; at < part.size();) {
-    if (part[at] == '\\' && at + 1 == part.size())
-      refuse(pattern, "a backslash with nothing behind it");
-    size_t next = at + 1;
-    if (part[at] != '*') (void)matches_one(part, at, 'x', &next);
-    if (next == std::string_view::npos) refuse(pattern, "'[' without ']' (a plain one is '\\[')");
-    at = next;
-  }
 }
 
 }  // namespace
@@ -198,8 +199,7 @@ Filter::Filter(const std::vector<FilterRule>& rules) {
     for (const std::string_view part : components_of(rest)) {
       if (part.empty() || part == "." || part == "..")
         refuse(rule.pattern, "no name is empty, '.' or '..'");
-      check_part(rule.pattern, part);
-      out.parts.emplace_back(part);
+      out.parts.push_back(read_part(rule.pattern, part));
     }
     patterns_.push_back(std::move(out));
   }

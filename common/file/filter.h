@@ -3,6 +3,7 @@
 // and no locale has a say.
 #pragma once
 
+#include <bitset>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,12 +27,18 @@ class Filter {
   /// not mean it.
   bool excludes_source(std::string_view name, bool directory) const;
 
+  /// Of a component of a pattern: '*', or one character.
+  struct Element {
+    bool star = false;
+    std::bitset<256> in = {};
+  };
+
  private:
   struct Pattern {
     bool include = false;
     bool directories_only = false;  // "name/"
     bool anchored = false;          // has another slash: from the top; else any last component
-    std::vector<std::string> parts;
+    std::vector<std::vector<Element>> parts;
   };
 
   bool decide(std::string_view path, bool directory, bool source) const;

@@ -10,14 +10,15 @@
 #include <utility>
 
 #include "common/base/quote.h"
+#include "common/base/stop.h"
 #include "common/file/name.h"
 #include "common/wire/limits.h"
 
 namespace zx {
 namespace {
 
-// With many patterns a name takes a millisecond, and nobody may be silent for long.
-constexpr size_t kMostExcluded = 256;
+// With many patterns a name takes milliseconds, and nobody may be silent for long.
+constexpr size_t kMostExcluded = 32;
 constexpr int kOpenDirectory = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 // O_NONBLOCK: what has come in its place must not hang us.
 constexpr int kOpenFile = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
@@ -137,6 +138,7 @@ WalkStep TreeWalk::enter(UniqueFd fd, std::string name, std::string path,
 std::optional<WalkStep> TreeWalk::read_name(Level& level) {
   size_t excluded = 0;
   for (;;) {
+    check_stop();
     errno = 0;
     const dirent* entry = readdir(level.dir.get());
     if (entry == nullptr) {
@@ -163,6 +165,7 @@ std::optional<WalkStep> TreeWalk::read_name(Level& level) {
 std::optional<WalkStep> TreeWalk::take_listed(Level& level) {
   size_t excluded = 0;
   while (level.listed->at < level.listed->end) {
+    check_stop();
     Listed& rest = *level.listed;
     const std::string_view first = (*list_)[rest.at].substr(rest.skip);
     const std::string name(first.substr(0, first.find('/')));

@@ -197,7 +197,7 @@ def a_hard_link_waits_for_its_file():
 def not_many_hard_links_wait():
     """Each of them holds its directory."""
     send([s.entry(1, "a", 0, flags=MORE)] + [again(i, f"b{i}", 1, MORE) for i in range(2, 80)] + [s.end(1, 0), s.fin(79)],
-         PARTIAL, "too many hard links wait for one file", flags=ALL, options=["--durability=none"],
+         PARTIAL, "too many hard links wait for their files", flags=ALL, options=["--durability=none"],
          after=lambda dst: check_one_file(dst, "a", *(f"b{i}" for i in range(2, 66))))
 
 
