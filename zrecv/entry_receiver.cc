@@ -17,7 +17,6 @@ constexpr int kFramesAtOnce = 32;
 // After a block of this size they are looked at in any case: what is committed is told at once.
 constexpr uint32_t kLongBlockBytes = 1 << 20;
 
-
 // What the next entry of a run must have in common with it to be part of it.
 bool continues(const Result& run, const EntryOutcome& next) {
   return run.first + run.count == next.id && run.status == next.status &&

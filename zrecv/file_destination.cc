@@ -191,8 +191,12 @@ std::unique_ptr<Sink> FileDestination::enter(const EntryInfo& entry) {
   if (!target.name.empty()) {
     self = std::make_shared<TargetDir>(target.dir().absent_child(target.name),
                                        target.relative() + "/");
-    self->failure = Error(ExitStatus::FileIo,
-                          quote(self->dir.path()) + ": is not there, so nothing can come into it");
+    // One cause, one text: what is the same for many is said once.
+    self->failure =
+        target.parent->failure
+            ? target.parent->failure
+            : Error(ExitStatus::FileIo,
+                    quote(self->dir.path()) + ": not made here, so nothing can come into it");
   }
   open_.push_back(self);
   EntryInfo info = entry;

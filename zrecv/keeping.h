@@ -67,6 +67,7 @@ class Metadata {
   void forget() { attributes_.reset(); }
 
  private:
+  void drop_acl_mask();
   OwnerKept set_owner(int fd, const std::string& what, Caveats& caveats);
   void set_acl(int fd, const char* kind, const std::string& value, const std::string& what,
                Caveats& caveats);

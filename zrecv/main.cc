@@ -63,7 +63,8 @@ std::unique_ptr<Destination> open_named(const Negotiated& agreed, std::optional<
 // "dir/." and ".." are what is below it: a directory without a name.
 std::vector<std::string> requested_name(const std::string& path) {
   const std::string name = base_name(path);
-  return name.empty() || name == "." || name == ".." ? std::vector<std::string>{} : std::vector{name};
+  return name.empty() || name == "." || name == ".." ? std::vector<std::string>{}
+                                                     : std::vector{name};
 }
 
 // What a pull has asked for, or the operator of a plain push has named over ssh, each with the name

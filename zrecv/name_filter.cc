@@ -19,8 +19,10 @@ void NameFilter::check_requested(uint64_t number, const EntryInfo& info) const {
   const auto& names = requested_.names;
   const bool is_file = info.kind == EntryKind::File || info.kind == EntryKind::HardLink;
   if (!is_file && !requested_.recursive)
-    throw Error(ExitStatus::Refused, quote(join_path(info.name)) +
-                                         ": a directory or link, which was not asked for (-r)");
+    throw Error(ExitStatus::Refused,
+                (info.name.empty() ? "what is below a directory"
+                                   : quote(join_path(info.name)) + ": a directory or link") +
+                    ", which was not asked for (-r)");
   if (names.empty()) return;
   const size_t index = requested_.every_one ? number - 1 : 0;
   if (index < names.size() && info.name == names[index]) return;

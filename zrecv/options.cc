@@ -33,6 +33,7 @@ void check_pipe(const RecvOptions& o) {
   if (c.no_target_directory) conflict("-T and " + pipe + " exclude each other");
   if (c.mkdir) conflict("--mkdir and " + pipe + " exclude each other");
   if (c.archive) conflict("-a and " + pipe + " exclude each other");
+  if (c.recursive) conflict("-r and " + pipe + " exclude each other");
   if (c.preserve) conflict("-p and " + pipe + " exclude each other");
   if (c.overwrite != Overwrite::Unset) conflict("--overwrite and " + pipe + " exclude each other");
   if (c.durability != Durability::Unset && c.durability != Durability::None)
@@ -44,6 +45,7 @@ void check_inplace(const RecvOptions& o) {
   if (!o.inplace) return;
   if (o.to_pipe()) conflict("--inplace goes with neither '-' nor --exec");
   if (o.common.archive) conflict("--inplace and -a exclude each other");
+  if (o.common.recursive) conflict("--inplace and -r exclude each other");
   if (o.common.mkdir) conflict("--inplace and --mkdir exclude each other");
   if (o.common.listen && o.common.operands.empty())
     conflict("--inplace needs DST, the file or block device to write into");

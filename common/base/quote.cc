@@ -85,11 +85,22 @@ std::string quote(std::string_view bytes) {
   return "'" + escape_with(bytes, 4096, '\'') + "'";
 }
 
+// Its backslashes are those of the peer's own quoting.
 std::string quote_peer_text(std::string_view bytes, size_t max_bytes) {
-  if (bytes.size() <= max_bytes) return escape(bytes);
+  const auto shown = [](std::string_view text) {
+    std::string out;
+    for (size_t begin = 0; begin <= text.size();) {
+      const size_t end = std::min(text.find('\\', begin), text.size());
+      out += escape(text.substr(begin, end - begin));
+      if (end < text.size()) out += '\\';
+      begin = end + 1;
+    }
+    return out;
+  };
+  if (bytes.size() <= max_bytes) return shown(bytes);
   // A long name comes first, and last what is said about it.
-  return escape(bytes.substr(0, max_bytes / 2)) + "..." +
-         escape(bytes.substr(bytes.size() - max_bytes / 2));
+  return shown(bytes.substr(0, max_bytes / 2)) + "..." +
+         shown(bytes.substr(bytes.size() - max_bytes / 2));
 }
 
 std::string shell_word(std::string_view bytes) {

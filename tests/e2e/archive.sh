@@ -88,6 +88,9 @@ wanted=23 push -a "$t/l"
 what="hard links, many of a large one"; fresh; mkdir "$t/many"; random_file "$t/many/0" 3000000
 for i in $(seq 100); do ln "$t/many/0" "$t/many/$i"; done
 push -a --bwlimit=3M --block-size=1M "$t/many"; same "$t/many" "$t/d/many" --all
+what="the mask of an ACL that is not kept is nobody's right"; fresh; echo x >"$t/masked"; chmod 640 "$t/masked"; setfacl -m u:daemon:rw "$t/masked"
+[ "$(stat -c %a "$t/masked")" = 660 ] || fail "$what: no mask"
+recv_options=-p push -a "$t/masked"; [ "$(stat -c %a "$t/d/masked")" = 640 ] || fail "$what: $(stat -c %a "$t/d/masked")"
 what="hard links without -a"; fresh; push -r -p "$t/l"; tree same "$t/l" "$t/d/l" --times || fail "$what"
 [ -z "$(find "$t/d/l" -type f -links +1)" ] || fail "$what"
 what="hard links of several sources"; fresh; push -a "$t/l/a" "$t/l/b"; [ "$t/d/a" -ef "$t/d/b" ] || fail "$what"

@@ -86,7 +86,7 @@ push "" -r -- "$t/part"; expect_status 23 "$what"
 expect_in "$t/send.err" "fifo': neither a file nor a directory nor a symbolic link"
 expect_in "$t/send.err" "is not a directory, and a directory does not replace it"
 expect_in "$t/send.err" ".zrecv-x': left out"
-expect_in "$t/recv.err" "is not there, so nothing can come into it"
+expect_in "$t/recv.err" "not made here, so nothing can come into it"
 expect_same "$t/part/one" "$t/d/part/one"; [ "$(cat "$t/d/part/in the way")" = file ] || fail "$what"
 # What is known to be a directory is told as one.
 closed() { [ "$(grep -c '"name":"[^"]*closed","bytes":0,"status":"file-io","kind":"directory"' "$t/send.json" "$t/recv.json" | tr '\n' ' ')" = "$t/send.json:1 $t/recv.json:1 " ] ||
