@@ -112,6 +112,19 @@ FileDestination::FileDestination(HeldDir root, const std::string& path, const Ne
 
 void FileDestination::aim(const Negotiated& agreed, bool pull) {
   keeping_ = Keeping::of(wishes_, agreed);
+  find_target(agreed, pull);
+  // Before the first of them is there. A pull with a path is for that one.
+  const bool by_name = pull && !agreed.path.empty();
+  if (agreed.several_sources && takes_one() && !by_name) refuse_several();
+}
+
+void FileDestination::refuse_several() const {
+  throw Error(ExitStatus::Refused,
+              (becomes_first_ ? quote(root().path()) : root().describe(fixed_name_)) +
+                  ": several sources need a directory as destination (--mkdir makes one)");
+}
+
+void FileDestination::find_target(const Negotiated& agreed, bool pull) {
   const auto& path = agreed.path;
   if (pull || path.empty()) {
     if (not_here_) throw Error(*not_here_);
@@ -157,10 +170,7 @@ Target FileDestination::target_for(const EntryInfo& entry) {
     if (unnamed) throw Error(ExitStatus::Refused, "unsafe name: a directory without one");
     return {open_.back(), entry.name[0]};
   }
-  if ((becomes_first_ || !fixed_name_.empty()) && std::exchange(entry_taken_, true))
-    throw Error(ExitStatus::Refused,
-                (becomes_first_ ? quote(root().path()) : root().describe(fixed_name_)) +
-                    ": several sources need a directory as destination (--mkdir makes one)");
+  if (takes_one() && std::exchange(entry_taken_, true)) refuse_several();
   if (becomes_first_ && !directory)
     throw Error(ExitStatus::FileIo, quote(root().path()) + ": is a directory, and -T was given");
   if (becomes_first_) return {open_.back(), ""};

@@ -42,6 +42,10 @@ class FileDestination final : public Destination {
 
  private:
   HeldDir& root() { return open_.front()->dir; }
+  const HeldDir& root() const { return open_.front()->dir; }
+  bool takes_one() const { return becomes_first_ || !fixed_name_.empty(); }
+  [[noreturn]] void refuse_several() const;
+  void find_target(const Negotiated& agreed, bool pull);
   void go_below(const std::vector<std::string>& path, bool is_directory, const Negotiated& agreed);
 
   Terms wishes_;

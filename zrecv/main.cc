@@ -85,6 +85,7 @@ Terms terms_of(const RecvOptions& options) {
   Terms terms = make_terms(options.common, "zrecv");
   if (options.direct) terms.path = options.direct->path;
   terms.several = options.ssh_paths.size() > 1 || options.common.recursive;
+  terms.several_sources = options.ssh_paths.size() > 1;
   terms.to_pipe = options.to_pipe();
   terms.one_file_system = options.common.one_file_system;
   terms.dereference = options.common.dereference;

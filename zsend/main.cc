@@ -43,6 +43,7 @@ std::vector<std::string> files_in_use(const SendOptions& options) {
 Terms terms_of(const SendOptions& options, const SourceCursor* cursor) {
   Terms terms = make_terms(options.common, "zsend");
   terms.several = cursor != nullptr && cursor->several();
+  terms.several_sources = cursor != nullptr && cursor->count() > 1;
   terms.recursive = terms.recursive || options.files_from;  // directories come, whatever is below
   if (options.direct) {
     terms.path = options.direct->path;

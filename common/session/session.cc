@@ -84,7 +84,7 @@ Negotiated agree(const Terms& mine, const Terms& peers) {
     n.durability = n.to_pipe ? Durability::None : Durability::Batch;
   for (bool Terms::*wish : {&Terms::file_digest, &Terms::preserve, &Terms::no_target_directory,
                             &Terms::path_is_directory, &Terms::several, &Terms::mkdir,
-                            &Terms::recursive, &Terms::archive})
+                            &Terms::recursive, &Terms::archive, &Terms::several_sources})
     n.*wish = mine.*wish || peers.*wish;
   n.streams = smaller(mine.streams, peers.streams);
   n.rate_limit = smaller(mine.rate_limit, peers.rate_limit);
@@ -124,10 +124,9 @@ FirstConnection connect_first(const HostPort& address, Family family, std::chron
     try {
       const auto proven = wait.count() > 0 ? std::max(give_up, Clock::now() + kLateProof)
                                            : Clock::time_point::max();
-      return first_as_connector(
-          connector_handshake(std::move(socket), side.role, side.security,
-                              std::min(proven, Clock::now() + side.timeout)),
-          side);
+      return first_as_connector(connector_handshake(std::move(socket), side.role, side.security,
+                                                    std::min(proven, Clock::now() + side.timeout)),
+                                side);
     } catch (const Error& error) {
       // Somebody else's transfer, which ends; or its listener, which has just ended; or a network
       // that loses connections.

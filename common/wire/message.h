@@ -71,6 +71,7 @@ struct Terms {
   bool to_pipe = false;              // from a receiver: into a pipe or a command, not into files
   bool several = false;              // from a sender: more than one entry may come
   bool recursive = false;            // -r: directories, and all that is below them
+  bool several_sources = false;      // more than one; one directory is one
   bool archive = false;              // -a: also owners, groups, ACLs and extended attributes
   bool one_file_system = false;      // -x, from a receiver: nothing of mounted file systems
   bool dereference = false;          // -L, from a receiver: what links lead to, in their place
@@ -95,7 +96,7 @@ struct Terms {
     c.choice("durability", durability, Durability::Unset, Durability::File);
     c.choice("overwrite", overwrite, Overwrite::Unset, Overwrite::Skip);
     c.flags({&file_digest, &no_target_directory, &preserve, &path_is_directory, &to_pipe, &several,
-             &mkdir, &recursive, &archive});
+             &mkdir, &recursive, &archive, &several_sources});
     c.flags({&one_file_system, &dereference});
     c.number("rate limit", rate_limit);
     c.require(rate_limit == 0 || rate_limit >= kMinRateLimit, "rate limit", "below 1 KiB/s");

@@ -150,3 +150,9 @@ same "$t/wide" "$t/d/wide"
 rm "$t"/wide/*/f; what="ulimit -n 64, empty ones"; fresh
 (ulimit -n 64; push "" -r -- "$t/wide"; expect_status 0 "$what") || exit 1
 same "$t/wide" "$t/d/wide"
+
+# Several sources and one new name: refused before any of them is there.
+mkdir -p "$t/one/a" "$t/one/b" "$t/one/d"; echo 1 >"$t/one/a/x"; echo 2 >"$t/one/b/y"
+start_recv -r "$t/one/d"; status_of "$ZSEND" -r "$t/one/a" "$t/one/b" "zs://127.0.0.1:$port/new" 2>"$t/send.err"
+expect_status 9 "zsend with two sources for one new name"; wait_for "$recv"; expect_status 9 "zrecv"
+expect_in "$t/send.err" "several sources need a directory"; expect_only "$t/one/d"

@@ -242,8 +242,9 @@ TEST_CASE("HELLO: every durability and overwrite rule survives and no other numb
     CHECK(encode(decode<Terms>(changed)) == changed);  // each bit is a flag
     changed = bytes;
     changed[kDurabilityAt + 2] = static_cast<std::byte>(value);
-    if (value <= 1)
-      CHECK(decode<Terms>(changed).archive == (value == 1));
+    if (value <= 3) CHECK(decode<Terms>(changed).several_sources == (value >= 2));
+    if (value <= 3)
+      CHECK(decode<Terms>(changed).archive == ((value & 1) == 1));
     else
       CHECK(outcome([&] { decode<Terms>(changed); }) == "protocol");
     changed = bytes;
