@@ -12,7 +12,7 @@
 #include "common/file/name.h"
 #include "common/file/operator_file.h"
 #include "common/file/replace.h"
-#include "zrecv/hard_links.h"
+#include "zrecv/linked_files.h"
 
 namespace zx {
 namespace {
@@ -182,7 +182,7 @@ std::unique_ptr<Sink> FileDestination::sink_for(const EntryInfo& entry, WakeFd& 
   Target target = target_for(entry);
   EntryInfo info = entry;
   Metadata metadata(info, keeping_, principals_);
-  if (!links_) links_ = std::make_shared<HardLinks>(open_.front());
+  if (!links_) links_ = std::make_shared<LinkedFiles>(open_.front());
   switch (info.kind) {
     case EntryKind::Symlink:
       return make_symlink_sink(std::move(target), info, std::move(metadata));

@@ -51,7 +51,7 @@ class FileDestination final : public Destination {
   Terms wishes_;
   Keeping keeping_;  // from aim() on
   Principals principals_;
-  std::shared_ptr<HardLinks> links_;              // from the first entry on
+  std::shared_ptr<LinkedFiles> links_;            // from the first entry on
   std::vector<std::shared_ptr<TargetDir>> open_;  // the first is the destination
   std::string fixed_name_;                        // empty: entries keep their names
   bool becomes_first_ = false;     // -T: the one entry is a directory, and is this one

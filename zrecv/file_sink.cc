@@ -7,7 +7,7 @@
 #include "common/file/take_over.h"
 #include "common/file/temp_file.h"
 #include "zrecv/destination.h"
-#include "zrecv/hard_links.h"
+#include "zrecv/linked_files.h"
 
 namespace zx {
 namespace {
@@ -103,7 +103,7 @@ constexpr uint64_t kSmallBytes = 64 << 10;
 class FileSink final : public NamedSink {
  public:
   FileSink(Target target, const EntryInfo& info, Metadata metadata,
-           std::shared_ptr<HardLinks> links)
+           std::shared_ptr<LinkedFiles> links)
       : NamedSink(std::move(target), info, std::move(metadata)), links_(std::move(links)) {}
 
   std::string look(const Negotiated& agreed) override {
@@ -151,14 +151,14 @@ class FileSink final : public NamedSink {
   }
 
  private:
-  const std::shared_ptr<HardLinks> links_;
+  const std::shared_ptr<LinkedFiles> links_;
 };
 
 // Another name of a file that this run has committed. All else is with that.
 class HardLinkSink final : public NamedSink {
  public:
   HardLinkSink(Target target, const EntryInfo& info, Metadata metadata,
-               std::shared_ptr<HardLinks> links)
+               std::shared_ptr<LinkedFiles> links)
       : NamedSink(std::move(target), info, std::move(metadata)), links_(std::move(links)) {}
   // Also of one that was left alone or has failed.
   ~HardLinkSink() override {
@@ -182,7 +182,7 @@ class HardLinkSink final : public NamedSink {
   }
 
  private:
-  const std::shared_ptr<HardLinks> links_;
+  const std::shared_ptr<LinkedFiles> links_;
 };
 
 // A link is opaque text, and is never followed.
@@ -215,12 +215,12 @@ bool RunFiles::contains(const struct stat& file) const {
 }
 
 std::unique_ptr<Sink> make_file_sink(Target target, const EntryInfo& info, Metadata metadata,
-                                     std::shared_ptr<HardLinks> links) {
+                                     std::shared_ptr<LinkedFiles> links) {
   return std::make_unique<FileSink>(std::move(target), info, std::move(metadata), std::move(links));
 }
 
 std::unique_ptr<Sink> make_hard_link_sink(Target target, const EntryInfo& info, Metadata metadata,
-                                          std::shared_ptr<HardLinks> links) {
+                                          std::shared_ptr<LinkedFiles> links) {
   return std::make_unique<HardLinkSink>(std::move(target), info, std::move(metadata),
                                         std::move(links));
 }

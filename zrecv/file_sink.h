@@ -63,13 +63,13 @@ struct Target {
   std::string relative() const { return parent->prefix + name; }
 };
 
-class HardLinks;
+class LinkedFiles;
 
 /// The attributes of `info` are in `metadata`.
 std::unique_ptr<Sink> make_file_sink(Target target, const EntryInfo& info, Metadata metadata,
-                                     std::shared_ptr<HardLinks> links);
+                                     std::shared_ptr<LinkedFiles> links);
 std::unique_ptr<Sink> make_hard_link_sink(Target target, const EntryInfo& info, Metadata metadata,
-                                          std::shared_ptr<HardLinks> links);
+                                          std::shared_ptr<LinkedFiles> links);
 std::unique_ptr<Sink> make_symlink_sink(Target target, const EntryInfo& info, Metadata metadata);
 /// `self` is what open() opens: the directory that entries go into from here on.
 std::unique_ptr<Sink> make_directory_sink(Target target, Metadata metadata,

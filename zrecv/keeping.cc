@@ -36,12 +36,8 @@ Metadata::Metadata(EntryInfo& info, const Keeping& keeping, Principals& principa
 // With an ACL the group's bits of a mode are its mask (acl(5)): without it the group would get
 // rights that it does not have at the source.
 void Metadata::drop_acl_mask() {
-  mode_t group = 0, mask = 7;
-  for (const LocalAclEntry& entry : parse_acl(attributes_->acl)) {
-    if (entry.tag == AclEntry::OwningGroup) group = entry.permissions;
-    if (entry.tag == AclEntry::Mask) mask = entry.permissions;
-  }
-  mode_ = (mode_ & ~mode_t{070}) | (group & mask) << 3;
+  const AclBase base = base_of_acl(attributes_->acl);
+  mode_ = (mode_ & ~mode_t{070}) | (base.group & base.mask.value_or(7)) << 3;
 }
 
 void Metadata::set_xattrs(int fd, bool clear, const std::string& what, Caveats& caveats) {

@@ -57,12 +57,7 @@ void EntrySender::recover(const Error& lost) {
   session_.hear_the_rest(lost, [this](const Frame& ack) { handle(ack); });
   queue_.give_back(lane_.give_back());
   session_.recover(lost);
-  use_new_channel();
-}
-
-void EntrySender::use_new_channel() {
   engines_.use(link_.channel());
-  retold_acks_ = link_.retold_acks();
 }
 
 // One thing at a time, the most urgent first.
@@ -73,9 +68,9 @@ void EntrySender::step() {
     if (!lane_.empty()) return wait();
     link_.flush();
     session_.renew();
-    return use_new_channel();
+    return engines_.use(link_.channel());
   }
-  if (retold_acks_ == 0 && lane_.has_room() && send_something()) {
+  if (!link_.awaits_retold_acks() && lane_.has_room() && send_something()) {
     // What comes after the last of it is waiting, for blocks that are with the receiver.
     figures_.moving_us = watch_.wall_us();
     return;
@@ -125,7 +120,7 @@ void EntrySender::wait() {
   link_.flush();
   int other = -1;
   auto limit = session_.heartbeat();
-  if (retold_acks_ == 0 && current_ != nullptr && current_->reading->pipe != nullptr)
+  if (!link_.awaits_retold_acks() && current_ != nullptr && current_->reading->pipe != nullptr)
     other = pipe_event(*current_, &limit);
   link_.wait(limit, further_ ? further_->event_fd() : -1, other);
 }
@@ -145,7 +140,7 @@ void EntrySender::handle(const Frame& frame) {
                           });
       });
     case FrameType::Ack:
-      if (retold_acks_ > 0) return take_retold(frame);
+      if (link_.was_retold()) return take_retold(frame);
       [[fallthrough]];
     case FrameType::Retry:
       if (auto delivered = lane_.take_answer(frame)) take_delivered(*delivered);
@@ -167,7 +162,6 @@ void EntrySender::handle(const Frame& frame) {
 // Of a block that went over a connection before: it waits to be sent again, if no other connection
 // has taken it since.
 void EntrySender::take_retold(const Frame& ack) {
-  --retold_acks_;
   if (auto block = queue_.take_returned(ack.header.entry, ack.header.offset))
     take_delivered(acknowledged(std::move(*block), ack));
 }

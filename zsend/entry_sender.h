@@ -42,7 +42,6 @@ class EntrySender {
  private:
   void step();
   void recover(const Error& lost);
-  void use_new_channel();
   bool send_something();
   bool serve();
   void handle(const Frame& frame);
@@ -83,8 +82,7 @@ class EntrySender {
   Console& console_;
   Ledger& ledger_;
   Lane lane_;
-  BlockQueue queue_;          // for the further connections, and of lost ones
-  uint64_t retold_acks_ = 0;  // that are still to come, see Link::retold_acks()
+  BlockQueue queue_;  // for the further connections, and of lost ones
 
   std::map<uint64_t, OutgoingEntry> entries_;  // without a result
   std::set<uint64_t> reading_;                 // ids of those that have a Reading

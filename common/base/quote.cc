@@ -26,7 +26,8 @@ bool has_hidden(std::string_view bytes) {
   return false;
 }
 
-std::string escape_with(std::string_view bytes, size_t max_bytes, char also) {
+std::string escape_with(std::string_view bytes, size_t max_bytes, char also,
+                        bool backslashes = true) {
   std::string out;
   const size_t size = bytes.size();
   while (!bytes.empty()) {
@@ -36,7 +37,8 @@ std::string escape_with(std::string_view bytes, size_t max_bytes, char also) {
       out += "\\n";
     } else if (c.code == '\t') {
       out += "\\t";
-    } else if (c.code == '\\' || (also != 0 && c.code == static_cast<char32_t>(also))) {
+    } else if ((backslashes && c.code == '\\') ||
+               (also != 0 && c.code == static_cast<char32_t>(also))) {
       out += '\\';
       out += c.bytes;
     } else if (must_hide(c.code)) {
@@ -88,14 +90,7 @@ std::string quote(std::string_view bytes) {
 // Its backslashes are those of the peer's own quoting.
 std::string quote_peer_text(std::string_view bytes, size_t max_bytes) {
   const auto shown = [](std::string_view text) {
-    std::string out;
-    for (size_t begin = 0; begin <= text.size();) {
-      const size_t end = std::min(text.find('\\', begin), text.size());
-      out += escape(text.substr(begin, end - begin));
-      if (end < text.size()) out += '\\';
-      begin = end + 1;
-    }
-    return out;
+    return escape_with(text, text.size(), 0, /*backslashes=*/false);
   };
   if (bytes.size() <= max_bytes) return shown(bytes);
   // A long name comes first, and last what is said about it.

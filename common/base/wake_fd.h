@@ -19,7 +19,8 @@ class WakeFd {
   WakeFd() : fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (!fd_.valid()) throw_errno(ExitStatus::Internal, "eventfd", errno);
   }
-  /// Readable from set() to clear(). Any thread. Without a system call when it is so already.
+  /// Readable from set() to clear(). Any thread. What changes nothing makes no system call: it is
+  /// set for each of many small files.
   int fd() const { return fd_.get(); }
   void set() {
     const std::lock_guard lock(mutex_);

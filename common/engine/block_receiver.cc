@@ -34,8 +34,8 @@ class SpliceReceiver final : public BlockReceiver {
     if (fell_back()) return BlockReceiver::receive(file, offset, length, fresh);
     const int64_t held = receive_held(file, offset, length, fresh);
     if (held < 0) return static_cast<int>(-held);
-    const Gathering::Block block(gathering_);
     auto done = static_cast<uint32_t>(held);
+    const Gathering::Block block(gathering_, length - done);
     while (done < length) {
       gathering_.wait(length - done);
       const uint32_t got = fill_pipe(length - done);

@@ -31,7 +31,7 @@ int DirectReceiver::receive(int file, uint64_t offset, uint32_t length, const Fr
     io_->drain();
     for (Slot& slot : slots_) slot.busy = false;
   });
-  const Gathering::Block block(gathering_);
+  const Gathering::Block block(gathering_, length);
   const auto begin = Clock::now();
   const uint64_t end = offset + length;
   uint64_t at = offset;

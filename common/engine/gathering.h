@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Gathering: a receiver that keeps up with its sender would take what each few segments bring, and
 // pay for several calls each time. So it waits, within a block, until the socket holds enough to be
-// worth them. On a path that does not bring that in kGatherTime, what is there is taken as it comes.
+// worth them. On a path that does not bring that in kTime, what is there is taken as it comes.
 // One thread.
 #pragma once
 
@@ -23,10 +23,13 @@ class Gathering {
   explicit Gathering(const Channel& channel)
       : fd_(channel.recv_fd_record_bytes() == 0 ? channel.recv_fd() : -1) {}
 
-  /// While one of these is there, wait() waits; then the socket is as it was.
+  /// While one of these is there, wait() waits, if so many bytes are to come; then the socket is as
+  /// it was.
   class Block {
    public:
-    explicit Block(Gathering& gathering) : gathering_(gathering) { gathering_.worth_it_ = true; }
+    Block(Gathering& gathering, size_t bytes) : gathering_(gathering) {
+      gathering_.worth_it_ = gathering_.fd_ >= 0 && bytes >= kBytes;
+    }
     Block(const Block&) = delete;
     Block& operator=(const Block&) = delete;
     ~Block() {
@@ -38,11 +41,11 @@ class Gathering {
     Gathering& gathering_;
   };
 
-  /// `rest`: bytes that are still to come of the block. Blocking, up to kGatherTime; looks for a
+  /// `rest`: bytes that are still to come of the block. Blocking, up to kTime; looks for a
   /// stop signal. poll(2) for a socket goes by SO_RCVLOWAT, and does not wait for more than the
   /// receive window has room for (tcp_poll(), since 4.13).
   void wait(size_t rest) {
-    if (fd_ < 0 || !worth_it_) return;
+    if (!worth_it_) return;
     if (plenty_) return set_mark(1);
     set_mark(static_cast<int>(std::min(rest, kBytes)));
     if (wait_any({{fd_}}, Clock::now() + kTime)) return;

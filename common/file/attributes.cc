@@ -141,6 +141,17 @@ std::vector<LocalAclEntry> parse_acl(const std::string& value) {
   return out;
 }
 
+AclBase base_of_acl(const std::string& value) {
+  AclBase out;
+  for (const LocalAclEntry& entry : parse_acl(value)) {
+    if (entry.tag == AclEntry::Owner) out.owner = entry.permissions;
+    if (entry.tag == AclEntry::OwningGroup) out.group = entry.permissions;
+    if (entry.tag == AclEntry::Mask) out.mask = entry.permissions;
+    if (entry.tag == AclEntry::Other) out.other = entry.permissions;
+  }
+  return out;
+}
+
 Attributes read_owner(const struct stat& st, Principals& principals) {
   Attributes out;
   out.owner = principals.of(Principals::User, st.st_uid);

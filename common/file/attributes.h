@@ -30,6 +30,12 @@ struct LocalAclEntry {
 };
 /// Nothing for what is no ACL.
 std::vector<LocalAclEntry> parse_acl(const std::string& value);
+/// The entries of an ACL that are about nobody by name: permissions of three bits each.
+struct AclBase {
+  mode_t owner = 0, group = 0, other = 0;
+  std::optional<mode_t> mask = {};
+};
+AclBase base_of_acl(const std::string& value);
 
 /// Attributes of a peer, in terms of this machine.
 struct LocalAttributes {

@@ -3,13 +3,13 @@
 
 #include <algorithm>
 #include <array>
-#include <bitset>
 #include <fstream>
 #include <optional>
 #include <utility>
 
 #include "common/base/error.h"
 #include "common/base/quote.h"
+#include "common/file/name.h"
 
 namespace zx {
 namespace {
@@ -55,8 +55,8 @@ constexpr std::array<std::pair<std::string_view, IsInClass>, 12> kClasses{{
 
 // The class that begins at `at` ("[:name:]") and the place behind it; nothing when there is none.
 std::optional<std::pair<IsInClass, size_t>> class_at(std::string_view pattern, size_t at) {
+  if (!pattern.substr(at).starts_with("[:")) return std::nullopt;
   for (const auto& [name, is_in] : kClasses) {
-    if (!pattern.substr(at).starts_with("[:")) return std::nullopt;
     const std::string text = "[:" + std::string(name) + ":]";
     if (pattern.substr(at).starts_with(text)) return std::pair{is_in, at + text.size()};
   }
@@ -99,8 +99,8 @@ size_t read_bracket(std::string_view pattern, size_t at, std::bitset<256>* out) 
 }
 
 // Slashes in brackets and behind a backslash are slashes all the same, as a name has none.
-std::vector<Filter::Element> read_part(std::string_view pattern, std::string_view part) {
-  std::vector<Filter::Element> out;
+Filter::Part read_part(std::string_view pattern, std::string_view part) {
+  Filter::Part out;
   for (size_t at = 0; at < part.size();) {
     Filter::Element& element = out.emplace_back();
     if (part[at] == '\\' && at + 1 == part.size())
@@ -121,62 +121,49 @@ std::vector<Filter::Element> read_part(std::string_view pattern, std::string_vie
   return out;
 }
 
-// One component. Goes back to the last '*' only, so that no pattern takes long.
-bool matches(const std::vector<Filter::Element>& part, std::string_view name) {
-  size_t p = 0, n = 0, star = SIZE_MAX, star_name = 0;
-  while (n < name.size()) {
-    if (p < part.size() && part[p].star) {
-      star = ++p;
-      star_name = n;
-    } else if (p < part.size() && part[p].in[static_cast<unsigned char>(name[n])]) {
+// How far a pattern has come when all of the subject is used up; nothing when it does not match. A
+// wildcard stands for any number of parts of the subject. Goes back to the last one only, so that
+// no pattern takes long.
+template <typename Pattern, typename Subject, typename IsWildcard, typename Fits>
+std::optional<size_t> match(const Pattern& pattern, const Subject& subject, IsWildcard is_wildcard,
+                            Fits fits) {
+  size_t p = 0, s = 0, again = SIZE_MAX, again_subject = 0;
+  while (s < subject.size()) {
+    if (p < pattern.size() && is_wildcard(pattern[p])) {
+      again = ++p;
+      again_subject = s;
+    } else if (p < pattern.size() && fits(pattern[p], subject[s])) {
       ++p;
-      ++n;
-    } else if (star != SIZE_MAX) {
-      p = star;
-      n = ++star_name;
+      ++s;
+    } else if (again != SIZE_MAX) {
+      p = again;
+      s = ++again_subject;
     } else {
-      return false;
+      return std::nullopt;
     }
   }
-  while (p < part.size() && part[p].star) ++p;
-  return p == part.size();
+  return p;
 }
 
-bool is_any_depth(const std::vector<Filter::Element>& part) {
+bool is_star(const Filter::Element& element) {
+  return element.star;
+}
+
+bool matches(const Filter::Part& part, std::string_view name) {
+  auto end = match(part, name, is_star, [](const Filter::Element& element, char c) {
+    return element.in[static_cast<unsigned char>(c)];
+  });
+  while (end && *end < part.size() && part[*end].star) ++*end;
+  return end == part.size();
+}
+
+bool is_any_depth(const Filter::Part& part) {
   return part.size() == 2 && part[0].star && part[1].star;
 }
 
-std::vector<std::string_view> components_of(std::string_view path) {
-  std::vector<std::string_view> out;
-  for (size_t begin = 0; begin <= path.size();) {
-    const size_t end = std::min(path.find('/', begin), path.size());
-    out.push_back(path.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return out;
-}
-
-// A whole path. "**" is any number of components, at the end of a pattern at least one. Goes back
-// to the last of them only, as matches() does.
-bool matches_path(const std::vector<std::vector<Filter::Element>>& parts, std::string_view path) {
-  const auto names = components_of(path);
-  size_t p = 0, n = 0, again = SIZE_MAX, again_name = 0;
-  while (n < names.size()) {
-    if (p < parts.size() && is_any_depth(parts[p])) {
-      if (p + 1 == parts.size()) return true;
-      again = ++p;
-      again_name = n;
-    } else if (p < parts.size() && matches(parts[p], names[n])) {
-      ++p;
-      ++n;
-    } else if (again != SIZE_MAX) {
-      p = again;
-      n = ++again_name;
-    } else {
-      return false;
-    }
-  }
-  return p == parts.size();
+// "**" is any number of components, at the end of a pattern at least one.
+bool matches_path(const std::vector<Filter::Part>& parts, std::string_view path) {
+  return match(parts, split_path(path), is_any_depth, matches) == parts.size();
 }
 
 }  // namespace
@@ -196,7 +183,7 @@ Filter::Filter(const std::vector<FilterRule>& rules) {
     out.anchored = rest.find('/') != std::string_view::npos;
     if (rest.starts_with('/')) rest.remove_prefix(1);
     if (rest.empty()) refuse(rule.pattern, "means no name");
-    for (const std::string_view part : components_of(rest)) {
+    for (const std::string_view part : split_path(rest)) {
       if (part.empty() || part == "." || part == "..")
         refuse(rule.pattern, "no name is empty, '.' or '..'");
       out.parts.push_back(read_part(rule.pattern, part));

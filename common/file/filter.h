@@ -32,13 +32,14 @@ class Filter {
     bool star = false;
     std::bitset<256> in = {};
   };
+  using Part = std::vector<Element>;
 
  private:
   struct Pattern {
     bool include = false;
     bool directories_only = false;  // "name/"
     bool anchored = false;          // has another slash: from the top; else any last component
-    std::vector<std::vector<Element>> parts;
+    std::vector<Part> parts;
   };
 
   bool decide(std::string_view path, bool directory, bool source) const;

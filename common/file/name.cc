@@ -45,12 +45,20 @@ std::vector<std::string> components_below(std::string_view path) {
                     ": only paths below the directory of --below are served, and they "
                     "begin with neither '/' nor '~'");
   std::vector<std::string> out;
-  for (size_t begin = 0, end = 0; begin < path.size(); begin = end + 1) {
-    end = std::min(path.find('/', begin), path.size());
-    const std::string_view component = path.substr(begin, end - begin);
+  for (const std::string_view component : split_path(path)) {
     if (component.empty() || component == ".") continue;
     check_component(component);
     out.emplace_back(component);
+  }
+  return out;
+}
+
+std::vector<std::string_view> split_path(std::string_view path) {
+  std::vector<std::string_view> out;
+  for (size_t begin = 0; begin <= path.size();) {
+    const size_t end = std::min(path.find('/', begin), path.size());
+    out.push_back(path.substr(begin, end - begin));
+    begin = end + 1;
   }
   return out;
 }

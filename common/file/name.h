@@ -26,6 +26,9 @@ void check_path(const std::vector<std::string>& components);
 /// begins with '~', or has "..", or another name that check_component() refuses.
 std::vector<std::string> components_below(std::string_view path);
 
+/// What is between the slashes; empty where two meet, and at an end that is one.
+std::vector<std::string_view> split_path(std::string_view path);
+
 /// "a/b/c", for messages.
 std::string join_path(const std::vector<std::string>& components);
 

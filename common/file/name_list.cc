@@ -11,6 +11,7 @@
 #include "common/base/error.h"
 #include "common/base/quote.h"
 #include "common/base/unique_fd.h"
+#include "common/file/name.h"
 #include "common/wire/limits.h"
 
 namespace zx {
@@ -81,10 +82,7 @@ void NameList::add(std::string_view name) {
   if (name.size() > kMaxTreePathBytes) refuse("longer than 16 KiB");
   if (name.find('\0') != std::string_view::npos) refuse("has a NUL, with which --from0 ends names");
   const size_t begin = text_.size();
-  for (size_t at = 0; at < name.size();) {
-    const size_t stop = std::min(name.find('/', at), name.size());
-    const std::string_view part = name.substr(at, stop - at);
-    at = stop + 1;
+  for (const std::string_view part : split_path(name)) {
     if (part.empty() || part == ".") continue;
     if (part == "..") refuse("'..' may lead out of the source");
     if (part.size() > kMaxNameBytes) refuse("a name in it is longer than 255 bytes");

@@ -87,16 +87,8 @@ mode_t most_bits_of_new(const HeldDir& dir) {
   if (acl.empty()) return 0777 & ~mask;
   // The new file has got the named entries when it was made; owner, mask (without one: group) and
   // others make the mode.
-  mode_t owner = 0, group = 0, other = 0;
-  bool masked = false;
-  for (const LocalAclEntry& entry : parse_acl(acl)) {
-    if (entry.tag == AclEntry::Owner) owner = entry.permissions;
-    if (entry.tag == AclEntry::Other) other = entry.permissions;
-    if (entry.tag == AclEntry::Mask || (entry.tag == AclEntry::OwningGroup && !masked))
-      group = entry.permissions;
-    masked = masked || entry.tag == AclEntry::Mask;
-  }
-  return owner << 6 | group << 3 | other;
+  const AclBase base = base_of_acl(acl);
+  return base.owner << 6 | base.mask.value_or(base.group) << 3 | base.other;
 }
 
 }  // namespace zx

@@ -16,8 +16,9 @@ namespace {
 // How long a dying side stays to let its ERROR arrive.
 constexpr auto kLastWords = std::chrono::milliseconds(2000);
 constexpr uint64_t kLookBytes = 1 << 20;
-// Blocks from this size on are worth more calls.
-constexpr uint32_t kLongBlockBytes = 64 << 10;
+// Behind the header of a block of this size and more nothing is read ahead: its content goes into
+// the file without a copy through memory.
+constexpr uint32_t kNotAheadOf = 64 << 10;
 // Counted messages that are taken before the peer hears of it.
 constexpr uint64_t kTellTaken = 64;
 
@@ -133,7 +134,7 @@ void Link::replace_channel(std::unique_ptr<Channel> channel, Role role, uint64_t
   } else {
     if (peers_acks < taken_acks_ || peers_acks - taken_acks_ > kMaxUnacknowledged)
       throw Error(ExitStatus::Protocol, "peer has counted other ACKs than it has sent");
-    retold_acks_ = peers_acks - taken_acks_;
+    retold_up_to_ = peers_acks;
   }
   sent_bytes_ = queued_.size();
   received_before_ = received_bytes_;
@@ -177,9 +178,9 @@ std::optional<Frame> Link::receive_one() {
   Frame frame{decode_header(raw), {}};
   received_bytes_ += raw.size() + frame.header.length;
   const bool data = frame.header.type == FrameType::Data;
-  // Content of large blocks is not to be copied through memory; behind one comes its digest.
+  // The next frame is mostly like this one; behind a block comes its digest.
   if (data)
-    read_ahead_ = frame.header.length < kLongBlockBytes;
+    read_ahead_ = frame.header.length < kNotAheadOf;
   else if (frame.header.type != FrameType::DataDigest)
     read_ahead_ = true;
   const uint16_t flags = frame.header.flags;

@@ -110,9 +110,11 @@ class Link {
   /// end. Throws Error{Protocol} for impossible counts.
   void replace_channel(std::unique_ptr<Channel> channel, Role role, uint64_t peer_has_taken,
                        uint64_t peers_acks);
-  /// Of the sender: so many ACKs come first on the present channel, of blocks that went over the
-  /// ones before. Until then it is not known what is to be sent again.
-  uint64_t retold_acks() const { return retold_acks_; }
+  /// Of the sender: ACKs come first on the present channel, of blocks that went over the ones
+  /// before. Until all of them are taken it is not known what is to be sent again.
+  bool awaits_retold_acks() const { return taken_acks_ < retold_up_to_; }
+  /// Whether the ACK that was read last is one of them.
+  bool was_retold() const { return taken_acks_ <= retold_up_to_; }
   /// The channel, out of a link that ends here.
   std::unique_ptr<Channel> take_channel() { return std::move(channel_); }
 
@@ -161,7 +163,7 @@ class Link {
   std::optional<Replay> replay_;
   uint64_t taken_ = 0, told_taken_ = 0;
   RecentAcks sent_acks_;
-  uint64_t taken_acks_ = 0, retold_acks_ = 0;
+  uint64_t taken_acks_ = 0, retold_up_to_ = 0;
 };
 
 /// Throws Error{Protocol} when a message that has no fields has some all the same.

@@ -223,6 +223,7 @@ std::optional<Handshaken> Session::answer(Terms mine) {
     link_->send(FrameType::Welcome, 0, 0, encode(mine));
     take_into_use();
     link_->wait(timeout_);
+    // What is held has come already.
     if (link_->channel().held().empty()) link_->channel().socket().require_input();
     return std::nullopt;
   } catch (const Error& error) {

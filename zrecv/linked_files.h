@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// HardLinks: where the files are that have been committed in this run and get further names.
+// LinkedFiles: where the files are that have been committed in this run and get further names.
 // Thread-safe. No directory stays open for that: it is walked to again, from the destination and
 // without following a link, and what is found there must be the same file.
 #pragma once
@@ -18,10 +18,10 @@
 
 namespace zx {
 
-class HardLinks {
+class LinkedFiles {
  public:
   /// Names are below `root`.
-  explicit HardLinks(std::shared_ptr<TargetDir> root) : root_(std::move(root)) {}
+  explicit LinkedFiles(std::shared_ptr<TargetDir> root) : root_(std::move(root)) {}
 
   /// The entry is this file, of this name below the root.
   void add(uint64_t id, const std::string& name, const struct stat& file);
@@ -57,7 +57,7 @@ class HardLinks {
   mutable std::mutex mutex_;
   std::set<uint64_t> unwanted_;  // of drop_when_full()
   std::map<uint64_t, Place> places_;
-  size_t name_bytes_ = 0;  // of these
+  size_t bytes_ = 0;  // of these
 };
 
 }  // namespace zx
