@@ -18,7 +18,7 @@ install_packages() {
 build_packages=(g++ cmake ninja-build pkg-config libcli11-dev libssl-dev libxxhash-dev liburing-dev catch2)
 # zsh and fish only read their completions, mandoc the manual pages: without them that part of a test is left out.
 test_packages=(python3 openssl xxhash strace util-linux bsdutils procps user-mode-linux kmod iproute2 e2fsprogs
-  acl openssh-server openssh-client nftables zsh fish mandoc)
+  acl rsync openssh-server openssh-client nftables zsh fish mandoc)
 
 # build DIRECTORY PRESET [CMAKE OPTIONS...]: configures and builds into build/DIRECTORY.
 build() {

@@ -27,10 +27,15 @@ check() {
 }
 for source in tree tree/.; do
   start_recv -q --digest="$t/recv.xxh" d
-  status_of "$ZSEND" -q -r --digest="$t/send.xxh" $source "zs://127.0.0.1:$port"; expect_status 0; wait_for "$recv"; expect_status 0
+  status_of "$ZSEND" -q -r --digest="$t/send.xxh" $source "zs://127.0.0.1:$port"
+  expect_status 0
+  wait_for "$recv"
+  expect_status 0
   check "$t/send.xxh" 3 2; check "$t/recv.xxh" 3 2
 done
 printf 'sub/f\n' >list
 start_recv -q --digest="$t/recv.xxh" d
-status_of "$ZSEND" -q --files-from list --digest="$t/send.xxh" tree "zs://127.0.0.1:$port"; expect_status 0; wait_for "$recv"
+status_of "$ZSEND" -q --files-from list --digest="$t/send.xxh" tree "zs://127.0.0.1:$port"
+expect_status 0
+wait_for "$recv"
 check "$t/send.xxh" 1 0; check "$t/recv.xxh" 1 0

@@ -21,13 +21,21 @@ expect_found a a/b a/b/f a/g h 'x y' 'x y/j'; expect_same "$t/s/a/b/f" "$t/d/a/b
 [ "$(stat -c %a "$t/d/a/b")" = 751 ] || fail "a directory on the way: $(stat -c %a "$t/d/a/b")"
 what="a file of them, without a last newline, odd, and twice"; printf './a//b/f\n\nh\n/h\nh' >"$t/list"
 push --files-from "$t/list"; expect_found a a/b a/b/f h
-what="nothing"; push --files-from /dev/null; expect_found; [ "$(field "$t/send.json" files)" = 0 ] || fail "$what"
+what="nothing"
+push --files-from /dev/null
+expect_found
+[ "$(field "$t/send.json" files)" = 0 ] || fail "$what"
 what="NULs"; printf 'new\nline\0e/i' | push --files-from=- --from0; ls "$t/d" >"$t/there"
 [ "$(cat "$t/there")" = "e
 new
 line" ] || fail "$what: $(cat "$t/there")"
-what="a directory, itself"; printf 'e\nl\n' | push --files-from=-; expect_found e l; [ "$(readlink "$t/d/l")" = e ] || fail "$what"
-what="a directory, with all below"; printf 'a\nl\na/g\n' | push -r --files-from=-; expect_found a a/b a/b/f a/g l
+what="a directory, itself"
+printf 'e\nl\n' | push --files-from=-
+expect_found e l
+[ "$(readlink "$t/d/l")" = e ] || fail "$what"
+what="a directory, with all below"
+printf 'a\nl\na/g\n' | push -r --files-from=-
+expect_found a a/b a/b/f a/g l
 what="links that are followed"; printf 'l/i\n' | push -L --files-from=-; expect_found l l/i
 [ ! -L "$t/d/l" ] || fail "$what"
 what="all"; echo . | push -r --files-from=-; diff -r --no-dereference "$t/s" "$t/d" || fail "$what"
@@ -42,20 +50,30 @@ for bad in '../x' 'a/../../x' "$(printf %0300d 1)"; do
   expect_status 2 "$bad"; expect_in "$t/send.err" "standard input: name 2, "
 done
 status_of "$ZSEND" --files-from "$t/none" "$t/s" zs://127.0.0.1:1 2>"$t/send.err"; expect_status 6 "no list"
-status_of "$ZSEND" --files-from "$t/list" "$t/s/h" zs://127.0.0.1:1 2>"$t/send.err"; expect_status 6 "a source that is no directory"
+status_of "$ZSEND" --files-from "$t/list" "$t/s/h" zs://127.0.0.1:1 2>"$t/send.err"
+expect_status 6 "a source that is no directory"
 for bad in "$t/s $t/s" "-"; do
-  status_of "$ZSEND" --files-from "$t/list" $bad zs://127.0.0.1:1 2>"$t/send.err"; expect_status 2 "sources $bad"
+  status_of "$ZSEND" --files-from "$t/list" $bad zs://127.0.0.1:1 2>"$t/send.err"
+  expect_status 2 "sources $bad"
 done
 status_of "$ZSEND" --from0 "$t/s/h" zs://127.0.0.1:1 2>"$t/send.err"; expect_status 2 "--from0 alone"
-status_of "$ZSEND" --json="$t/list" --files-from "$t/list" "$t/s" zs://127.0.0.1:1 2>"$t/send.err"; expect_status 2 "overwritten"
+status_of "$ZSEND" --json="$t/list" --files-from "$t/list" "$t/s" zs://127.0.0.1:1 2>"$t/send.err"
+expect_status 2 "overwritten"
 [ -s "$t/list" ] || fail "the list was overwritten"
 
 what="a pull of it"; fresh; start_send --files-from "$t/list" "$t/s"
-status_of "$ZRECV" -r "zs://127.0.0.1:$port" "$t/d" 2>"$t/recv.err"; expect_status 0 "$what"; wait_for "$send"; expect_found a a/b a/b/f h
+status_of "$ZRECV" -r "zs://127.0.0.1:$port" "$t/d" 2>"$t/recv.err"
+expect_status 0 "$what"
+wait_for "$send"
+expect_found a a/b a/b/f h
 
 what="by ssh, with a stand-in for it"; fresh
-printf '#!/bin/sh\ncase " $* " in *" -G "*) echo hostname 127.0.0.1; exit ;; esac\nexec %s --remote\n' "$ZRECV" >"$t/ssh"; chmod +x "$t/ssh"
-status_of "$ZSEND" -q -S "$t/ssh" --files-from "$t/list" "$t/s" "host:$t/d" 2>"$t/send.err"; expect_status 0 "$what"; expect_found a a/b a/b/f h
+printf '#!/bin/sh\ncase " $* " in *" -G "*) echo hostname 127.0.0.1; exit ;; esac\nexec %s --remote\n' "$ZRECV" >"$t/ssh"
+chmod +x "$t/ssh"
+status_of "$ZSEND" -q -S "$t/ssh" --files-from "$t/list" "$t/s" "host:$t/d" 2>"$t/send.err"
+expect_status 0 "$what"
+expect_found a a/b a/b/f h
 
 what="a long list"; mkdir "$t/s/many"; (cd "$t/s/many" && seq 3000 | xargs touch)
-seq 3000 | sort -R | sed 's|^|many/|' | push --durability=none --files-from=-; [ "$(ls "$t/d/many" | wc -l)" = 3000 ] || fail "$what"
+seq 3000 | sort -R | sed 's|^|many/|' | push --durability=none --files-from=-
+[ "$(ls "$t/d/many" | wc -l)" = 3000 ] || fail "$what"

@@ -19,8 +19,12 @@ chmod 0 "$t/p/cache/d"  # nobody looks at what is excluded
 
 what="a name at any level"; push -r --exclude '*.txt' --exclude cache/ -- "$t/p"
 expect_found p p/[x] p/[x]/e p/a.jpg p/raw p/raw/2024 p/raw/2024/c.jpg p/raw/a.jpg
-what="from the top"; push -r --exclude=/raw --exclude cache -- "$t/p"; expect_found p p/[x] p/[x]/e p/a.jpg p/b.txt
-what="the top of DIR/. is the same"; push -r --exclude=/raw --exclude=cache -- "$t/p/."; expect_found [x] [x]/e a.jpg b.txt
+what="from the top"
+push -r --exclude=/raw --exclude cache -- "$t/p"
+expect_found p p/[x] p/[x]/e p/a.jpg p/b.txt
+what="the top of DIR/. is the same"
+push -r --exclude=/raw --exclude=cache -- "$t/p/."
+expect_found [x] [x]/e a.jpg b.txt
 what="only these"; push -r --include '*/' --include '*.jpg' --exclude '*' -- "$t/p"
 expect_found p p/[x] p/a.jpg p/cache p/raw p/raw/2024 p/raw/2024/c.jpg p/raw/a.jpg
 what="the order counts, and what is in an excluded one is lost"
@@ -40,10 +44,14 @@ status_of "$ZSEND" --exclude '*.jpg' "$t/p/a.jpg" zs://127.0.0.1:1 2>"$t/send.er
 expect_in "$t/send.err" "--exclude leaves nothing to send"
 for bad in '!x' '[x' 'a//b' '../x' 'x\'; do
   for p in "$ZSEND $t/p/a.jpg zs://127.0.0.1:1" "$ZRECV zs://127.0.0.1:1 $t/d"; do
-    status_of $p --exclude "$bad" 2>"$t/send.err"; expect_status 2 "pattern $bad"; expect_in "$t/send.err" pattern
+    status_of $p --exclude "$bad" 2>"$t/send.err"
+    expect_status 2 "pattern $bad"
+    expect_in "$t/send.err" pattern
   done
 done
-echo '!x' >"$t/bad"; status_of "$ZSEND" --exclude-from "$t/bad" "$t/p/a.jpg" zs://127.0.0.1:1 2>"$t/send.err"; expect_status 2
+echo '!x' >"$t/bad"
+status_of "$ZSEND" --exclude-from "$t/bad" "$t/p/a.jpg" zs://127.0.0.1:1 2>"$t/send.err"
+expect_status 2
 expect_in "$t/send.err" "bad':1: "
 status_of "$ZSEND" --exclude-from "$t/none" "$t/p/a.jpg" zs://127.0.0.1:1 2>"$t/send.err"; expect_status 6
 
@@ -51,7 +59,9 @@ status_of "$ZSEND" --exclude-from "$t/none" "$t/p/a.jpg" zs://127.0.0.1:1 2>"$t/
 pull() { # SENDER-OPTIONS -- RECEIVER-OPTIONS
   local options=(); while [ "$1" != -- ]; do options+=("$1"); shift; done; shift
   fresh; start_send -q "${options[@]}"
-  status_of "$ZRECV" -q "$@" 2>"$t/recv.err" "zs://127.0.0.1:$port${name:-}" "$t/d"; local got=$status; wait_for "$send"
+  status_of "$ZRECV" -q "$@" 2>"$t/recv.err" "zs://127.0.0.1:$port${name:-}" "$t/d"
+  local got=$status
+  wait_for "$send"
   [ "$got" = "$status" ] || fail "zrecv ended with $got, zsend with $status ($what)"
   expect_status "${wanted:-0}" "$what"
 }

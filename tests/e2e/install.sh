@@ -24,5 +24,6 @@ fi
 sed "s|$build/zsend/zsend|$t/none/zsend|g" "$build/cmake_install.cmake" >"$t/cmake_install.cmake"
 status_of cmake -DCMAKE_INSTALL_PREFIX="$t/other" -P "$t/cmake_install.cmake" >"$t/out" 2>"$t/cmake.err"
 [ "$status" != 0 ] || fail "installs what was not built"
-tr -s ' \n' ' ' <"$t/cmake.err" | grep -q "not built yet, or not to the end: cmake --build $build" || fail "does not say what to do"
+tr -s ' \n' ' ' <"$t/cmake.err" | grep -q "not built yet, or not to the end: cmake --build $build" ||
+  fail "does not say what to do"
 [ ! -e "$t/other" ] || fail "something was installed"

@@ -76,7 +76,9 @@ stop_in_the_middle() { until_true proxy_did hold; kill -STOP "$1"; kill -USR1 "$
 still_listens() {
   local name=$1 words; shift
   until_true grep -q 'turned away: ' "$t/$name.err"
-  for words in "$@"; do grep 'turned away: ' "$t/$name.err" | grep -qF -- "$words" || fail "$name did not turn away: $words"; done
+  for words in "$@"; do
+    grep 'turned away: ' "$t/$name.err" | grep -qF -- "$words" || fail "$name did not turn away: $words"
+  done
   kill "${!name}" || fail "$name has ended"
   wait_for "${!name}"; expect_status 143 "$name, still listening"
   ! grep 'error: ' "$t/$name.err" | grep -vq 'interrupted by SIGTERM' || fail "$name has failed"

@@ -82,7 +82,8 @@ if lease "$t/f" 0.5; then
   }
   mkdir -p "$t/tree/sub"; cp "$t/f" "$t/tree/sub/f"; cp "$t/g" "$t/tree/g"; cp "$t/g" "$t/tree/sub/g"
   lease "$t/tree/sub/f" 0.5; tree
-  expect_status 0 "zrecv of a tree with a leased file"; diff -r "$t/tree" "$t/d/tree" || fail "the tree differs"
+  expect_status 0 "zrecv of a tree with a leased file"
+  diff -r "$t/tree" "$t/d/tree" || fail "the tree differs"
   lease "$t/tree/sub/f" 60; tree
   expect_status 23 "zrecv of a tree with a file that stays leased"
   rm "$t/tree/sub/f"; diff -r "$t/tree" "$t/d/tree" || fail "the others did not arrive"

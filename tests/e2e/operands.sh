@@ -38,12 +38,16 @@ says send 6 "(names are taken as they are" a.txt 'box:~nobody/x'
 says recv 6 "'plain': open: No such file or directory" box:plain d
 ! grep -q 'taken as they are' recv.err || fail "a remark about nothing"
 # Habits of scp and rsync; what is empty; a stream without a name.
-for option in -R --recursive; do says send 2 "$option: no such option (-r sends a directory" $option dir box:; done
+for option in -R --recursive; do
+  says send 2 "$option: no such option (-r sends a directory" $option dir box:
+done
 says send 2 "ssh's port is -P 2222" -p2222 a.txt box:
 says send 2 "argument 4 is empty" a.txt "" box:; says recv 2 "argument 5 is empty" -q box:x ""
 says send 0 "note: what comes is called 'stdin' there; --name NAME gives it a name" --exec 'echo hello' box:
 [ "$(cat box/stdin)" = hello ] || fail "--exec"
-for named in "--name x box:" "box:y"; do says send 0 "" --exec 'echo hello' $named; [ ! -s send.err ] || fail "a note about a name: $(cat send.err)"; done
+for named in "--name x box:" "box:y"; do
+  says send 0 "" --exec 'echo hello' $named; [ ! -s send.err ] || fail "a note about a name: $(cat send.err)"
+done
 # A pipeline fails when one of its parts does, and nothing of it is committed.
 says send 11 "ended with status 1" --exec 'false | cat' box:half
 [ ! -e box/half ] || fail "half of it was committed"
@@ -51,7 +55,9 @@ says recv 11 "ended with status 3" --exec 'cat >got | sh -c "exit 3" | cat' box:
 # Without bash the last command's status is all there is, and a line says so. The root of this has no bash.
 if unshare --mount true 2>/dev/null && [ "$(id -u)" = 0 ]; then
   cat >without.sh <<'N'
-for shell in /bin/bash /usr/bin/bash /usr/local/bin/bash; do [ ! -e "$shell" ] || mount --bind /dev/null "$shell"; done
+for shell in /bin/bash /usr/bin/bash /usr/local/bin/bash; do
+  [ ! -e "$shell" ] || mount --bind /dev/null "$shell"
+done
 exec "$@"
 N
   send() { status_of timeout 60 unshare --mount sh ./without.sh "$ZSEND" -S ./ssh.sh "$@" 2>send.err; }
@@ -59,6 +65,8 @@ N
   chmod +x ssh.sh
   note="of the commands in --exec only the last one's status counts, because bash is not installed here"
   says send 0 "$note" --exec 'false | cat' box:half
-  for quiet in "printf 'a|b'" 'echo "a|b" \| c' 'true || false'; do says send 0 "" --exec "$quiet" box:half; ! grep -q "$note" send.err || fail "a note about $quiet"; done
+  for quiet in "printf 'a|b'" 'echo "a|b" \| c' 'true || false'; do
+    says send 0 "" --exec "$quiet" box:half; ! grep -q "$note" send.err || fail "a note about $quiet"
+  done
 fi
 until_true nothing_left box

@@ -22,7 +22,9 @@ finishes() {  # WORD OPTIONS of zrecv...
   start_recv --progress=always --plain --no-auth "$@"
   "$ZSEND" --progress=always --plain --no-auth "$t/f" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!
   started+=($send)
-  for side in send recv; do until_true grep -qE "^z$side: (100% 50\.0 MB of )?50\.0 MB  $word\$" "$t/$side.err"; done
+  for side in send recv; do
+    until_true grep -qE "^z$side: (100% 50\.0 MB of )?50\.0 MB  $word\$" "$t/$side.err"
+  done
   touch "$t/told"
   wait_for "$send"
   expect_status 0 zsend

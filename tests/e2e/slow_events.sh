@@ -2,7 +2,9 @@
 # other one hears that it is there. The reader takes nothing for twice the --timeout of both.
 . "$(dirname "$0")/lib.sh"
 mkdir "$t/src"
-for n in $(seq 800); do echo "$n" >"$t/src/a file with a long name, so that few lines about it fill a pipe $n"; done
+for n in $(seq 800); do
+  echo "$n" >"$t/src/a file with a long name, so that few lines about it fill a pipe $n"
+done
 mkfifo "$t/events" "$t/go"
 # stalls SIDE: its --json goes to a pipe whose reader waits for a line of the fifo "go".
 stalls() {
@@ -55,7 +57,9 @@ except BlockingIOError: pass' 9>&9
 kill -USR1 "$proxy"; until_true proxy_did flip 1
 wait_for "$recv"
 expect_status 0 "zrecv (a further connection)"
-for count in reconnects streams_lost; do [ "$(field "$t/recv.json" $count)" = 0 ] || fail "$count: $(tail -1 "$t/recv.json")"; done
+for count in reconnects streams_lost; do
+  [ "$(field "$t/recv.json" $count)" = 0 ] || fail "$count: $(tail -1 "$t/recv.json")"
+done
 kill -0 "$send" 2>/dev/null || fail "the sender has not waited for its reader"
 cat <&9 >"$t/send.err" & reader=$!; started+=("$reader")
 wait_for "$send"

@@ -41,7 +41,9 @@ for way in auto direct ssh; do
   rm "$t/home/new"
   pull --via=$way box:one "box:-two '" "$t/d"; expect_status 0 "pull $way"
   expect_same "$t/home/one" "$t/d/one"; expect_same "$t/home/-two '" "$t/d/-two '"; rm "$t"/d/*
-  for json in "$t/s.json" "$t/r.json"; do [ "$(via "$json")" = "${way/auto/direct}" ] || fail "$way went $(via "$json")"; done
+  for json in "$t/s.json" "$t/r.json"; do
+    [ "$(via "$json")" = "${way/auto/direct}" ] || fail "$way went $(via "$json")"
+  done
 done
 expect_in "$t/s.json" '"why":["data through ssh: --via=ssh"]'
 
@@ -57,7 +59,9 @@ echo zxfer-ready 2 00112233445566778899aabbccddeeff 1 127.0.0.1
 printf '\033]0;title\007'
 printf 'on stderr \033[2J\n' >&2
 EOF
-for way in direct ssh; do push --via=$way "$t/f" box:new; expect_status 0 "noise, $way"; expect_same "$t/f" "$t/home/new"; done
+for way in direct ssh; do
+  push --via=$way "$t/f" box:new; expect_status 0 "noise, $way"; expect_same "$t/f" "$t/home/new"
+done
 expect_in "$t/s.err" 'zsend: ssh: on stderr \x1b[2J'
 push -v "$t/f" box:new; expect_status 0; expect_in "$t/s.err" "'box' prints: welcome;"
 LC_ALL=C grep -q $'\033' "$t/s.err" && fail "an escape sequence reaches the terminal"

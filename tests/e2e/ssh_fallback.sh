@@ -33,7 +33,9 @@ go() {
   until_true nothing_left box
   if [ "$wanted" = 0 ]; then
     expect_same "$t/f" "$t/box/got"; expect_same "$t/f" "$t/got"
-    for side in send recv; do [ "$(field "$t/$side.json" via)" = "$way" ] || fail "$side: not by $way: $(tail -1 "$t/$side.json")"; done
+    for side in send recv; do
+      [ "$(field "$t/$side.json" via)" = "$way" ] || fail "$side: not by $way: $(tail -1 "$t/$side.json")"
+    done
   else
     [ ! -e "$t/got" ] && [ ! -e "$t/box/got" ] || fail "something was committed"
   fi
@@ -63,7 +65,9 @@ for how in drop reject; do
     grep -q '"why":\[.*data through ssh' "$t/$side.json" || fail "$side: not in the summary"
   done
   go none 5 --via=direct
-  for side in send recv; do grep -q "error: 'box': .*--via=direct: .*40000.*40001" "$t/$side.err" || fail "$side: --via=direct does not say why: $(cat "$t/$side.err")"; done
+  for side in send recv; do
+    grep -q "error: 'box': .*--via=direct: .*40000.*40001" "$t/$side.err" || fail "$side: --via=direct does not say why: $(cat "$t/$side.err")"
+  done
 done
 # A host whose firewall drops is remembered: the next run takes the way that worked then, at once, and -v says why; so
 # does JSON. After a day, and by --via=direct, the ports are tried again.
@@ -71,30 +75,48 @@ remembered() { find "$XDG_CACHE_HOME/zsend" -name 'blocked-*' 2>/dev/null; }
 quick() {  # WAY [OPTIONS]: push and pull, without what waiting for a firewall takes
   local begun=$EPOCHREALTIME
   go "$1" 0 "${@:2}"
-  awk -v from="$begun" -v to="$EPOCHREALTIME" 'BEGIN {exit !(to - from < 3)}' || fail "waits for the firewall: $(cat "$t/send.err")"
+  awk -v from="$begun" -v to="$EPOCHREALTIME" 'BEGIN {exit !(to - from < 3)}' ||
+    fail "waits for the firewall: $(cat "$t/send.err")"
 }
 rm -rf "$XDG_CACHE_HOME"; remembers=1
 blocked drop 40000 40001
 status_of timeout 60 "$ZSEND" -F "$ssh_config" --port-range=$range "$t/f" box:got 2>"$t/send.err"
 expect_status 0
 [ "$(remembered | wc -l)" = 1 ] || fail "not remembered, or more than once: $(remembered)"
-[ "$(stat -c %a "$XDG_CACHE_HOME" "$XDG_CACHE_HOME/zsend" "$(remembered)" | tr '\n' ' ')" = '700 700 600 ' ] || fail "its rights"
+[ "$(stat -c %a "$XDG_CACHE_HOME" "$XDG_CACHE_HOME/zsend" "$(remembered)" | tr '\n' ' ')" = '700 700 600 ' ] ||
+  fail "its rights"
 quick ssh
-for side in send recv; do expect_in "$t/$side.err" "data goes through ssh: the ports were blocked 0 min ago (--via=direct tries them)"; done
+for side in send recv; do
+  expect_in "$t/$side.err" "data goes through ssh: the ports were blocked 0 min ago (--via=direct tries them)"
+done
 grep -q '"why":\[.*the ports were blocked' "$t/send.json" || fail "not in the summary"
 nft flush ruleset; quick ssh  # it is a day's knowledge, not a look
 range=40000-40002; go direct 0; range=40000-40001  # of these ports nothing is known
-touch -d '25 hours ago' "$(remembered)"; go direct 0; [ -z "$(remembered)" ] || fail "remembered for more than a day"
+touch -d '25 hours ago' "$(remembered)"
+go direct 0
+[ -z "$(remembered)" ] || fail "remembered for more than a day"
 blocked drop 40000; go back 0; [ "$(cat "$(remembered)")" = back ] || fail "the way back is not remembered"
 quick back; expect_in "$t/send.err" "the ports were blocked 0 min ago"
 record=$(remembered)
 nft add rule inet t in tcp dport 40001 reject with tcp reset; go ssh 0  # what has worked is shut now
 [ "$(cat "$record")" = ssh ] || fail "a way that is shut is remembered"
 nft flush ruleset; echo nonsense >"$record"; go direct 0; [ ! -e "$record" ] || fail "nonsense is kept"
-printf ssh >"$record"; quick ssh; go direct 0 --via=direct; [ -z "$(remembered)" ] || fail "--via=direct does not forget"
+printf ssh >"$record"
+quick ssh
+go direct 0 --via=direct
+[ -z "$(remembered)" ] || fail "--via=direct does not forget"
 # Where it cannot be written nothing is said; what others can write is not believed.
-rm -rf "$XDG_CACHE_HOME"; touch "$XDG_CACHE_HOME"; blocked drop 40000; go back 0; ! grep -i "cache\|blocked-" "$t/send.err" || fail "speaks of what it could not remember"
-nft flush ruleset; rm -f "$XDG_CACHE_HOME"; mkdir -p "$XDG_CACHE_HOME/zsend"; printf ssh >"$record"; chmod 777 "$XDG_CACHE_HOME/zsend"; go direct 0
+rm -rf "$XDG_CACHE_HOME"
+touch "$XDG_CACHE_HOME"
+blocked drop 40000
+go back 0
+! grep -i "cache\|blocked-" "$t/send.err" || fail "speaks of what it could not remember"
+nft flush ruleset
+rm -f "$XDG_CACHE_HOME"
+mkdir -p "$XDG_CACHE_HOME/zsend"
+printf ssh >"$record"
+chmod 777 "$XDG_CACHE_HOME/zsend"
+go direct 0
 rm -rf "$XDG_CACHE_HOME"; remembers=
 # A firewall that rejects in its other way is not a host without a route: without ssh that is asked.
 nft flush ruleset; nft add table inet t; nft add chain inet t in '{ type filter hook input priority 0; }'

@@ -15,7 +15,10 @@ what="push --via=ssh"; push -r --via=ssh "$t/src" box:via; same "$t/src" "$t/box
 what="pull"; pull -r -p box:there/src "$t/d"; same "$t/src" "$t/d/src" --times
 what="pull to a new name"; pull -r box:new "$t/new"; same "$t/src" "$t/new"
 what="pull the contents"; mkdir "$t/contents"; pull -r box:new/. "$t/contents"; same "$t/src" "$t/contents"
-what="pull the one above"; mkdir "$t/box/new/in" "$t/above"; pull -r box:new/in/.. "$t/above"; rmdir "$t/above/in" "$t/box/new/in"
+what="pull the one above"
+mkdir "$t/box/new/in" "$t/above"
+pull -r box:new/in/.. "$t/above"
+rmdir "$t/above/in" "$t/box/new/in"
 same "$t/src" "$t/above"
 what="pull several"; mkdir "$t/several"; pull -r box:new/nested box:new/large "$t/several"
 same "$t/src/nested" "$t/several/nested"; expect_same "$t/src/large" "$t/several/large"

@@ -1,7 +1,7 @@
-# Calls per GB, and per small file of a tree, in plain mode: what makes it zero-copy shows here, whatever the machine's speed.
-# Sender: at most 200 that move data and 5,000 in all; receiver: 8,000 in all, through the page
-# cache and past it. Of each file of 4 KiB in a new directory: sender 6, receiver 9. One side is traced at a time: with a sender slowed down by tracing the receiver
-# would find less at each call than it does in earnest.
+# Calls per GB, and per small file of a tree, in plain mode: what makes it zero-copy shows here, whatever the
+# machine's speed. Sender: at most 200 that move data and 5,000 in all; receiver: 8,000 in all, through the page
+# cache and past it. Of each file of 4 KiB in a new directory: sender 6, receiver 9. One side is traced at a time:
+# with a sender slowed down by tracing the receiver would find less at each call than it does in earnest.
 . "$(dirname "$0")/lib.sh"
 [ -z "${ZX_SANITIZE:-}" ] || skip "sanitizers make calls of their own"
 command -v strace >/dev/null || skip "no strace"
@@ -17,7 +17,8 @@ run() {  # SIDE ENGINE SOURCE: traced, its counts in $t/SIDE.calls; --engine of 
   local trace_send= trace_recv=
   eval "trace_$1='strace -f -c -o $t/$1.calls'"
   : >"$t/recv.err"
-  $trace_recv "$ZRECV" $options -r --engine=$2 --listen 127.0.0.1:0 "$t/d" 2>"$t/recv.err" & recv=$!; started+=($recv)
+  $trace_recv "$ZRECV" $options -r --engine=$2 --listen 127.0.0.1:0 "$t/d" 2>"$t/recv.err" & recv=$!
+  started+=($recv)
   until_true grep -q 'listening on port' "$t/recv.err"  # --json would have a line for each file
   port=$(sed -n 's/.*listening on port \([0-9]*\).*/\1/p' "$t/recv.err")
   $trace_send "$ZSEND" -q $options -r "$3" "zs://127.0.0.1:$port"

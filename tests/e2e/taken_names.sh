@@ -36,7 +36,10 @@ go "" 0 "" "$t/a/readme" "$t/b/README"; expect_same "$t/b/README" "$t/d/README";
 
 # Two names of one file of the source are no less one here.
 mkdir "$t/l"; cp "$t/a/readme" "$t/l/readme"; ln "$t/l/readme" "$t/l/README"
-go one-case 23 -a -a "$t/l/readme" "$t/l/README"; expect_in "$t/recv.err" "$same"; expect_only "$t/d" readme; rm "$t/d"/*
+go one-case 23 -a -a "$t/l/readme" "$t/l/README"
+expect_in "$t/recv.err" "$same"
+expect_only "$t/d" readme
+rm "$t/d"/*
 
 # --overwrite=never without RENAME_NOREPLACE: by link, also when the temporary name then cannot be removed; where there
 # are no links it is refused before the data.

@@ -57,7 +57,11 @@ push "" -r -- "$t/src2" "$t/src/large"
 expect_status 0 "$what"
 expect_only "$t/d" src2 large
 what="itself"; fresh; (cd "$t/src2" && push "" -r -- .); expect_status 0 "$what"; same "$t/src2" "$t/d"
-what="the one above"; fresh; mkdir "$t/src2/in"; (cd "$t/src2/in" && push "" -r -- ..); expect_status 0 "$what"
+what="the one above"
+fresh
+mkdir "$t/src2/in"
+(cd "$t/src2/in" && push "" -r -- ..)
+expect_status 0 "$what"
 same "$t/src2" "$t/d"; rmdir "$t/src2/in"
 what="several to one name"
 fresh
@@ -153,6 +157,7 @@ same "$t/wide" "$t/d/wide"
 
 # Several sources and one new name: refused before any of them is there.
 mkdir -p "$t/one/a" "$t/one/b" "$t/one/d"; echo 1 >"$t/one/a/x"; echo 2 >"$t/one/b/y"
-start_recv -r "$t/one/d"; status_of "$ZSEND" -r "$t/one/a" "$t/one/b" "zs://127.0.0.1:$port/new" 2>"$t/send.err"
+start_recv -r "$t/one/d"
+status_of "$ZSEND" -r "$t/one/a" "$t/one/b" "zs://127.0.0.1:$port/new" 2>"$t/send.err"
 expect_status 9 "zsend with two sources for one new name"; wait_for "$recv"; expect_status 9 "zrecv"
 expect_in "$t/send.err" "several sources need a directory"; expect_only "$t/one/d"

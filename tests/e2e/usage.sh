@@ -4,8 +4,12 @@ for p in "$ZSEND" "$ZRECV"; do
   "$p" --help >"$t/out" 2>"$t/e.err"; [ -s "$t/out" ] && [ ! -s "$t/e.err" ] || fail "--help"
   "$p" --version >"$t/out"
   grep -qE '^z(send|recv) [0-9]+\.[0-9]+' "$t/out" || fail "--version: $(cat "$t/out")"
-  for line in 'OpenSSL 3' 'xxHash 0\.8' 'kernel TLS: \(yes\|no (.*)\)$'; do grep -q "^$line" "$t/out" || fail "--version without $line"; done
-  for group in Help Where Security Files Output ssh Tuning; do "$p" --help | grep -qx "$group:" || fail "no group $group in --help"; done
+  for line in 'OpenSSL 3' 'xxHash 0\.8' 'kernel TLS: \(yes\|no (.*)\)$'; do
+    grep -q "^$line" "$t/out" || fail "--version without $line"
+  done
+  for group in Help Where Security Files Output ssh Tuning; do
+    "$p" --help | grep -qx "$group:" || fail "no group $group in --help"
+  done
   ! "$p" --help | grep -qx 'Options:' || fail "an option without a group in --help"
   for bad in "" "--nonsense" "-r a b" "-R x zs://h" "--resume x zs://h" "--streams 0 x zs://h" "--streams 17 x zs://h" "--streams 1K x zs://h" "--streams=many x zs://h" "--streams -1 x zs://h" "--ktls=warp x zs://h" "--tls-cert c x zs://h" \
     "--engine=warp x zs://h" "--exec true x zs://h" "--timeout 0 x zs://h" "--block-size 3 x zs://h" "-4 -6 x zs://h" \
@@ -29,13 +33,15 @@ status_of "$ZSEND" --plain --no-auth --size 1.5G - zs://127.0.0.1:1 2>"$t/e.err"
 meant() { status_of "$ZSEND" $1 x zs://127.0.0.1:1 2>"$t/e.err"; expect_status 2 "$1"; expect_in "$t/e.err" "$1: no such option$2 (see"; }
 meant --durabilty=none " (did you mean --durability?)"; meant --timout " (did you mean --timeout?)"
 meant --limit-rate " (did you mean --bwlimit?)"; meant --ignore-existing " (did you mean --overwrite=skip?)"
-meant --inplace " (did you mean zrecv --inplace?)"; meant --verify-first " (did you mean zrecv --verify-first?)"
+meant --inplace " (did you mean zrecv --inplace?)"
+meant --verify-first " (did you mean zrecv --verify-first?)"
 meant --nonsense ""; meant --tls-ciphre ""  # not one that is only for tests
 for p in zsend zrecv; do
   program=$ZSEND; [ $p = zsend ] || program=$ZRECV
   "$program" --help >"$t/out"
   expect_in "$t/out" "Examples:"
-  [ "$(tail -1 "$t/out")" = "More: man $p, man zsend-transfer" ] || fail "--help of $p ends with $(tail -1 "$t/out")"
+  [ "$(tail -1 "$t/out")" = "More: man $p, man zsend-transfer" ] ||
+    fail "--help of $p ends with $(tail -1 "$t/out")"
 done
 # Options that are always wanted. What must be said each time is refused there, and nothing of it reaches who ssh starts.
 export ZSEND_OPTIONS
@@ -49,8 +55,12 @@ always "--bwlimit=10X" "--plain --no-auth" 2 "--bwlimit 10X: not a size"
 always "--bwlimit=10X" "--bwlimit=1M --plain --no-auth" 5 "127.0.0.1:1: connect"
 always " --timeout=3  --json=- -q" "--plain --no-auth" 5 "127.0.0.1:1: connect"
 grep -q '"event":"error"' < <("$ZSEND" --plain --no-auth "$t/out" zs://127.0.0.1:1 2>/dev/null) || fail "no JSON by \$ZSEND_OPTIONS"
-for bad in --plain --no-auth --listen=1 --exec=true --new-key=x --inplace; do always "$bad" "" 2 "\$ZSEND_OPTIONS: $bad: only on the command line"; done
-for bad in "--timeout 5" x -- --json --timeout=; do always "$bad" "" 2 "not an option with its value in one word"; done
+for bad in --plain --no-auth --listen=1 --exec=true --new-key=x --inplace; do
+  always "$bad" "" 2 "\$ZSEND_OPTIONS: $bad: only on the command line"
+done
+for bad in "--timeout 5" x -- --json --timeout=; do
+  always "$bad" "" 2 "not an option with its value in one word"
+done
 ZSEND_OPTIONS=--bwlimit=10X
 status_of "$ZSEND" --remote </dev/null >"$t/out" 2>"$t/e.err"
 ! grep -q bwlimit "$t/out" "$t/e.err" || fail "--remote looks at \$ZSEND_OPTIONS"
