@@ -11,6 +11,7 @@
 #include "common/wire/frame.h"
 #include "common/wire/message.h"
 #include "common/wire/preface.h"
+#include "tests/unit/message_fixture.h"
 
 namespace zx {
 namespace {
@@ -32,13 +33,6 @@ Bytes golden(const std::string& name) {
   Bytes out;
   for (size_t i = 0; i < digits.size(); i += 2)
     out.push_back(static_cast<std::byte>(std::stoi(digits.substr(i, 2), nullptr, 16)));
-  return out;
-}
-
-template <size_t N>
-std::array<std::byte, N> counting(int first) {
-  std::array<std::byte, N> out{};
-  for (size_t i = 0; i < N; ++i) out[i] = static_cast<std::byte>(first + static_cast<int>(i));
   return out;
 }
 
@@ -208,18 +202,19 @@ TEST_CASE("golden: ENTRY") {
   CHECK(n.sparse);
 }
 
+EntryInfo entry_of(EntryKind kind, const std::string& name, uint32_t mode) {
+  EntryInfo m;
+  m.kind = kind;
+  m.name = {name};
+  m.mtime_sec = 1795271234;
+  m.mode = mode;
+  return m;
+}
+
 TEST_CASE("golden: ENTRY of a directory and of a symbolic link") {
-  EntryInfo directory;
-  directory.kind = EntryKind::Directory;
-  directory.name = {"photos"};
-  directory.mtime_sec = 1795271234;
-  directory.mode = 02755;
+  EntryInfo directory = entry_of(EntryKind::Directory, "photos", 02755);
   CHECK(to_hex(encode(directory)) == to_hex(golden("entry_directory")));
-  EntryInfo link;
-  link.kind = EntryKind::Symlink;
-  link.name = {"latest"};
-  link.mtime_sec = 1795271234;
-  link.mode = 0777;
+  EntryInfo link = entry_of(EntryKind::Symlink, "latest", 0777);
   link.target = "2026/11";
   const Bytes bytes = golden("entry_symlink");
   CHECK(to_hex(encode(link)) == to_hex(bytes));
@@ -227,11 +222,7 @@ TEST_CASE("golden: ENTRY of a directory and of a symbolic link") {
 }
 
 TEST_CASE("golden: ENTRY with attributes") {
-  EntryInfo m;
-  m.kind = EntryKind::Directory;
-  m.name = {"d"};
-  m.mtime_sec = 1795271234;
-  m.mode = 02750;
+  EntryInfo m = entry_of(EntryKind::Directory, "d", 02750);
   m.attributes = {{1000, "alice"},
                   {4711, ""},
                   {{AclEntry::Owner, 7},
@@ -253,11 +244,7 @@ TEST_CASE("golden: ENTRY with attributes") {
 }
 
 TEST_CASE("golden: ENTRY of a hard link") {
-  EntryInfo m;
-  m.kind = EntryKind::HardLink;
-  m.name = {"again"};
-  m.mtime_sec = 1795271234;
-  m.mode = 0644;
+  EntryInfo m = entry_of(EntryKind::HardLink, "again", 0644);
   m.more_links = true;
   m.linked_to = (uint64_t{1} << 32) + 2;
   const Bytes bytes = golden("entry_hard_link");
