@@ -57,7 +57,7 @@ class Gathering {
   void took(size_t bytes, size_t room) { plenty_ = bytes >= room / 8 * 7; }
 
  private:
-  static constexpr size_t kBytes = 512 << 10;
+  static constexpr size_t kBytes = 1 << 20;
   static constexpr std::chrono::milliseconds kTime{10};
 
   // What refuses it is readable at the first byte.
