@@ -65,14 +65,14 @@ bool EntrySender::begin_next() {
       set_metadata(info, source->st);
       info.target = source->target;
       if (agreed_.archive) info.attributes = read_owner(source->st, principals_);
-      link_.queue(FrameType::Entry, entry.id, 0, encode(info));
+      link_.queue(FrameType::Entry, entry.id, 0, encode(std::move(info)));
       entry.end_sent = true;
       break;
     case WalkStep::Failed:
       // Every name has an outcome at both ends.
       info.failed = true;
       if (S_ISDIR(source->st.st_mode)) info.kind = entry.kind = EntryKind::Directory;
-      link_.queue(FrameType::Entry, entry.id, 0, encode(info));
+      link_.queue(FrameType::Entry, entry.id, 0, encode(std::move(info)));
       entry.fail(source->failure->status(), source->failure->what());
       send_end(entry);
       break;
@@ -95,7 +95,7 @@ void EntrySender::send_hard_link(OutgoingEntry& entry, const SourceEntry& source
   set_metadata(info, source.file->stat_at_open());
   info.linked_to = first;
   info.more_links = hard_links_.add_name(source.file->stat_at_open());
-  link_.queue(FrameType::Entry, entry.id, 0, encode(info));
+  link_.queue(FrameType::Entry, entry.id, 0, encode(std::move(info)));
   entry.end_sent = true;
 }
 
@@ -107,7 +107,7 @@ void EntrySender::enter_directory(OutgoingEntry& entry, const WalkStep& step) {
   set_metadata(info, step.st);
   if (agreed_.archive)
     info.attributes = read_attributes(step.directory, step.st, principals_, entry.caveats);
-  link_.queue(FrameType::Entry, entry.id, 0, encode(info));
+  link_.queue(FrameType::Entry, entry.id, 0, encode(std::move(info)));
   open_directories_.push_back(entry.id);
 }
 

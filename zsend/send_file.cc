@@ -35,9 +35,9 @@ void EntrySender::begin_file(OutgoingEntry& entry, const std::string& name, Sour
     info.more_links = hard_links_.add_first(file.stat_at_open(), entry.id);
     if (!info.more_links) entry.caveats[Caveat::Links];
   }
-  link_.queue(FrameType::Entry, entry.id, 0, encode(info));
+  link_.queue(FrameType::Entry, entry.id, 0, encode(std::move(info)));
   const bool asked = engines_.options().asked || engines_.options().buffer_bytes != 0;
-  if (file.size() <= kSmallBytes && !info.sparse && !asked && send_small(entry, file)) return;
+  if (file.size() <= kSmallBytes && !file.sparse() && !asked && send_small(entry, file)) return;
 
   auto reading = std::make_unique<Reading>();
   reading->facts = engines_.look_at(file);

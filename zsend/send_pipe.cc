@@ -41,7 +41,7 @@ void EntrySender::begin_pipe(OutgoingEntry& entry, PipeSource& pipe) {
   reading->pipe = &pipe;
   start_reading(entry, std::move(reading));
   // At once: whoever waits at the other end hears that something begins.
-  link_.send(FrameType::Entry, entry.id, 0, encode(info));
+  link_.send(FrameType::Entry, entry.id, 0, encode(std::move(info)));
 }
 
 // True when something was sent or taken, or it has ended.

@@ -28,8 +28,9 @@ bool has_hidden(std::string_view bytes) {
 
 std::string escape_with(std::string_view bytes, size_t max_bytes, char also,
                         bool backslashes = true) {
-  std::string out;
   const size_t size = bytes.size();
+  std::string out;
+  if (size <= max_bytes) out = take_plain(bytes);
   while (!bytes.empty()) {
     if (size - bytes.size() >= max_bytes) return out + "...";
     const Character c = take_character(bytes);
@@ -70,6 +71,16 @@ size_t utf8_length(std::string_view bytes, char32_t* code) {
 }
 
 }  // namespace
+
+std::string_view take_plain(std::string_view& bytes) {
+  size_t n = 0;
+  while (n < bytes.size() && bytes[n] >= ' ' && bytes[n] <= '~' && bytes[n] != '\\' &&
+         bytes[n] != '\'' && bytes[n] != '"')
+    ++n;
+  const std::string_view out = bytes.substr(0, n);
+  bytes.remove_prefix(n);
+  return out;
+}
 
 Character take_character(std::string_view& bytes) {
   Character out{kNotUtf8, {}};

@@ -35,6 +35,9 @@ struct Character {
 constexpr char32_t kNotUtf8 = UINT32_MAX;
 /// Takes the first one off `bytes`, which are not empty.
 Character take_character(std::string_view& bytes);
+/// Takes the ASCII at their begin off that is the same in every quoting: most names are nothing
+/// else.
+std::string_view take_plain(std::string_view& bytes);
 
 std::string to_hex(std::span<const std::byte> bytes);
 

@@ -94,10 +94,13 @@ QueueLooks Link::queue_looks() const {
 void Link::flush() {
   // The peer keeps what this side has not counted; it may send so fast that this side never waits.
   if (taken_ - told_taken_ >= kTellTaken) queue_heartbeat();
-  const Bytes out = take_queued();
+  Bytes out = take_queued();
   if (out.empty()) return;
   channel_->send(out, More::No);
   spoken_ = Clock::now();
+  // Its memory is used again: new pages cost as much as what is copied into them.
+  out.clear();
+  if (queued_.empty()) queued_ = std::move(out);
 }
 
 void Link::send(FrameType type, uint64_t entry, uint64_t offset, Bytes body) {
@@ -197,7 +200,9 @@ std::optional<Frame> Link::receive_one() {
   Bytes payload(frame.header.length);
   channel_->recv_exact(payload);
   heard_ = Clock::now();
-  const ByteView body = unseal(payload);
+  const size_t body_bytes = unseal(payload).size();
+  payload.resize(body_bytes);
+  const ByteView body = payload;
   if (frame.header.type == FrameType::ErrorReport) {
     const ErrorMessage error = decode<ErrorMessage>(body);
     throw Error(error.status, "peer: " + quote_peer_text(error.text), Origin::Peer);
@@ -212,7 +217,7 @@ std::optional<Frame> Link::receive_one() {
     throw Error(ExitStatus::Protocol, "peer sent a frame of unknown type " +
                                           std::to_string(static_cast<uint16_t>(frame.header.type)));
   }
-  frame.body.assign(body.begin(), body.end());
+  frame.body = std::move(payload);
   if (replay_ && is_counted(frame.header.type)) ++taken_;
   if (replay_ && frame.header.type == FrameType::Ack) ++taken_acks_;
   return frame;

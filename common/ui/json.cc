@@ -12,7 +12,7 @@ namespace zx {
 namespace {
 
 bool is_utf8(std::string_view bytes) {
-  while (!bytes.empty())
+  for (take_plain(bytes); !bytes.empty(); take_plain(bytes))
     if (take_character(bytes).code == kNotUtf8) return false;
   return true;
 }
@@ -21,7 +21,7 @@ bool is_utf8(std::string_view bytes) {
 
 std::string json_string(std::string_view bytes) {
   std::string out = "\"";
-  while (!bytes.empty()) {
+  for (out += take_plain(bytes); !bytes.empty(); out += take_plain(bytes)) {
     const Character c = take_character(bytes);
     if (c.code == kNotUtf8) {
       out += "\xef\xbf\xbd";  // U+FFFD

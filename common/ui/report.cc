@@ -76,6 +76,22 @@ const char* kind_name(EntryKind kind) {
   return "";
 }
 
+JsonObject entry_event(const EntryOutcome& o) {
+  JsonObject json = json_event("entry");
+  json.text("name", o.name).number("bytes", o.bytes).text("status", status_name(o.status));
+  json.text("kind", kind_name(o.kind));
+  if (!o.output_name.empty()) json.text("output", o.output_name);
+  if (o.changed) json.boolean("changed", true);
+  if (o.skipped) json.boolean("skipped", true);
+  if (!o.reason.empty()) json.text("reason", o.reason);
+  std::vector<std::string> caveats;
+  for (const CaveatKind& kind : kCaveatKinds)
+    if (o.caveats.contains(kind.caveat)) caveats.emplace_back(kind.name);
+  if (!caveats.empty()) json.list("caveats", caveats);
+  if (o.digest) json.text("digest", to_hex(*o.digest));
+  return json;
+}
+
 }  // namespace
 
 void RunReport::count(const Link& first, const FurtherConnections* others) {
@@ -126,19 +142,7 @@ void Summary::set_via(const std::string& way, const std::string& reason) {
 
 void Console::entry(const EntryOutcome& o) {
   const std::lock_guard lock(mutex_);
-  JsonObject json = json_event("entry");
-  json.text("name", o.name).number("bytes", o.bytes).text("status", status_name(o.status));
-  json.text("kind", kind_name(o.kind));
-  if (!o.output_name.empty()) json.text("output", o.output_name);
-  if (o.changed) json.boolean("changed", true);
-  if (o.skipped) json.boolean("skipped", true);
-  if (!o.reason.empty()) json.text("reason", o.reason);
-  std::vector<std::string> caveats;
-  for (const CaveatKind& kind : kCaveatKinds)
-    if (o.caveats.contains(kind.caveat)) caveats.emplace_back(kind.name);
-  if (!caveats.empty()) json.list("caveats", caveats);
-  if (o.digest) json.text("digest", to_hex(*o.digest));
-  write_json(json);
+  if (json_.wanted()) write_json(entry_event(o));
   if (o.status == ExitStatus::SourceChanged) {
     if (warnings_.is_new(o.reason, o.name) && !options_.quiet)
       print(program_ + ": warning: " + o.reason);

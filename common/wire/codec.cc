@@ -19,7 +19,9 @@ size_t bytes_of_flags(size_t bits) {
 }  // namespace
 
 void Encoder::integer(uint64_t value, size_t bytes) {
-  while (bytes-- > 0) bytes_.push_back(static_cast<std::byte>(value >> (8 * bytes)));
+  std::array<std::byte, sizeof value> big_endian{};
+  for (size_t i = bytes; i-- > 0; value >>= 8) big_endian[i] = static_cast<std::byte>(value);
+  raw(ByteView(big_endian).first(bytes));
 }
 
 void Encoder::raw(ByteView bytes) {

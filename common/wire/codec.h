@@ -31,6 +31,8 @@ inline ByteView as_bytes(std::string_view text) {
 /// Appends to a byte vector it owns. Each call has the meaning of the Decoder's of that name.
 class Encoder {
  public:
+  Encoder() { bytes_.reserve(kMostlyEnough); }
+
   template <typename T>
   void number(std::string_view, T value, std::type_identity_t<T> = {}) {
     integer(static_cast<uint64_t>(value), sizeof value);
@@ -58,6 +60,9 @@ class Encoder {
   Bytes take() { return std::move(bytes_); }
 
  private:
+  // Of a message and its seal, so that it is put together in one piece of memory.
+  static constexpr size_t kMostlyEnough = 192;
+
   void integer(uint64_t value, size_t bytes);
   Bytes bytes_;
 };
