@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
-"""Trees of many small files over loopback: zsend and zrecv beside tar | nc | tar and an rsync daemon.
+"""Trees of many small files over loopback: zsend and zrecv beside tar | nc | tar, rsync, and what ssh has.
 
-  trees.py [--files N] [--bytes N] [--rounds N] [--work DIR] [--zsend FILE] [--zrecv FILE]
+  trees.py [--workload NAME] [--files N] [--rounds N] [--ssh] [--only WORD,...] [--work DIR] [--zsend FILE] [--zrecv FILE]
 
 In each round every contestant moves the same tree once, after a sync. Wall time runs from the start of the
 sender until all processes have ended; CPU time is that of all processes of both ends. Prints medians with the
 smallest and largest, and ratios within a round to tar | nc | tar. Content is compared after every run. Run it on
-a quiet machine; DIR is best a tmpfs, since creating files is what takes the time elsewhere.
+a quiet machine; with DIR on a disk, creating files is what takes the time.
 """
 import argparse
 import filecmp
-import json
 import os
+import pwd
+import random
 import resource
 import shutil
 import socket
@@ -26,8 +27,17 @@ BUILD = os.path.join(HERE, "..", "..", "build", "release")
 PER_FOLDER, FOLDERS = 100, 20
 
 
-def make_tree(top, files, size):
-    for i in range(files):
+def sizes_of(workload, files):
+    """Always the same ones."""
+    if workload != "mix":
+        return [{"nested": 4096, "small": 1024}[workload]] * files
+    # As of the sources of programs: half below 4 KiB, a few of some hundred.
+    chance = random.Random(1)
+    return [min(int(chance.lognormvariate(8.3, 1.4)), 4 << 20) for _ in range(files)]
+
+
+def make_tree(top, sizes):
+    for i, size in enumerate(sizes):
         folder = f"{top}/{i // (PER_FOLDER * FOLDERS)}/{i // PER_FOLDER}"
         if i % PER_FOLDER == 0:
             os.makedirs(folder, exist_ok=True)
@@ -64,26 +74,69 @@ def until_listening(port):
         time.sleep(0.01)
 
 
+class Ssh:
+    """An sshd with throw-away keys."""
+
+    def __init__(self, work):
+        self.port, self.user = free_port(), pwd.getpwuid(os.getuid()).pw_name
+        for name in ("host", "user"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{work}/{name}"], check=True)
+        with open(f"{work}/known", "w", encoding="ascii") as known, open(f"{work}/host.pub", encoding="ascii") as key:
+            known.write("bench " + key.read())
+        if os.getuid() == 0:
+            os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
+        sshd = shutil.which("sshd", path=os.environ["PATH"] + ":/usr/sbin")
+        self.command = [sshd, "-D", "-f", "/dev/null", "-p", str(self.port)] + [
+            word for o in ("ListenAddress=127.0.0.1", f"HostKey={work}/host", "PidFile=none", f"AuthorizedKeysFile={work}/user.pub",
+                           "StrictModes=no", "LogLevel=ERROR", "Subsystem=sftp internal-sftp") for word in ("-o", o)]
+        self.options = [word for o in ("IdentitiesOnly=yes", "BatchMode=yes", f"UserKnownHostsFile={work}/known",
+                                       "HostKeyAlias=bench") for word in ("-o", o)] + ["-F", "/dev/null", "-i", f"{work}/user"]
+
+    def run(self, words):
+        """A fresh server: its sessions are counted when it has ended."""
+        server = subprocess.Popen(self.command)
+        try:
+            until_listening(self.port)
+            begin = time.monotonic()
+            subprocess.run(words, check=True)
+            wall = time.monotonic() - begin
+            sessions = f"/proc/{server.pid}/task/{server.pid}/children"
+            while open(sessions, encoding="ascii").read():
+                time.sleep(0.01)
+            return wall
+        finally:
+            server.terminate()
+            server.wait()
+
+
 class Bench:
     def __init__(self, options, work):
         self.programs, self.work = (options.zsend, options.zrecv), work
-        self.source, self.target = f"{work}/tree", f"{work}/received"
+        self.source, self.target, self.ssh = f"{work}/tree", f"{work}/received", None
+        subprocess.run([self.programs[1], "--new-key", f"{work}/key"], check=True, stderr=subprocess.DEVNULL)
 
     def zx(self, *words):
-        events = f"{self.work}/events"
-        environment = {k: v for k, v in os.environ.items() if k != "ZXFER_KEY"}
-        receiver = subprocess.Popen([self.programs[1], "-q", *words, "--listen", "127.0.0.1:0", f"--json={events}",
-                                     self.target], env=environment, stderr=subprocess.DEVNULL)
-        while not os.path.exists(events) or b"\n" not in open(events, "rb").read():
-            time.sleep(0.01)
-        with open(events, encoding="utf-8") as f:
-            listening = json.loads(f.readline())
+        port = free_port()
+        if "--no-auth" not in words:
+            words += ("--key-file", f"{self.work}/key")
+        receiver = subprocess.Popen([self.programs[1], "-q", *words, "--listen", f"127.0.0.1:{port}", self.target])
+        until_listening(port)
         begin = time.monotonic()
-        subprocess.run([self.programs[0], "-q", *words, self.source, f"zs://127.0.0.1:{listening['port']}"], check=True,
-                       env={**environment, **({"ZXFER_KEY": listening["key"]} if listening.get("key") else {})})
+        subprocess.run([self.programs[0], "-q", *words, self.source, f"zs://127.0.0.1:{port}"], check=True)
         if receiver.wait() != 0:
             sys.exit("trees.py: zrecv has failed")
         return time.monotonic() - begin
+
+    def ssh_contestants(self):
+        ssh, target = self.ssh, f"{self.ssh.user}@127.0.0.1:{self.target}"
+        shell = " ".join(["ssh", *ssh.options, "-p", str(ssh.port)])
+        return {
+            "zx by ssh -r": lambda: ssh.run([self.programs[0], "-q", "-r", "--durability=none", *ssh.options, "-P", str(ssh.port),
+                                                f"--remote-program={self.programs[1]}", self.source, target]),
+            "tar | ssh tar": lambda: ssh.run(["sh", "-c", f"tar c -C {self.work} tree | {shell} {ssh.user}@127.0.0.1 tar x -C {self.target}"]),
+            "rsync -a over ssh": lambda: ssh.run(["rsync", "-a", "-e", shell, self.source, target]),
+            "scp -r": lambda: ssh.run(["scp", "-q", "-r", *ssh.options, "-P", str(ssh.port), self.source, target]),
+        }
 
     def tar(self):
         port = free_port()
@@ -112,8 +165,6 @@ class Bench:
         """Wall and CPU seconds."""
         shutil.rmtree(self.target, ignore_errors=True)
         os.mkdir(self.target)
-        if os.path.exists(f"{self.work}/events"):
-            os.unlink(f"{self.work}/events")
         os.sync()
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         wall = contestant()
@@ -125,8 +176,11 @@ class Bench:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--files", type=int, default=20000)
-    parser.add_argument("--bytes", type=int, default=4096)
+    parser.add_argument("--workload", choices=("nested", "small", "mix"), default="nested",
+                        help="20,000 files of 4 KiB; 100,000 of 1 KiB; 20,000 as of the sources of programs")
+    parser.add_argument("--files", type=int)
+    parser.add_argument("--ssh", action="store_true", help="also what goes by ssh")
+    parser.add_argument("--only", help="contestants whose names have one of these words")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--work", default="/dev/shm")
     parser.add_argument("--zsend", default=f"{BUILD}/zsend/zsend")
@@ -135,7 +189,8 @@ def main():
     work = tempfile.mkdtemp(prefix="zx-trees.", dir=options.work)
     try:
         bench = Bench(options, work)
-        make_tree(bench.source, options.files, options.bytes)
+        files = options.files or {"small": 100000}.get(options.workload, 20000)
+        make_tree(bench.source, sizes_of(options.workload, files))
         plain, quick = ["--plain", "--no-auth"], ["--durability=none"]
         contestants = {"zx plain -r": lambda: bench.zx("-r", *plain, *quick), "zx TLS -r": lambda: bench.zx("-r", *quick),
                        "zx plain -a": lambda: bench.zx("-a", *plain, *quick), "zx plain -r, durable": lambda: bench.zx("-r", *plain)}
@@ -143,11 +198,16 @@ def main():
             contestants["tar | nc | tar"] = bench.tar
         if shutil.which("rsync"):
             contestants["rsync daemon"] = bench.rsync
+        if options.ssh:
+            bench.ssh = Ssh(work)
+            contestants.update(bench.ssh_contestants())
+        if options.only:
+            contestants = {name: run for name, run in contestants.items() if any(w in name for w in options.only.split(","))}
         found = {name: [] for name in contestants}
         for _ in range(options.rounds):
             for name, contestant in contestants.items():
                 found[name].append(bench.run(contestant))
-        print(f"{options.files} files of {options.bytes} bytes, {options.rounds} rounds; load {os.getloadavg()[0]:.2f}")
+        print(f"{options.workload}: {files} files, {options.rounds} rounds; load {os.getloadavg()[0]:.2f}")
         base = found.get("tar | nc | tar")
         for name, runs in found.items():
             walls, cpus = zip(*runs)
