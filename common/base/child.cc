@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -46,6 +47,10 @@ std::vector<char*> environment_without(const std::string& name) {
 // fails, with errno.
 void become(const ChildSetup& setup, char* const* argv, char* const* environment, pid_t parent) {
   if (setup.own_group) (void)setpgid(0, 0);
+  if (setup.group_told >= 0) {
+    const pid_t group = getpid();
+    (void)send(setup.group_told, &group, sizeof group, MSG_NOSIGNAL);
+  }
   if (setup.dies_with_thread) (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) return;  // it has ended before that
   struct sigaction action {};
@@ -114,7 +119,8 @@ Child::Child(const ChildSetup& setup) : own_group_(setup.own_group) {
   failure.writing = UniqueFd();
   if (error == 0) {
     int told = 0;
-    const auto got = retry_regardless([&] { return read(failure.reading.get(), &told, sizeof told); });
+    const auto got =
+        retry_regardless([&] { return read(failure.reading.get(), &told, sizeof told); });
     error = got < 0 ? errno : told;
   }
   if (error == 0) return;
@@ -145,9 +151,8 @@ void Child::end(milliseconds patience, milliseconds grace) noexcept {
 void Child::reap() {
   siginfo_t how{};
   End end;
-  if (retry_regardless([&] {
-        return waitid(P_PID, static_cast<id_t>(pid_), &how, WEXITED | WNOWAIT);
-      }) < 0)
+  if (retry_regardless(
+          [&] { return waitid(P_PID, static_cast<id_t>(pid_), &how, WEXITED | WNOWAIT); }) < 0)
     end.status = kUnknown;
   else
     (how.si_code == CLD_EXITED ? end.status : end.signal) = how.si_status;

@@ -24,6 +24,7 @@ struct ChildSetup {
   /// it is a background one: a read there fails instead of stopping it silently (SIGTTIN ignored).
   /// All other signals have their default, also those that were ignored when this program started.
   bool own_group = false;
+  int group_told = -1;  // with own_group: a socket that its number, a pid_t, goes to at first
   bool dies_with_thread = false;              // killed when the thread that has started it ends
   std::string hidden{};                       // a variable that its environment does not have
   ExitStatus failure = ExitStatus::Internal;  // of the Error when it cannot be started

@@ -62,9 +62,16 @@ Command::Command(const std::string& command, Use use, const std::string& hidden)
   } else {
     setup.input = pipe.reading.get();
     setup.output = STDOUT_FILENO;
+    guard_.emplace(pipe.writing.get(), setup.failure);
+    setup.group_told = guard_->announcement();
   }
   child_.emplace(setup);
   pipe_ = std::move(use == Use::Producer ? pipe.reading : pipe.writing);
+}
+
+void Command::close_pipe() {
+  if (guard_) guard_->let_go();
+  (void)pipe_.close();
 }
 
 std::string Command::wait() {
@@ -81,6 +88,7 @@ std::string Command::failure() {
 void Command::end(std::chrono::milliseconds patience) noexcept {
   if (use_ == Use::Producer) close_pipe();
   child_->end(patience);
+  if (guard_) guard_->dismiss();
   close_pipe();
 }
 

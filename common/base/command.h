@@ -6,9 +6,12 @@
 // leave the members of a pipeline behind. Ctrl-C therefore reaches this program only, which then
 // ends the command. A command that asks for a password at the terminal cannot read it (EIO, see
 // setpgid(2) and termios(3)): what needs the terminal belongs into a pipeline of the user's shell.
+//
+// A consumer never takes our death for the end of its input, not even by SIGKILL (guard.h).
 #pragma once
 
 #include "common/base/child.h"
+#include "common/base/guard.h"
 
 namespace zx {
 
@@ -35,7 +38,7 @@ class Command {
   /// Process and process group; for messages and tests.
   pid_t pid() const { return child_->pid(); }
   /// A consumer sees the end of its input, a producer that goes on writing gets SIGPIPE.
-  void close_pipe() { (void)pipe_.close(); }
+  void close_pipe();
 
   /// Closes our end and waits, without limit, for the command to end. Empty when it ended with
   /// status 0, else the words of Child::End. Further calls return the same answer. If the command
@@ -57,6 +60,7 @@ class Command {
  private:
   const Use use_;
   UniqueFd pipe_;
+  std::optional<Guard> guard_;  // of a consumer, until it has seen the end of its input
   std::optional<Child> child_;
 };
 

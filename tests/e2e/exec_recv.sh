@@ -95,6 +95,16 @@ for ignores in "" "trap '' TERM; "; do
     [ ! -e "$t/clean" ] || fail "the command saw a clean end of half a file"
   done
 done
+# Killed, zrecv has no time to end it: its guard does.
+rm -f "$t/command" "$t/clean"
+start_recv -q $mode --exec "echo \$\$ >'$t/command.new'; mv '$t/command.new' '$t/command'; cat >/dev/null; touch '$t/clean'"
+start_proxy hold 20000000
+"$ZSEND" -q $mode --timeout=1 "$t/big" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=("$send")
+until_true proxy_did hold; until_true test -e "$t/command"
+kill -9 "$recv"; wait "$recv" 2>/dev/null || true
+until_true gone "$(cat "$t/command")"
+[ ! -e "$t/clean" ] || fail "the command saw a clean end of half a file when zrecv was killed"
+kill -USR1 "$proxy"; wait_for "$send"; expect_status 5 "zsend of a killed zrecv"
 # Interrupted while it is only waited for.
 start_recv -q $mode --exec "cat >/dev/null; touch '$t/read2'; sleep 100"
 "$ZSEND" -q $mode "$t/big" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=("$send")

@@ -15,6 +15,7 @@
 #include <fstream>
 
 #include "common/base/io.h"
+#include "tests/unit/temp_dir.h"
 
 namespace zx {
 namespace {
@@ -176,6 +177,47 @@ TEST_CASE("Command: destroyed, it ends with all of its group") {
   CHECK(kill(shell, 0) != 0);  // reaped
   CHECK(errno == ESRCH);
   CHECK(ended(member));
+}
+
+TEST_CASE("Command: a consumer never takes the death of this process for the end of its input") {
+  const TempDir dir;
+  const std::string half = dir.path() + "/half", whole = dir.path() + "/whole";
+  Pipe told;
+  const pid_t victim = fork();
+  REQUIRE(victim >= 0);
+  if (victim == 0) {
+    Command command("cat >" + half + "; mv " + half + " " + whole, Use::Consumer, "");
+    const pid_t pid = command.pid();
+    (void)!write(command.fd(), "half", 4);
+    (void)!write(told.writing.get(), &pid, sizeof pid);
+    for (;;) pause();
+  }
+  pid_t shell = 0;
+  REQUIRE(read(told.reading.get(), &shell, sizeof shell) == sizeof shell);
+  kill(victim, SIGKILL);
+  REQUIRE(waitpid(victim, nullptr, 0) == victim);
+  CHECK(ended(shell));
+  CHECK(!std::filesystem::exists(whole));
+}
+
+TEST_CASE("Command: without its guard a consumer still gets all, and its end") {
+  const TempDir dir;
+  const std::string seen = dir.path() + "/seen";
+  Command command("cat >" + seen, Use::Consumer, "");
+  const std::string children =
+      "/proc/self/task/" + std::to_string(getpid()) + "/children";  // the guard is the first
+  pid_t guard = 0;
+  std::ifstream(children) >> guard;
+  for (int i = 0; i < 500 && status_line(guard, "Name") != "\tguard"; ++i) usleep(10'000);
+  REQUIRE(status_line(guard, "Name") == "\tguard");
+  CHECK(status_line(guard, "SigBlk").starts_with("\tfffffffe"));
+  kill(guard, SIGKILL);
+  CHECK(ended(guard));
+  REQUIRE(write(command.fd(), "all", 3) == 3);
+  CHECK(command.wait().empty());
+  std::string text;
+  std::ifstream(seen) >> text;
+  CHECK(text == "all");
 }
 
 TEST_CASE("Command: one that ignores SIGTERM, or is stopped, ends too") {
