@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Trees of many small files over loopback: zsend and zrecv beside tar | nc | tar, rsync, and what ssh has.
 
-  trees.py [--workload NAME] [--files N] [--rounds N] [--ssh] [--only WORD,...] [--work DIR] [--zsend FILE] [--zrecv FILE]
+  trees.py [--workload NAME] [--files N] [--rounds N] [--ssh] [--delay MS] [--only WORD,...] [--work DIR]
+           [--zsend FILE] [--zrecv FILE]
 
 In each round every contestant moves the same tree once, after a sync. Wall time runs from the start of the
 sender until all processes have ended; CPU time is that of all processes of both ends. Prints medians with the
 smallest and largest, and ratios within a round to tar | nc | tar. Content is compared after every run. Run it on
-a quiet machine; with DIR on a disk, creating files is what takes the time.
+a quiet machine. With --delay what zsend and zrecv say to each other takes a round trip of so many milliseconds
+(tests/tools/delay.py), and only they take part.
 """
 import argparse
 import filecmp
@@ -23,6 +25,7 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+DELAY = os.path.join(HERE, "..", "tools", "delay.py")
 BUILD = os.path.join(HERE, "..", "..", "build", "release")
 PER_FOLDER, FOLDERS = 100, 20
 
@@ -111,7 +114,7 @@ class Ssh:
 
 class Bench:
     def __init__(self, options, work):
-        self.programs, self.work = (options.zsend, options.zrecv), work
+        self.programs, self.work, self.delay = (options.zsend, options.zrecv), work, options.delay
         self.source, self.target, self.runs, self.ssh = f"{work}/tree", "", 0, None
         kind = subprocess.run(["stat", "-f", "-c", "%T", work], check=True, capture_output=True, text=True)
         self.in_memory = kind.stdout.strip() == "tmpfs"
@@ -123,11 +126,18 @@ class Bench:
             words += ("--key-file", f"{self.work}/key")
         receiver = subprocess.Popen([self.programs[1], "-q", *words, "--listen", f"127.0.0.1:{port}", self.target])
         until_listening(port)
+        way = None
+        if self.delay:
+            way = subprocess.Popen([sys.executable, DELAY, str(port), str(self.delay)], stdout=subprocess.PIPE, text=True)
+            port = int(way.stdout.readline())
         begin = time.monotonic()
         subprocess.run([self.programs[0], "-q", *words, self.source, f"zs://127.0.0.1:{port}"], check=True)
         if receiver.wait() != 0:
             sys.exit("trees.py: zrecv has failed")
-        return time.monotonic() - begin
+        wall = time.monotonic() - begin
+        if way:
+            way.wait()
+        return wall
 
     def ssh_contestants(self):
         ssh, host = self.ssh, f"{self.ssh.user}@127.0.0.1"
@@ -163,7 +173,7 @@ class Bench:
             daemon.terminate()
             daemon.wait()
 
-    def run(self, contestant):
+    def run(self, contestant, before=None):
         """Wall and CPU seconds."""
         # ext4 searches long for an inode that was not deleted in the last minutes: there what has arrived stays.
         if self.in_memory and self.target:
@@ -171,13 +181,15 @@ class Bench:
         self.runs += 1
         self.target = f"{self.work}/received.{self.runs}"
         os.mkdir(self.target)
+        if before:
+            before()
         os.sync()
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        started = resource.getrusage(resource.RUSAGE_CHILDREN)
         wall = contestant()
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         if not same_trees(self.source, f"{self.target}/tree"):
             sys.exit("trees.py: what arrived is another tree")
-        return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return wall, after.ru_utime + after.ru_stime - started.ru_utime - started.ru_stime
 
 
 def main():
@@ -186,6 +198,7 @@ def main():
                         help="20,000 files of 4 KiB; 100,000 of 1 KiB; 20,000 as of the sources of programs")
     parser.add_argument("--files", type=int)
     parser.add_argument("--ssh", action="store_true", help="also what goes by ssh")
+    parser.add_argument("--delay", type=float, default=0, metavar="MS")
     parser.add_argument("--only", help="contestants whose names have one of these words")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--work", default="/dev/shm")
@@ -199,20 +212,24 @@ def main():
         make_tree(bench.source, sizes_of(options.workload, files))
         plain, quick = ["--plain", "--no-auth"], ["--durability=none"]
         contestants = {"zx plain -r": lambda: bench.zx("-r", *plain, *quick), "zx TLS -r": lambda: bench.zx("-r", *quick),
-                       "zx plain -a": lambda: bench.zx("-a", *plain, *quick), "zx plain -r, durable": lambda: bench.zx("-r", *plain)}
-        if shutil.which("nc"):
+                       "zx plain -a": lambda: bench.zx("-a", *plain, *quick), "zx plain -r, durable": lambda: bench.zx("-r", *plain),
+                       "zx plain -a, unchanged": lambda: bench.zx("-a", *plain, *quick, "--overwrite=differ")}
+        if options.delay == 0 and shutil.which("nc"):
             contestants["tar | nc | tar"] = bench.tar
-        if shutil.which("rsync"):
+        if options.delay == 0 and shutil.which("rsync"):
             contestants["rsync daemon"] = bench.rsync
         if options.ssh:
             bench.ssh = Ssh(work)
             contestants.update(bench.ssh_contestants())
         if options.only:
-            contestants = {name: run for name, run in contestants.items() if any(w in name for w in options.only.split(","))}
-        found = {name: [] for name in contestants}
+            wanted = [name for name in contestants if any(word in name for word in options.only.split(","))]
+        else:
+            wanted = list(contestants)
+        found = {name: [] for name in wanted}
         for _ in range(options.rounds):
-            for name, contestant in contestants.items():
-                found[name].append(bench.run(contestant))
+            for name in wanted:
+                contestant = contestants[name]
+                found[name].append(bench.run(contestant, contestants["zx plain -a"] if "unchanged" in name else None))
         print(f"{options.workload}: {files} files, {options.rounds} rounds; load {os.getloadavg()[0]:.2f}")
         base = found.get("tar | nc | tar")
         for name, runs in found.items():
