@@ -13,7 +13,7 @@ namespace {
 // More than the longest and fastest path has on its way.
 constexpr uint64_t kMostBytes = 256 << 20;
 // Of small files, whose content is kept.
-constexpr uint64_t kMostMemory = 16 << 20;
+constexpr uint64_t kMostMemory = 32 << 20;
 
 // See serve_lane().
 bool serve(Link& link, Session& session, Lane& lane, BlockQueue& queue,

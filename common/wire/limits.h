@@ -53,8 +53,9 @@ constexpr size_t kMaxFilterBytes = 48U << 10;
 // Connections of one session.
 constexpr uint16_t kMaxStreams = 16;
 // Blocks on one connection without an ACK: what its receiver must remember of those it has
-// verified, to tell one whose ACK was lost with the connection.
-constexpr size_t kMaxUnacknowledged = 1024;
+// verified, to tell one whose ACK was lost with the connection. Small files are one each: with a
+// round trip of 50 ms so many let 80,000 of them pass in a second.
+constexpr size_t kMaxUnacknowledged = 4096;
 // Ranges of one entry with gaps between them, with several streams: more than their blocks can
 // leave.
 constexpr size_t kMaxCoveredRanges = 1024;
@@ -63,8 +64,9 @@ constexpr size_t kMaxCoveredRanges = 1024;
 // in memory, to be sent again; a receiver that cannot pass content on may have to keep as much.
 constexpr uint64_t kMaxUnacknowledgedBytes = 32U << 20;
 
-// Announced entries that are not complete yet at the receiver.
-constexpr size_t kMaxOpenEntries = 4096;
+// Announced entries that are not complete yet at the receiver: more than those whose blocks are
+// lost with a connection.
+constexpr size_t kMaxOpenEntries = 2 * kMaxUnacknowledged;
 // Of these, those with several blocks, or with one that arrived damaged: each holds a descriptor.
 constexpr size_t kMaxOpenFiles = 16;
 // Complete entries that have no RESULTS yet: the sender remembers their names.

@@ -409,12 +409,12 @@ def more_entries_than_announced():
 
 @test
 def more_open_entries_than_allowed():
-    """4096 may be announced without being complete. None of them holds a descriptor."""
+    """8192 may be announced without being complete. None of them holds a descriptor."""
     def script(peer):
-        peer.send(*[s.entry(i, b"f%d" % i, 1) for i in range(1, 4097)])
-        peer.send(s.block(4096, 0, b"x"))
-        s.collect_acks(peer, 4096, [0])
-        peer.send(s.entry(4097, b"f", 1))
+        peer.send(*[s.entry(i, b"f%d" % i, 1) for i in range(1, 8193)])
+        peer.send(s.block(8192, 0, b"x"))
+        s.collect_acks(peer, 8192, [0])
+        peer.send(s.entry(8193, b"f", 1))
     hostile_sender(script, P, "more entries than may be open", terms={"flags": s.SEVERAL})
 
 

@@ -138,7 +138,7 @@ TEST_CASE("Lane: it has room for so much content of small files") {
     (void)t.lane->send(std::move(block), nullptr);
     (void)t.link->take_queued();  // nobody reads here
   }
-  CHECK(id == 16);
+  CHECK(id == 32);
   (void)t.lane->take_answer(t.answer(FrameType::Ack, 3));
   CHECK(t.lane->has_room());
 }
