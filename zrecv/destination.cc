@@ -8,6 +8,7 @@
 #include "common/base/error.h"
 #include "common/base/quote.h"
 #include "common/file/name.h"
+#include "zrecv/deleter.h"
 
 namespace zx {
 
@@ -49,6 +50,10 @@ bool is_taken_for(const EntryInfo& entry, const struct stat& existing, bool even
 std::unique_ptr<Sink> Destination::enter(const EntryInfo& entry) {
   throw Error(ExitStatus::Refused,
               quote(join_path(entry.name)) + ": a directory, and this takes files");
+}
+
+std::unique_ptr<Deleter> Destination::deleter(const NameSet* /*names*/) {
+  return nullptr;
 }
 
 std::string why_left_alone(const Negotiated& agreed, const struct stat& existing,

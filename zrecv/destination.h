@@ -12,6 +12,9 @@
 
 namespace zx {
 
+class Deleter;
+class NameSet;
+
 class Destination {
  public:
   virtual ~Destination() = default;
@@ -27,6 +30,9 @@ class Destination {
   virtual std::unique_ptr<Sink> enter(const EntryInfo& entry);
   /// Back to the directory that this one is in.
   virtual void leave() {}
+  /// With --delete, once all is committed: `names` are all that the destination itself has, or null
+  /// where nobody knows that. What goes then. Null without --delete.
+  virtual std::unique_ptr<Deleter> deleter(const NameSet* names);
   /// How content leaves it, for -v; empty when there is nothing to say.
   virtual std::string path() const { return ""; }
 };

@@ -2,6 +2,7 @@
 #include "common/base/error.h"
 #include "common/file/space.h"
 #include "zrecv/file_sink.h"
+#include "zrecv/others.h"
 
 namespace zx {
 namespace {
@@ -9,11 +10,13 @@ namespace {
 // Made at once, for what comes into it; mode and time are set when all of that is there.
 class DirectorySink final : public Sink {
  public:
-  DirectorySink(Target target, Metadata metadata, std::shared_ptr<TargetDir> self)
+  DirectorySink(Target target, Metadata metadata, std::shared_ptr<TargetDir> self,
+                std::shared_ptr<Others> others)
       : target_(std::move(target)),
         name_(target_.relative()),
         metadata_(std::move(metadata)),
-        self_(std::move(self)) {}
+        self_(std::move(self)),
+        others_(std::move(others)) {}
 
   // A run that ends before: what is there must not be closed to others by the next one, either.
   ~DirectorySink() override {
@@ -55,8 +58,13 @@ class DirectorySink final : public Sink {
   }
   int fd() const override { return self_->dir.fd(); }
   void finish(uint64_t /*size*/) override {}
+  void is_whole(std::shared_ptr<const NameSet> names) override { names_ = std::move(names); }
   void publish(uint64_t /*size*/) override {
     published_ = true;
+    // The destination itself has all its names in the end only. What is new has no others.
+    if (others_ && names_ && !made_ && !target_.name.empty())
+      others_->look(self_->dir, self_->prefix, self_->top, *names_);
+    names_.reset();
     // The destination itself is the receiving operator's: nobody else changes its mode or time.
     if (target_.name.empty()) return;
     const mode_t special = metadata_.set_directory(fd(), describe(), caveats);
@@ -81,14 +89,18 @@ class DirectorySink final : public Sink {
   const std::string name_;
   Metadata metadata_;
   const std::shared_ptr<TargetDir> self_;
+  const std::shared_ptr<Others> others_;
+  std::shared_ptr<const NameSet> names_;
   bool made_ = false, published_ = false;
 };
 
 }  // namespace
 
 std::unique_ptr<Sink> make_directory_sink(Target target, Metadata metadata,
-                                          std::shared_ptr<TargetDir> self) {
-  return std::make_unique<DirectorySink>(std::move(target), std::move(metadata), std::move(self));
+                                          std::shared_ptr<TargetDir> self,
+                                          std::shared_ptr<Others> others) {
+  return std::make_unique<DirectorySink>(std::move(target), std::move(metadata), std::move(self),
+                                         std::move(others));
 }
 
 }  // namespace zx

@@ -252,14 +252,15 @@ void EntryReceiver::go_on_to_verdict() {
     committer_.flush();
     if (further_) link_.with_heartbeats([&] { further_->finish(); });
   }
-  if (!committer_.is_idle()) return;
+  if (!committer_.is_idle() || !delete_others()) return;
   figures_.syncing_us = watch_.wall_us() - figures_.moving_us;
   path_ = engines_.report();
   const Totals totals = ledger_.totals();
   verdict_sent_ = true;
   link_.queue(FrameType::Verdict, 0, 0,
               encode(Verdict{ledger_.status(), durable(), totals.entries, totals.bytes, totals.root,
-                             totals.retransmitted_blocks, path_, figures_}));
+                             totals.retransmitted_blocks, path_, figures_,
+                             deletion_.value_or(Deletion{})}));
 }
 
 void EntryReceiver::on_bye(const Frame& frame) {

@@ -7,7 +7,8 @@
 // A lost connection is made again and changes nothing: every handler has changed all state before
 // anything is sent, and none calls another.
 //
-//   receiving -> FIN -> every open entry is concluded -> all is committed -> VERDICT -> BYE
+//   receiving -> FIN -> every open entry is concluded -> all is committed -> what is to be deleted
+//   is -> VERDICT -> BYE
 #pragma once
 
 #include <map>
@@ -24,6 +25,7 @@
 #include "common/session/session.h"
 #include "common/ui/console.h"
 #include "zrecv/batch.h"
+#include "zrecv/deleter.h"
 #include "zrecv/destination.h"
 #include "zrecv/lane.h"
 #include "zrecv/name_filter.h"
@@ -65,6 +67,8 @@ class EntryReceiver {
   void record(const EntryOutcome& outcome);
   void settle(std::vector<EntryOutcome> outcomes);
   void go_on_to_verdict();
+  void note_whole(Verified& directory, bool whole);
+  bool delete_others();
   bool durable() const { return ledger_.could_sync() && agreed_.durability != Durability::None; }
 
   Session& session_;
@@ -101,6 +105,14 @@ class EntryReceiver {
   std::optional<Hole> hole_;  // told, not made yet
   std::optional<Fin> fin_;
   bool flushed_ = false, verdict_sent_ = false, done_ = false;
+
+  // --delete: the names in the destination itself, once it was told as a directory, and whether
+  // each time whole.
+  std::shared_ptr<const NameSet> own_names_;
+  bool whole_ = true;
+  std::unique_ptr<Deleter> deleter_;
+  bool told_staying_ = false;
+  std::optional<Deletion> deletion_;  // when it has ended
 
   const Stopwatch watch_;
   SideFigures figures_;

@@ -52,6 +52,15 @@ std::string resolve_final_link(const std::string& path) {
   return real.get();
 }
 
+// What either side leaves out stays.
+std::vector<Filter> kept_by(const Negotiated& agreed) {
+  try {
+    return {Filter(agreed.filter), Filter(agreed.filter_peer)};
+  } catch (const Error& error) {
+    throw Error(ExitStatus::Protocol, std::string("peer sent a bad filter: ") + error.what());
+  }
+}
+
 }  // namespace
 
 FileDestination::FileDestination(const std::string& path, const Terms& wishes, bool listens)
@@ -112,6 +121,10 @@ FileDestination::FileDestination(HeldDir root, const std::string& path, const Ne
 
 void FileDestination::aim(const Negotiated& agreed, bool pull) {
   keeping_ = Keeping::of(wishes_, agreed);
+  if (agreed.deletes) {
+    others_ = std::make_shared<Others>(kept_by(agreed));
+    delete_rules_ = {agreed.most_deleted, agreed.durability, agreed.preserve};
+  }
   find_target(agreed, pull);
   // Before the first of them is there. A pull with a path is for that one.
   const bool by_name = pull && !agreed.path.empty();
@@ -201,6 +214,7 @@ std::unique_ptr<Sink> FileDestination::enter(const EntryInfo& entry) {
   if (!target.name.empty()) {
     self = std::make_shared<TargetDir>(target.dir().absent_child(target.name),
                                        target.relative() + "/");
+    self->top = open_.size() > 1 ? target.parent->top : self->prefix.size();
     // One cause, one text: what is the same for many is said once.
     self->failure =
         target.parent->failure
@@ -210,7 +224,13 @@ std::unique_ptr<Sink> FileDestination::enter(const EntryInfo& entry) {
   }
   open_.push_back(self);
   EntryInfo info = entry;
-  return make_directory_sink(target, Metadata(info, keeping_, principals_), std::move(self));
+  return make_directory_sink(target, Metadata(info, keeping_, principals_), std::move(self), others_);
+}
+
+std::unique_ptr<Deleter> FileDestination::deleter(const NameSet* names) {
+  if (!others_) return nullptr;
+  if (names != nullptr) others_->look(root(), "", 0, *names);
+  return std::make_unique<Deleter>(root(), *others_, delete_rules_);
 }
 
 }  // namespace zx

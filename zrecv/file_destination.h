@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/wire/message.h"
+#include "zrecv/deleter.h"
 #include "zrecv/destination.h"
 #include "zrecv/file_sink.h"
 
@@ -36,6 +37,7 @@ class FileDestination final : public Destination {
   std::unique_ptr<Sink> sink_for(const EntryInfo& entry, WakeFd& event) override;
   std::unique_ptr<Sink> enter(const EntryInfo& entry) override;
   void leave() override { open_.pop_back(); }
+  std::unique_ptr<Deleter> deleter(const NameSet* names) override;
 
   /// Throws Error{Refused} for an unsafe name, or for a second entry when there is one name only.
   Target target_for(const EntryInfo& entry);
@@ -51,6 +53,8 @@ class FileDestination final : public Destination {
   Terms wishes_;
   Keeping keeping_;  // from aim() on
   Principals principals_;
+  DeleteRules delete_rules_;
+  std::shared_ptr<Others> others_;                // from aim() on, with --delete
   std::shared_ptr<LinkedFiles> links_;            // from the first entry on
   std::vector<std::shared_ptr<TargetDir>> open_;  // the first is the destination
   std::string fixed_name_;                        // empty: entries keep their names

@@ -40,6 +40,7 @@ struct TargetDir {
 
   HeldDir dir;
   const std::string prefix;  // of the names in it, below the destination: "" or "a/b/"
+  size_t top = 0;            // bytes of it that lead to the top of its source
   RunFiles files;
   // This run has made it, and nobody else may write to it before it is done: what is in it is ours.
   bool ours_alone = false;
@@ -64,6 +65,7 @@ struct Target {
 };
 
 class LinkedFiles;
+class Others;
 
 /// The attributes of `info` are in `metadata`.
 std::unique_ptr<Sink> make_file_sink(Target target, const EntryInfo& info, Metadata metadata,
@@ -71,8 +73,10 @@ std::unique_ptr<Sink> make_file_sink(Target target, const EntryInfo& info, Metad
 std::unique_ptr<Sink> make_hard_link_sink(Target target, const EntryInfo& info, Metadata metadata,
                                           std::shared_ptr<LinkedFiles> links);
 std::unique_ptr<Sink> make_symlink_sink(Target target, const EntryInfo& info, Metadata metadata);
-/// `self` is what open() opens: the directory that entries go into from here on.
+/// `self` is what open() opens: the directory that entries go into from here on. `others`: what
+/// --delete is about, or null.
 std::unique_ptr<Sink> make_directory_sink(Target target, Metadata metadata,
-                                          std::shared_ptr<TargetDir> self);
+                                          std::shared_ptr<TargetDir> self,
+                                          std::shared_ptr<Others> others);
 
 }  // namespace zx

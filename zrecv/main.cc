@@ -81,6 +81,15 @@ RequestedNames requested_names(const RecvOptions& options, const Negotiated& agr
   return out;
 }
 
+// Only the operator of this side has anything removed here, who may have started it by ssh.
+void check_deletes(const Negotiated& agreed, const CommonOptions& options) {
+  if (!agreed.deletes || options.deletes || (options.started_by_ssh && !options.below)) return;
+  throw Error(ExitStatus::Refused,
+              options.below ? "--delete is refused with --below"
+                            : "the sender may not have anything deleted here: zrecv was not "
+                              "started with --delete");
+}
+
 Terms terms_of(const RecvOptions& options) {
   Terms terms = make_terms(options.common, "zrecv");
   if (options.direct) terms.path = options.direct->path;
@@ -125,6 +134,7 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     // 3. Where to. A sender that connected may have named a path below the root; a pull has named
     //    what it wants instead.
     const Negotiated& agreed = session->agreed();
+    check_deletes(agreed, options.common);
     if (options.common.started_by_ssh) destination = open_named(agreed, std::move(below));
     destination->aim(agreed, /*pull=*/options.direct.has_value());
 

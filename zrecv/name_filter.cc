@@ -13,6 +13,7 @@ namespace zx {
 
 NameFilter::NameFilter(RequestedNames requested) : requested_(std::move(requested)) {
   fill_random(key_);
+  taken_.push_back(std::make_shared<NameSet>(key_));
 }
 
 void NameFilter::check_requested(uint64_t number, const EntryInfo& info) const {
@@ -30,14 +31,14 @@ void NameFilter::check_requested(uint64_t number, const EntryInfo& info) const {
               "unsafe name " + quote(join_path(info.name)) + ": it was not asked for");
 }
 
-bool NameFilter::take(const std::string& name) {
+uint64_t NameSet::hash_of(std::string_view name) const {
   Bytes text(key_.begin(), key_.end());
   const ByteView bytes = as_bytes(name);
   text.insert(text.end(), bytes.begin(), bytes.end());
   const Digest digest = digest_of(text);
   uint64_t hash = 0;
   std::memcpy(&hash, digest.data(), sizeof hash);
-  return taken_.back()->insert(hash).second;
+  return hash;
 }
 
 void NameFilter::check_all_came(uint64_t count) const {

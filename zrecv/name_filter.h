@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // NameFilter: which entries are welcome by their names: those that were asked for, and each name
-// once.
+// once; and so which names of a directory have come.
 #pragma once
 
 #include <array>
@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 #include <vector>
 
@@ -23,6 +24,24 @@ struct RequestedNames {
   bool recursive = false;  // -r: one of them may be a directory or a link
 };
 
+/// Of each name only 64 bits of a keyed hash are kept: nobody can choose two that collide.
+class NameSet {
+ public:
+  using Key = std::array<std::byte, 16>;
+
+  explicit NameSet(const Key& key) : key_(key) {}
+  /// False when it is in there.
+  bool add(std::string_view name) { return hashes_.insert(hash_of(name)).second; }
+  bool contains(std::string_view name) const { return hashes_.contains(hash_of(name)); }
+  size_t size() const { return hashes_.size(); }
+
+ private:
+  uint64_t hash_of(std::string_view name) const;
+
+  const Key key_;
+  std::unordered_set<uint64_t> hashes_;
+};
+
 class NameFilter {
  public:
   explicit NameFilter(RequestedNames requested);
@@ -32,20 +51,22 @@ class NameFilter {
   void check_requested(uint64_t number, const EntryInfo& info) const;
   /// Names are of another directory from here on, or of the same one, which was told once more;
   /// leave() goes back to the one before.
-  void enter(bool same) { taken_.push_back(same ? taken_.back() : std::make_shared<Names>()); }
+  void enter(bool same) {
+    taken_.push_back(same ? taken_.back() : std::make_shared<NameSet>(key_));
+  }
   void leave() { taken_.pop_back(); }
-  /// False when an entry of this directory has taken the name before. Of each name only 64 bits of
-  /// a keyed hash are kept: nobody can choose two that collide.
-  bool take(const std::string& name);
+  /// False when an entry of this directory has taken the name before.
+  bool take(const std::string& name) { return taken_.back()->add(name); }
+  /// The names of this directory, and those that it will still get.
+  std::shared_ptr<const NameSet> names() const { return taken_.back(); }
   /// `count` such entries have come, and no more will. Throws Error{Protocol} when some are
   /// missing.
   void check_all_came(uint64_t count) const;
 
  private:
   const RequestedNames requested_;
-  std::array<std::byte, 16> key_{};
-  using Names = std::unordered_set<uint64_t>;
-  std::vector<std::shared_ptr<Names>> taken_{std::make_shared<Names>()};
+  NameSet::Key key_{};
+  std::vector<std::shared_ptr<NameSet>> taken_;
 };
 
 }  // namespace zx

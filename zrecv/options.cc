@@ -59,7 +59,7 @@ void check_filter(const RecvOptions& o) {
   if (c.dereference && !o.ssh)
     throw Error(ExitStatus::Usage,
                 "-L goes only with HOST:PATH; without ssh the zsend there says it");
-  if (c.filter.size() > kMaxFilterRules || bytes_of(c.filter) > kMaxFilterBytes)
+  if (!fits(c.filter))
     throw Error(ExitStatus::Usage, "--exclude and --include: more than " +
                                        std::to_string(kMaxFilterRules) + " patterns or 48 KiB");
 }

@@ -163,6 +163,7 @@ void EntryReceiver::enter_directory(const EntryInfo& info, EntryOutcome outcome)
 
 void EntryReceiver::leave_directory(uint64_t id, const EntryEnd& end) {
   Verified& directory = directories_.end(id);
+  note_whole(directory, end.whole && end.failure == ExitStatus::Ok);
   destination_.leave();
   names_.leave();
   if (end.failure != ExitStatus::Ok)

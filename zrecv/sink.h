@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "common/base/caveat.h"
@@ -18,6 +19,7 @@
 
 namespace zx {
 
+class NameSet;
 class PipeSink;
 
 class Sink {
@@ -63,6 +65,10 @@ class Sink {
   /// Itself, when it hands its content on while it comes. Nothing for a sink that keeps every byte
   /// until the commit.
   virtual PipeSink* pipe() { return nullptr; }
+
+  /// Of a directory: it has these names and no others, but what is kept. What else is found when it
+  /// is committed is remembered for --delete.
+  virtual void is_whole(std::shared_ptr<const NameSet> /*names*/) {}
 
   // The commit, in this order; see batch.h. Each blocks, and throws Error for this entry.
 

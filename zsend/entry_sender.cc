@@ -149,6 +149,12 @@ void EntrySender::handle(const Frame& frame) {
       for (const Result& result : decode<Results>(frame.body).runs)
         for (uint64_t id = result.first; id < result.first + result.count; ++id) settle(id, result);
       return;
+    case FrameType::Deleted:
+      if (!agreed_.deletes || !fin_sent_ || !entries_.empty())
+        unexpected_frame(frame.header, "before every entry had its result, or without --delete");
+      for (const Deleted::Path& one : decode<Deleted>(frame.body).paths)
+        console_.deleted(one.path);
+      return;
     case FrameType::Verdict:
       if (!fin_sent_ || !entries_.empty())
         unexpected_frame(frame.header, "before every entry had its result");
@@ -258,8 +264,11 @@ void EntrySender::send_fin() {
 
 void EntrySender::conclude() {
   figures_.waiting_us = watch_.wall_us() - figures_.moving_us;
+  Verdict& verdict = *verdict_;
+  verdict.deletion.reason = quote_peer_text(verdict.deletion.reason, kMaxReasonBytes);
+  ledger_.add(verdict.deletion);
+  console_.deletion(verdict.deletion, "peer: ");
   const Totals totals = ledger_.totals();
-  const Verdict& verdict = *verdict_;
   // A worse one than the entries explain is believed: the receiver knows what it has not done.
   if (verdict.status != ledger_.status() &&
       more_severe(verdict.status, ledger_.status()) == verdict.status)

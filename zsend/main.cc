@@ -45,6 +45,7 @@ Terms terms_of(const SendOptions& options, const SourceCursor* cursor) {
   terms.several = cursor != nullptr && cursor->several();
   terms.several_sources = cursor != nullptr && cursor->count() > 1;
   terms.recursive = terms.recursive || options.files_from;  // directories come, whatever is below
+  if (fits(options.common.filter)) terms.filter = options.common.filter;
   if (options.direct) {
     terms.path = options.direct->path;
     terms.path_is_directory = options.direct->path_is_directory;
@@ -59,10 +60,22 @@ void check_dereference(const Negotiated& agreed, const CommonOptions& options) {
   throw Error(ExitStatus::Refused, "the receiver may not have symbolic links followed here (-L)");
 }
 
+// What goes at the other end is for the operator there to say, or by ssh for this one.
+void check_deletes(const Negotiated& agreed, const SendOptions& options) {
+  if (options.common.deletes && !agreed.deletes_peer && !options.ssh)
+    throw Error(ExitStatus::Refused,
+                "--delete: nothing was sent, for the receiver was not started with it (there: zrecv "
+                "--delete -r ...)");
+  if (agreed.deletes && !fits(options.common.filter))
+    throw Error(ExitStatus::Refused,
+                "the receiver deletes what is not sent, and these are more patterns than it can "
+                "know");
+}
+
 // What the receiver does not want.
 Filter filter_of(const Negotiated& agreed) {
   try {
-    return Filter(agreed.filter);
+    return Filter(agreed.filter_peer);
   } catch (const Error& error) {
     throw Error(ExitStatus::Protocol, std::string("peer sent a bad filter: ") + error.what());
   }
@@ -105,6 +118,7 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
   session->guard([&] {
     const Negotiated& agreed = session->agreed();
     check_dereference(agreed, options.common);
+    check_deletes(agreed, options);
     if (!cursor)
       cursor.emplace(agreed.named->operands, WalkRules{agreed.recursive, agreed.dereference},
                      options.common.timeout, std::move(below));

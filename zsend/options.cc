@@ -64,8 +64,16 @@ void check_list(const SendOptions& o) {
     if (o.from0) refuse("--from0 goes only with --files-from");
     return;
   }
+  if (o.common.deletes) refuse("--delete and --files-from exclude each other");
   if (o.exec || o.sources.size() != 1 || o.sources[0] == kStandardInput)
     refuse("--files-from needs one SRC, the directory that its names are below");
+}
+
+// The receiver has to know what is left out, so that it stays.
+void check_delete(const SendOptions& o) {
+  if (o.common.deletes && !fits(o.common.filter))
+    throw Error(ExitStatus::Usage, "--delete: more than " + std::to_string(kMaxFilterRules) +
+                                       " patterns or 48 KiB of them");
 }
 
 // What would be done without a word, and is perhaps not meant.
@@ -135,6 +143,7 @@ bool parse_send_options(int argc, const char* const* argv, SendOptions* out) {
     throw Error(ExitStatus::Usage, "--listen needs something to send");
   check_sources(out->sources);
   check_list(*out);
+  check_delete(*out);
   check_pipe(*out, size);
   if (!size.empty()) {
     const auto bytes = parse_size(size);

@@ -69,6 +69,7 @@ void OutgoingEntry::settle_parts() {
 
 EntryEnd OutgoingEntry::end() const {
   EntryEnd out{changed, status, sum.value(), digest && !failed(), {}, reason};
+  out.whole = whole && !failed();
   if (out.has_file_digest) out.file_digest = *digest;
   return out;
 }

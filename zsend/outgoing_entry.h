@@ -46,6 +46,7 @@ void set_metadata(EntryInfo& info, const struct stat& st);
 struct OutgoingEntry : EntryOutcome {
   DigestSum sum;
   bool end_sent = false;
+  bool whole = false;  // see EntryEnd
   std::unique_ptr<Reading> reading;
 
   bool failed() const { return status != ExitStatus::Ok; }

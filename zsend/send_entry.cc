@@ -120,6 +120,7 @@ void EntrySender::leave_directory(const WalkStep& step) {
   const auto found = entries_.find(id);
   OutgoingEntry& entry = found == entries_.end() ? done : found->second;
   if (step.failure) entry.fail(step.failure->status(), step.failure->what());
+  entry.whole = step.whole;
   send_end(entry);
 }
 

@@ -90,6 +90,7 @@ std::optional<WalkStep> TreeWalk::next() {
   }
   WalkStep up{WalkStep::Up};
   up.path = level.path;
+  up.whole = level.whole && !level.failure;
   up.failure = std::move(level.failure);
   levels_.pop_back();
   return up;
@@ -98,6 +99,7 @@ std::optional<WalkStep> TreeWalk::next() {
 void TreeWalk::leave() {
   Level& level = levels_.back();
   level.read_to_end = true;
+  level.whole = false;
   level.directories.clear();
   leased_.clear();
 }
@@ -130,6 +132,7 @@ WalkStep TreeWalk::enter(UniqueFd fd, std::string name, std::string path,
   level.inode = step.st.st_ino;
   level.read_to_end =
       rules_.one_file_system && !levels_.empty() && level.device != levels_.front().device;
+  level.whole = !level.listed && !level.read_to_end;
   levels_.push_back(std::move(level));
   return step;
 }

@@ -40,6 +40,8 @@ struct WalkStep {
   std::optional<Error> failure = {};
   // Failed so far: another process has a lease on the file, which it was told to give up.
   bool leased = false;
+  // Of Up: every name in it had a step, but those that are excluded or left out.
+  bool whole = false;
 };
 
 class TreeWalk {
@@ -76,6 +78,7 @@ class TreeWalk {
     std::vector<std::string> directories = {};  // met, to be entered when all names are read
     std::optional<Listed> listed = {};          // instead of what is in it
     bool read_to_end = false;
+    bool whole = true;
     std::optional<Error> failure = {};
     dev_t device = 0;
     ino_t inode = 0;

@@ -8,6 +8,7 @@ void Ledger::add(const EntryOutcome& outcome) {
   totals_.retransmitted_blocks += outcome.retransmitted_blocks;
   if (outcome.status == ExitStatus::SourceChanged) {
     any_changed_ = true;
+    ++vanished_;
     return;
   }
   if (outcome.status != ExitStatus::Ok) {
@@ -26,6 +27,11 @@ void Ledger::add(const EntryOutcome& outcome) {
   root_.add(entry_part(outcome.id, outcome.bytes, outcome.block_sum));
 }
 
+void Ledger::add(const Deletion& deletion) {
+  totals_.deleted += deletion.deleted;
+  deletion_failed_ = deletion_failed_ || deletion.failed;
+}
+
 Totals Ledger::totals() const {
   Totals totals = totals_;
   totals.root = root_.value();
@@ -34,6 +40,7 @@ Totals Ledger::totals() const {
 
 ExitStatus Ledger::status() const {
   if (failed_ > 0) return failed_ < entries_ ? ExitStatus::Partial : worst_;
+  if (deletion_failed_) return ExitStatus::Partial;
   return any_changed_ ? ExitStatus::SourceChanged : ExitStatus::Ok;
 }
 

@@ -34,6 +34,7 @@ struct Totals {
   uint64_t entries = 0, bytes = 0;  // of entries that did not fail and were not skipped
   uint64_t directories = 0, symlinks = 0, hard_links = 0;  // of these
   uint64_t retransmitted_blocks = 0;                       // of all
+  uint64_t deleted = 0;                                    // names that --delete has removed
   Digest root{};
 
   uint64_t files() const { return entries - directories - symlinks - hard_links; }
@@ -43,9 +44,12 @@ class Ledger {
  public:
   /// An entry whose outcome is final: committed, skipped, vanished or failed.
   void add(const EntryOutcome& outcome);
+  /// What --delete has done, once.
+  void add(const Deletion& deletion);
   /// How many were added.
   uint64_t entries() const { return entries_; }
   uint64_t failed() const { return failed_; }
+  uint64_t vanished() const { return vanished_; }
   /// The entry, when there was only one.
   const EntryOutcome* only() const { return entries_ == 1 ? &*first_ : nullptr; }
   /// Over all entries that did not fail and were not skipped, in any order.
@@ -53,14 +57,15 @@ class Ledger {
   /// There were some, and each could be synced.
   bool could_sync() const { return totals_.entries > 0 && !any_unsynced_; }
   /// One entry: its own status. Several: Partial when some failed and some did not, else the most
-  /// severe. SourceChanged when all were committed and a source changed.
+  /// severe. SourceChanged when all were committed and a source changed. Partial too when not all
+  /// was deleted that should be.
   ExitStatus status() const;
 
  private:
-  uint64_t entries_ = 0, failed_ = 0;
+  uint64_t entries_ = 0, failed_ = 0, vanished_ = 0;
   std::optional<EntryOutcome> first_;
   ExitStatus worst_ = ExitStatus::Ok;
-  bool any_changed_ = false, any_unsynced_ = false;
+  bool any_changed_ = false, any_unsynced_ = false, deletion_failed_ = false;
   Totals totals_;  // but for its root
   DigestSum root_;
 };

@@ -88,11 +88,14 @@ Negotiated agree(const Terms& mine, const Terms& peers) {
     n.*wish = mine.*wish || peers.*wish;
   n.streams = smaller(mine.streams, peers.streams);
   n.rate_limit = smaller(mine.rate_limit, peers.rate_limit);
+  n.deletes = mine.deletes || peers.deletes;  // whether it may be is for both sides' main.cc
+  n.deletes_peer = peers.deletes;
+  n.most_deleted = std::min(mine.most_deleted, peers.most_deleted);
   n.silence_ms = std::min(mine.silence_ms, peers.silence_ms);
   // Only the receiver says these.
   n.one_file_system = mine.one_file_system || peers.one_file_system;
   n.dereference = mine.dereference || peers.dereference;
-  if (n.filter.empty()) n.filter = peers.filter;
+  n.filter_peer = peers.filter;
   if (n.path.empty()) n.path = peers.path;  // only the connector has one
   n.build = peers.build;
   return n;
@@ -241,8 +244,7 @@ void Session::agree_on(const Terms& mine, const Terms& peers) {
   check_terms(mine, peers, agreed_.named.has_value(), socket.peer());
   if (role_ == Role::Receiver && peers.to_pipe)
     throw Error(ExitStatus::Protocol, socket.peer() + ": a sender that takes a pipe");
-  if (role_ == Role::Receiver &&
-      (peers.one_file_system || peers.dereference || !peers.filter.empty()))
+  if (role_ == Role::Receiver && (peers.one_file_system || peers.dereference))
     throw Error(ExitStatus::Protocol, socket.peer() + ": a sender that filters for the receiver");
   auto named = std::move(agreed_.named);
   agreed_ = agree(mine, peers);

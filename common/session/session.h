@@ -17,10 +17,12 @@
 
 namespace zx {
 
-/// The agreed terms, the same on both sides but for `overwrite` (this side's wish) and
-/// overwrite_peer.
+/// The agreed terms, the same on both sides but for what is this side's (`overwrite`, `filter`) or
+/// the peer's.
 struct Negotiated : Terms {
   Overwrite overwrite_peer = Overwrite::Unset;
+  bool deletes_peer = false;
+  std::vector<FilterRule> filter_peer = {};
   std::optional<Named> named = {};  // of a session that was started by ssh
 };
 

@@ -159,7 +159,7 @@ void group_options(CLI::App& app) {
         "--ktls"}},
       {"Files",
        {"-r", "-L", "-x", "-p", "-a", "--exclude", "--include", "--exclude-from", "--files-from",
-        "--from0", "--mkdir", "--overwrite", "--durability", "--verify-first"}},
+        "--from0", "--delete", "--max-delete", "--mkdir", "--overwrite", "--durability", "--verify-first"}},
       {"Output", {"-q", "-v", "--summary", "--progress", "--json", "--digest"}},
       {"Help", {"--help", "--version"}},
       {"ssh",
@@ -218,6 +218,7 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
   app.add_flag("-x,--one-file-system", o->one_file_system,
                "nothing of other file systems that are mounted below");
   add_filter_options(app, o);
+  add_delete_options(app, o);
   app.add_flag("--mkdir", o->mkdir, "the destination is a directory, and is made where missing");
   app.add_flag("-T,--no-target-directory", o->no_target_directory,
                "the last operand is the new name, never a directory to put it in");
@@ -310,6 +311,7 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
     throw Error(ExitStatus::Usage, escape(e.what()) + " (see " + app.get_name() + " --help)");
   }
   if (o->archive) o->recursive = o->preserve = true;
+  check_delete_options(*o);
   if (!listen.empty()) o->listen = parse_listen(listen);
   if (four) o->family = Family::V4;
   if (six) o->family = Family::V6;
@@ -356,6 +358,8 @@ Terms make_terms(const CommonOptions& options, const char* program) {
   terms.recursive = options.recursive;
   terms.archive = options.archive;
   terms.rate_limit = options.rate_limit;
+  terms.deletes = options.deletes;
+  terms.most_deleted = options.most_deleted.value_or(UINT64_MAX);
   terms.build = std::string(program) + " " ZX_VERSION;
   return terms;
 }

@@ -44,6 +44,8 @@ struct CommonOptions {
   bool archive = false;                       // -a, which is -r and -p too
   bool dereference = false;                   // -L
   bool one_file_system = false;               // -x
+  bool deletes = false;                       // --delete
+  std::optional<uint64_t> most_deleted;       // --max-delete
   std::vector<FilterRule> filter;             // --exclude, --include, --exclude-from, in order
   SshStart ssh;                               // -P -i -F -J -o -S, --remote-program, --via, ...
   bool ssh_asked = false;                     // one of them was given
@@ -64,6 +66,11 @@ void add_ssh_options(CLI::App& app, CommonOptions* options);
 /// --exclude, --include and --exclude-from, into `options->filter` in the order in which they are
 /// given. Of parse_common_options().
 void add_filter_options(CLI::App& app, CommonOptions* options);
+
+/// --delete and --max-delete. Of parse_common_options().
+void add_delete_options(CLI::App& app, CommonOptions* options);
+/// Throws Error{Usage}.
+void check_delete_options(const CommonOptions& options);
 
 /// What the operands have decided: ssh options need an ssh operand, and with that no key or
 /// certificate is wanted. Throws Error{Usage}.

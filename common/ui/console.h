@@ -127,6 +127,12 @@ class Console : public Notices {
   Summary& summary() { return summary_; }
   /// What became of an entry, when that is final: its line, its JSON event, its digest.
   void entry(const EntryOutcome& outcome);
+  /// What --delete has removed, by its path below the destination.
+  void deleted(const std::string& path);
+  /// What it has not, and why: `failed`: although it should. `name`: for more of the same.
+  void not_deleted(const std::string& text, const std::string& name, bool failed);
+  /// Why not all was deleted, or nothing; `whose`: "" or "peer: ".
+  void deletion(const Deletion& deletion, const std::string& whose);
   /// Once, last: error text if any, summary. `error` is empty on success.
   /// Returns the exit status: the given one, or FileIo when --digest or --json could not be
   /// written.

@@ -59,6 +59,7 @@ std::string count_entries(const Totals& totals) {
   if (totals.directories > 0) out += ", " + count(totals.directories, "directory", "directories");
   if (totals.symlinks > 0) out += ", " + count(totals.symlinks, "link", "links");
   if (totals.hard_links > 0) out += ", " + count(totals.hard_links, "hard link", "hard links");
+  if (totals.deleted > 0) out += ", " + std::to_string(totals.deleted) + " deleted";
   return out;
 }
 
@@ -176,6 +177,30 @@ void Console::entry(const EntryOutcome& o) {
   if (o.digest && digests_.wanted()) write_digest(o);
 }
 
+void Console::deleted(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  if (json_.wanted()) write_json(json_event("deleted").text("path", path));
+  if (options_.verbose > 0 && !options_.quiet) print(program_ + ": deleted: " + quote(path));
+}
+
+void Console::not_deleted(const std::string& text, const std::string& name, bool failed) {
+  const std::lock_guard lock(mutex_);
+  if (failed) {
+    if (errors_.is_new(text, name)) print(program_ + ": error: " + text);
+  } else if (options_.verbose > 0 && !options_.quiet && skipped_.is_new(text, name)) {
+    print(program_ + ": " + text);
+  }
+}
+
+void Console::deletion(const Deletion& deletion, const std::string& whose) {
+  if (deletion.reason.empty()) return;
+  const std::lock_guard lock(mutex_);
+  const std::string text = whose + deletion.reason;
+  if (!deletion.failed) write_json(json_event("warning").text("text", text));
+  if (deletion.failed || !options_.quiet)
+    print(program_ + (deletion.failed ? ": error: " : ": warning: ") + text);
+}
+
 bool Console::Lines::is_new(const std::string& text, const std::string& name) {
   constexpr size_t kMostTexts = 100, kMostNames = 5;
   const auto found = said.find(text);
@@ -259,7 +284,7 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
   json.number("exit", exit_number).text("status", status);
   json.number("files", totals.files()).number("bytes", totals.bytes);
   json.number("directories", totals.directories).number("symlinks", totals.symlinks);
-  json.number("hardlinks", totals.hard_links);
+  json.number("hardlinks", totals.hard_links).number("deleted", totals.deleted);
   json.number("wire_bytes", summary_.wire_bytes).real("seconds", time);
   json.number("retransmitted_blocks", totals.retransmitted_blocks).number("resumed_bytes", 0);
   json.number("reconnects", summary_.reconnects);

@@ -35,6 +35,7 @@ constexpr Row kTypes[] = {
     {FrameType::Retry, "RETRY"},
     {FrameType::Results, "RESULTS", true},
     {FrameType::Verdict, "VERDICT", true},
+    {FrameType::Deleted, "DELETED", true},
     {FrameType::ErrorReport, "ERROR"},
     {FrameType::Heartbeat, "HEARTBEAT"},
 };

@@ -31,6 +31,7 @@ enum class FrameType : uint16_t {
   Retry = 0x8021,
   Results = 0x8022,
   Verdict = 0x8023,
+  Deleted = 0x8025,
   // both ways, any time
   ErrorReport = 0x8030,
   Heartbeat = 0x0031,

@@ -8,7 +8,7 @@
 
 namespace zx {
 
-constexpr uint8_t kProtocolVersion = 3;
+constexpr uint8_t kProtocolVersion = 4;
 
 constexpr size_t kPrefaceBytes = 24;
 constexpr size_t kFrameHeaderBytes = 32;
@@ -31,6 +31,9 @@ constexpr size_t kMaxPathComponents = 1024;  // deeper trees than any tool can h
 constexpr size_t kMaxPathBytes = 64U << 10;  // all components of one path together
 // The path of an entry of a tree below the destination: each of thousands under way has its own.
 constexpr size_t kMaxTreePathBytes = 16U << 10;
+// What is deleted may be deeper. Paths, and their bytes, of one message: a longest one more fits.
+constexpr size_t kMaxDeletedPathBytes = 32U << 10;
+constexpr size_t kMaxDeleted = 1024, kMaxDeletedBytes = 64U << 10;
 constexpr size_t kMaxOperandBytes = 4095;  // a path in one piece; PATH_MAX without its NUL
 constexpr size_t kMaxTextBytes = 1024;     // free text from the peer
 constexpr size_t kMaxBuildBytes = 64;      // the peer's program and version

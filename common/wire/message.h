@@ -54,6 +54,10 @@ inline size_t bytes_of(const std::vector<FilterRule>& rules) {
   return bytes;
 }
 
+inline bool fits(const std::vector<FilterRule>& rules) {
+  return rules.size() <= kMaxFilterRules && bytes_of(rules) <= kMaxFilterBytes;
+}
+
 /// HELLO (connector) and WELCOME (listener): what each side is and wants.
 struct Terms {
   Prefaces prefaces;                          // as this side wrote or read them
@@ -75,14 +79,18 @@ struct Terms {
   bool archive = false;              // -a: also owners, groups, ACLs and extended attributes
   bool one_file_system = false;      // -x, from a receiver: nothing of mounted file systems
   bool dereference = false;          // -L, from a receiver: what links lead to, in their place
+  bool deletes = false;              // --delete: of a sender the wish, of a receiver the leave
   uint64_t rate_limit = 0;           // bytes/s on the wire from the sender; 0: no wish
   // This side takes a connection for lost when nothing has come for so long (--timeout / 4, 15 s at
   // most): the peer is never silent for half of it. From 250 to 15000.
   uint32_t silence_ms = 15000;
   uint16_t streams = 0;            // connections at most, 1 to kMaxStreams; 0: no wish
+  uint64_t most_deleted = UINT64_MAX;  // --max-delete: if more would go, none does
   std::vector<std::string> path;   // from the connector: where, below the listener's root
   std::string build;               // program and version, for messages
-  std::vector<FilterRule> filter;  // from a receiver: what it does not want, in order
+  // From a receiver: what it does not want, in order. From a sender: what it leaves out, so that
+  // --delete leaves that alone.
+  std::vector<FilterRule> filter;
 
   static constexpr std::string_view kName = "HELLO";
   void fields(auto& c) {
@@ -97,7 +105,7 @@ struct Terms {
     c.choice("overwrite", overwrite, Overwrite::Unset, Overwrite::Skip);
     c.flags({&file_digest, &no_target_directory, &preserve, &path_is_directory, &to_pipe, &several,
              &mkdir, &recursive, &archive, &several_sources});
-    c.flags({&one_file_system, &dereference});
+    c.flags({&one_file_system, &dereference, &deletes});
     c.number("rate limit", rate_limit);
     c.require(rate_limit == 0 || rate_limit >= kMinRateLimit, "rate limit", "below 1 KiB/s");
     c.number("silence", silence_ms);
@@ -105,6 +113,7 @@ struct Terms {
               "not from 250 ms to 15 s");
     c.number("streams", streams);
     c.require(streams <= kMaxStreams, "streams", "over 16");
+    c.number("most to delete", most_deleted);
     c.names("path", path);
     c.text("build", build, kMaxBuildBytes);
     c.list("filter", filter, 0, kMaxFilterRules);
@@ -207,11 +216,12 @@ struct EntryEnd {
   Digest block_sum{};    // DigestSum of all block_part()
   bool has_file_digest = false;
   Digest file_digest{};
-  std::string reason;  // text for failure
+  std::string reason;    // text for failure
+  bool whole = false;    // of a directory: all in it was told, but what the filters leave out
 
   static constexpr std::string_view kName = "END";
   void fields(auto& c) {
-    c.flags({&changed, &has_file_digest});
+    c.flags({&changed, &has_file_digest, &whole});
     c.status("status", failure);
     c.bytes("block sum", block_sum);
     c.bytes("file digest", file_digest);
@@ -269,6 +279,19 @@ struct Fin {
   }
 };
 
+/// What --delete has done.
+struct Deletion {
+  uint64_t deleted = 0;  // names: a directory, and each of those in it
+  bool failed = false;   // not all is gone that should be
+  std::string reason;    // why not, or why nothing was to go
+
+  void fields(auto& c) {
+    c.flags({&failed});
+    c.number("deleted", deleted);
+    c.free_text("why not deleted", reason);
+  }
+};
+
 struct Verdict {
   ExitStatus status{};
   bool durable = false;
@@ -277,6 +300,7 @@ struct Verdict {
   uint64_t retransmitted_blocks = 0;
   PathReport path;
   SideFigures figures;
+  Deletion deletion = {};
 
   static constexpr std::string_view kName = "VERDICT";
   void fields(auto& c) {
@@ -286,6 +310,7 @@ struct Verdict {
     c.number("bytes", bytes);
     c.bytes("root", root);
     c.number("retransmitted blocks", retransmitted_blocks);
+    deletion.fields(c);
     path.fields(c);
     figures.fields(c);
   }
@@ -322,6 +347,19 @@ struct Results {
 
   static constexpr std::string_view kName = "RESULTS";
   void fields(auto& c) { c.list("count", runs, 1, kMaxResults); }
+};
+
+/// DELETED: names that are gone, each with the directories below the destination.
+struct Deleted {
+  struct Path {
+    std::string path;
+
+    void fields(auto& c) { c.text("path", path, kMaxDeletedPathBytes); }
+  };
+  std::vector<Path> paths;
+
+  static constexpr std::string_view kName = "DELETED";
+  void fields(auto& c) { c.list("count", paths, 1, kMaxDeleted); }
 };
 
 /// ERROR.

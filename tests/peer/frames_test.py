@@ -52,7 +52,7 @@ FORMAT = [
     ("byte too many", s.message(s.ENTRY, body_of(START) + b"x", 1), "1 bytes too many"),
     ("byte too few", s.message(s.ENTRY, body_of(START)[:-1], 1), "message ends early"),
     ("name length past the end", s.message(s.ENTRY, b"\1\0\0\1\xff\xff", 1), "peer sent a bad ENTRY"),
-    ("END flags", START + s.message(s.END, b"\4" + bytes(35), 1), "flags: unknown bit"),
+    ("END flags", START + s.message(s.END, b"\x08" + bytes(35), 1), "flags: unknown bit"),
     ("END status", START + s.end(1, SIZE, failure=99), "status: unknown"),
     ("FIN too short", s.message(s.FIN, bytes(7)), "message ends early"),
     ("HEARTBEAT without its count", s.message(s.HEARTBEAT), "message ends early"),

@@ -68,7 +68,7 @@ MISMATCH = [
      "only the peer has --no-auth"),
     ("key to no-auth", True, None, s.preface(s.SENDER), 5, "only this side has --no-auth"),
     ("same role", True, None, s.preface(s.RECEIVER, no_auth=True), 3, "is a receiver too"),
-    ("later version", True, None, s.preface(s.SENDER, no_auth=True, lowest=4, highest=9), 1,
+    ("later version", True, None, s.preface(s.SENDER, no_auth=True, lowest=s.VERSION + 1, highest=9), 1,
      "no common protocol version"),
     ("joins, and there is no session", True, None, s.preface(s.SENDER, no_auth=True, join=True), s.BUSY,
      "another transfer has it"),
@@ -326,7 +326,7 @@ def busy_after_the_proof():
         peer = s.connect(run.port, s.SENDER)
         peer.meet(KEY)
         for mine in (s.preface(s.SENDER), s.preface(s.SENDER, no_auth=True), s.preface(s.RECEIVER),
-                     s.preface(s.SENDER, mode=s.TLS_PSK), s.preface(s.SENDER, lowest=4, highest=9)):
+                     s.preface(s.SENDER, mode=s.TLS_PSK), s.preface(s.SENDER, lowest=s.VERSION + 1, highest=9)):
             other = s.connect(run.port, s.SENDER)
             assert other.exchange_prefaces(mine)[14] == s.BUSY
             assert other.drain() == b""
@@ -374,8 +374,8 @@ ANSWERS = [
     ("the request reflected", lambda request: request, s.PROTOCOL, "does not fit"),
     ("another mode", s.preface(s.RECEIVER, mode=s.TLS_PSK, no_auth=True), s.PROTOCOL, "does not fit"),
     ("with a key", s.preface(s.RECEIVER), s.PROTOCOL, "does not fit"),
-    ("a later version", s.preface(s.RECEIVER, no_auth=True, lowest=4, highest=4), s.PROTOCOL, "does not fit"),
-    ("two versions", s.preface(s.RECEIVER, no_auth=True, highest=4), s.PROTOCOL, "does not fit"),
+    ("a later version", s.preface(s.RECEIVER, no_auth=True, lowest=s.VERSION + 1, highest=s.VERSION + 1), s.PROTOCOL, "does not fit"),
+    ("two versions", s.preface(s.RECEIVER, no_auth=True, highest=s.VERSION + 1), s.PROTOCOL, "does not fit"),
     ("a suite", s.preface(s.RECEIVER, no_auth=True, suites=1), s.PROTOCOL, "does not fit"),
 ]
 

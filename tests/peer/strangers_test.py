@@ -65,7 +65,7 @@ STRANGERS = [
      "another transfer has it"),
     ("somebody who begins one with TLS", refused(s.BUSY, preface(join=False, mode=s.TLS_PSK)),
      "another transfer has it"),
-    ("a later version", refused(1, preface(lowest=4, highest=9)), "no common protocol version"),
+    ("a later version", refused(1, preface(lowest=s.VERSION + 1, highest=9)), "no common protocol version"),
     ("no key", refused(5, preface(no_auth=True)), "only the peer has --no-auth"),
     ("the same role", refused(3, preface(role=s.RECEIVER)), "is a receiver too"),
     ("another mode", refused(2, preface(mode=s.TLS_PSK)), "the peer asks for encryption"),

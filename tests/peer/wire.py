@@ -21,10 +21,10 @@ ROLE_NAME = {SENDER: "sender", RECEIVER: "receiver"}
 
 HELLO, WELCOME, JOIN, STREAMS = 0x8001, 0x8002, 0x8003, 0x8005
 ENTRY, DATA, DIGEST, HOLE, END, FIN, BYE = 0x8010, 0x8011, 0x8012, 0x8013, 0x8014, 0x8018, 0x8019
-ACK, RETRY, RESULTS, VERDICT = 0x8020, 0x8021, 0x8022, 0x8023
+ACK, RETRY, RESULTS, VERDICT, DELETED = 0x8020, 0x8021, 0x8022, 0x8023, 0x8025
 ERROR, HEARTBEAT = 0x8030, 0x0031
 # Kept until the other side has counted them, and said again over the connection that replaces a lost one.
-COUNTED = {STREAMS, ENTRY, HOLE, END, FIN, BYE, RESULTS, VERDICT}
+COUNTED = {STREAMS, ENTRY, HOLE, END, FIN, BYE, RESULTS, VERDICT, DELETED}
 RESENT = 1
 BUSY = 6
 # Of HELLO and WELCOME.
@@ -125,7 +125,7 @@ def text_list(values):
     return struct.pack(">H", len(values)) + b"".join(text(v) for v in values)
 
 
-VERSION = 3
+VERSION = 4
 
 
 def preface(role, mode=PLAIN, no_auth=False, suites=None, code=0, lowest=VERSION, highest=VERSION, flags=None,
@@ -152,10 +152,12 @@ def message(kind, body=b"", entry=0, offset=0, flags=0):
 
 
 def terms(prefaces, required=0, optional=0, session=b"", block=8 * MIB, durability=0, overwrite=0,
-          flags=0, rate_limit=0, silence=15000, streams=0, path=(), build=b"speaker 1", wishes=0, rules=()):
+          flags=0, rate_limit=0, silence=15000, streams=0, path=(), build=b"speaker 1", wishes=0, rules=(),
+          most_deleted=2**64 - 1):
     """rules: (1 for --include, pattern) each."""
     return (b"".join(prefaces) + struct.pack(">QQ", required, optional) + session.ljust(16, b"\0") +
-            struct.pack(">IBBHBQIH", block, durability, overwrite, flags, wishes, rate_limit, silence, streams) +
+            struct.pack(">IBBHBQIHQ", block, durability, overwrite, flags, wishes, rate_limit, silence, streams,
+                        most_deleted) +
             text_list(path) + text(build) + struct.pack(">H", len(rules)) +
             b"".join(bytes([include]) + text(pattern) for include, pattern in rules))
 
@@ -210,8 +212,8 @@ def hole(entry_id, offset, length):
     return message(HOLE, struct.pack(">Q", length), entry_id, offset)
 
 
-def end(entry_id, size, block_sum=bytes(16), file_digest=None, changed=False, failure=0, reason=b""):
-    flags = (1 if changed else 0) | (2 if file_digest is not None else 0)
+def end(entry_id, size, block_sum=bytes(16), file_digest=None, changed=False, failure=0, reason=b"", whole=False):
+    flags = (1 if changed else 0) | (2 if file_digest is not None else 0) | (4 if whole else 0)
     return message(END, bytes([flags, failure]) + block_sum + (file_digest or bytes(16)) +
                    text(reason), entry_id, size)
 
@@ -257,9 +259,17 @@ def result(entry_id, status=0, skipped=False, reason=b""):
     return results(run(entry_id, 1, status, skipped, reason))
 
 
-def verdict(entries, size, root, status=0, durable=True, retransmitted=0, path=None):
+def deletion(deleted=0, failed=False, why=b""):
+    return struct.pack(">BQ", 1 if failed else 0, deleted) + text(why)
+
+
+def deleted(*paths):
+    return message(DELETED, text_list(paths))
+
+
+def verdict(entries, size, root, status=0, durable=True, retransmitted=0, path=None, gone=None):
     return message(VERDICT, struct.pack(">BBQQ", status, 1 if durable else 0, entries, size) + root +
-                   struct.pack(">Q", retransmitted) + (path or path_report()) + figures())
+                   struct.pack(">Q", retransmitted) + (gone or deletion()) + (path or path_report()) + figures())
 
 
 def error(status, words=b""):
@@ -292,7 +302,7 @@ def read_terms(body):
     out = {"prefaces": [r.take(24), r.take(24)], "required": r.number(8), "optional": r.number(8),
            "session": r.take(16), "block": r.number(4), "durability": r.number(1),
            "overwrite": r.number(1), "flags": r.number(2), "wishes": r.number(1), "rate_limit": r.number(8),
-           "silence": r.number(4), "streams": r.number(2)}
+           "silence": r.number(4), "streams": r.number(2), "most_deleted": r.number(8)}
     out["path"] = [r.text() for _ in range(r.number(2))]
     out["build"] = r.text()
     out["rules"] = [(r.number(1), r.text()) for _ in range(r.number(2))]
@@ -322,7 +332,7 @@ def read_entry(body):
 def read_end(body):
     r = Reader(body)
     flags = r.number(1)
-    out = {"changed": bool(flags & 1), "has_digest": bool(flags & 2), "failure": r.number(1),
+    out = {"changed": bool(flags & 1), "has_digest": bool(flags & 2), "whole": bool(flags & 4), "failure": r.number(1),
            "sum": r.take(16), "digest": r.take(16), "reason": r.text()}
     r.done()
     return out
@@ -345,7 +355,8 @@ def read_verdict(body):
     status, flags = r.number(1), r.number(1)
     assert flags <= 1
     return {"status": status, "durable": flags == 1, "entries": r.number(8), "bytes": r.number(8),
-            "root": r.take(16), "retransmitted": r.number(8), **_read_report(r)}
+            "root": r.take(16), "retransmitted": r.number(8), "failed": r.number(1) == 1, "deleted": r.number(8),
+            "why": r.text(), **_read_report(r)}
 
 
 def read_results(body):

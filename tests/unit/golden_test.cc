@@ -67,8 +67,8 @@ TEST_CASE("golden: preface of a request") {
   const Bytes bytes = golden("preface_request");
   CHECK(to_hex(encode_preface(request())) == to_hex(bytes));
   const Preface p = decode_preface(fixed<kPrefaceBytes>(bytes));
-  CHECK(p.lowest_version == 3);
-  CHECK(p.highest_version == 3);
+  CHECK(p.lowest_version == 4);
+  CHECK(p.highest_version == 4);
   CHECK(p.mode == Mode::TlsPsk);
   CHECK(p.role == Role::Sender);
   CHECK_FALSE(p.no_auth);
@@ -160,7 +160,8 @@ TEST_CASE("golden: WELCOME") {
   m.block_bytes = 8 << 20;
   m.overwrite = Overwrite::Never;
   m.no_target_directory = m.path_is_directory = m.to_pipe = true;
-  m.one_file_system = true;
+  m.one_file_system = m.deletes = true;
+  m.most_deleted = 10;
   m.filter = {{true, "*/"}, {false, "/a"}};
   m.build = "zrecv 0.1.0";
   CHECK(to_hex(encode(m)) == to_hex(bytes));
@@ -179,6 +180,8 @@ TEST_CASE("golden: WELCOME") {
   CHECK(n.path.empty());
   CHECK(n.build == "zrecv 0.1.0");
   CHECK(n.one_file_system);
+  CHECK(n.deletes);
+  CHECK(n.most_deleted == 10);
   CHECK_FALSE(n.dereference);
   CHECK(n.filter == m.filter);
 }
@@ -277,10 +280,12 @@ TEST_CASE("golden: DIGEST") {
 
 TEST_CASE("golden: END") {
   const Bytes bytes = golden("end");
-  const EntryEnd m{true, ExitStatus::FileIo, counting<16>(0x20),
+  EntryEnd m{true, ExitStatus::FileIo, counting<16>(0x20),
                    true, counting<16>(0x30), "read error"};
+  m.whole = true;
   CHECK(to_hex(encode(m)) == to_hex(bytes));
   const EntryEnd n = decode<EntryEnd>(bytes);
+  CHECK(n.whole);
   CHECK(n.changed);
   CHECK(n.failure == ExitStatus::FileIo);
   CHECK(to_hex(n.block_sum) == to_hex(counting<16>(0x20)));
@@ -341,9 +346,13 @@ TEST_CASE("golden: VERDICT") {
                   counting<16>(0x40),
                   3,
                   {"splice", "user", "", "no module"},
-                  {3'100'000, 0, 80'000, 900'000, 0, 11, 1}};
+                  {3'100'000, 0, 80'000, 900'000, 0, 11, 1},
+                  {2, true, "no"}};
   CHECK(to_hex(encode(m)) == to_hex(bytes));
   const Verdict n = decode<Verdict>(bytes);
+  CHECK(n.deletion.deleted == 2);
+  CHECK(n.deletion.failed);
+  CHECK(n.deletion.reason == "no");
   CHECK(n.status == ExitStatus::Partial);
   CHECK(n.durable);
   CHECK(n.entries == 2);
@@ -356,6 +365,14 @@ TEST_CASE("golden: VERDICT") {
   CHECK(n.path.tls_why == "no module");
   CHECK(n.figures.syncing_us == 80'000);
   CHECK(n.figures.backlogs == 1);
+}
+
+TEST_CASE("golden: DELETED") {
+  const Bytes bytes = golden("deleted");
+  CHECK(to_hex(encode(Deleted{{{"a/b"}, {"a"}}})) == to_hex(bytes));
+  const Deleted n = decode<Deleted>(bytes);
+  REQUIRE(n.paths.size() == 2);
+  CHECK(n.paths[0].path == "a/b");
 }
 
 TEST_CASE("golden: RESULTS") {
@@ -412,6 +429,7 @@ TEST_CASE("golden: no file that no test reads") {
                                    "fin",
                                    "verdict",
                                    "results",
+                                   "deleted",
                                    "heartbeat",
                                    "error",
                                    "sealed",

@@ -16,7 +16,8 @@ namespace zx {
 namespace {
 
 EntryEnd some_end() {
-  return {true, ExitStatus::FileIo, counting<16>(1), true, counting<16>(50), "read: bad sector"};
+  return {true, ExitStatus::FileIo,   counting<16>(1), true, counting<16>(50), "read: bad sector",
+          true};
 }
 
 PathReport some_path() {
@@ -29,7 +30,8 @@ Fin some_fin() {
 
 Verdict some_verdict() {
   return {ExitStatus::Partial, true, 2,           0x9876543210,
-          counting<16>(9),     5,    some_path(), {8, 7, 6, 5, 4, 3, 2}};
+          counting<16>(9),     5,    some_path(), {8, 7, 6, 5, 4, 3, 2},
+          {9, true, "left"}};
 }
 
 std::vector<Result> some_results() {
@@ -54,6 +56,7 @@ std::vector<Case> all_messages() {
       {"END", encode(some_end()), [](ByteView b) { decode<EntryEnd>(b); }},
       {"FIN", encode(some_fin()), [](ByteView b) { decode<Fin>(b); }},
       {"VERDICT", encode(some_verdict()), [](ByteView b) { decode<Verdict>(b); }},
+      {"DELETED", encode(Deleted{{{"a/b"}, {"c"}}}), [](ByteView b) { decode<Deleted>(b); }},
       {"RESULTS", encode(Results{some_results()}), [](ByteView b) { decode<Results>(b); }},
       {"HEARTBEAT", encode(Heartbeat{77}), [](ByteView b) { decode<Heartbeat>(b); }},
       {"ERROR", encode(ErrorMessage{ExitStatus::NoSpace, "disk full"}),
@@ -219,7 +222,7 @@ TEST_CASE("flags: an unknown bit is a protocol error in every message that has f
     int last;
     std::function<void(ByteView)> decode;
   } const cases[] = {
-      {"END", encode(some_end()), 0, 3, [](ByteView b) { decode<EntryEnd>(b); }},
+      {"END", encode(some_end()), 0, 7, [](ByteView b) { decode<EntryEnd>(b); }},
       {"VERDICT", encode(some_verdict()), 1, 1, [](ByteView b) { decode<Verdict>(b); }},
       {"RESULTS", encode(Results{some_results()}), 15, 127, [](ByteView b) { decode<Results>(b); }},
   };

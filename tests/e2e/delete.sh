@@ -1,0 +1,139 @@
+# --delete: after a run that went well the names that the source does not have are gone from the directories that
+# were sent whole, and nothing else is. What a hostile sender can do with it is in peer/tree_test.py.
+. "$(dirname "$0")/lib.sh"
+printf '#!/bin/sh\ncase " $* " in *" -G "*) echo hostname 127.0.0.1; exit ;; *zrecv*) p=%s ;; *) p=%s ;; esac\ncd %s; exec $p --remote ${below:-}\n' \
+  "$ZRECV" "$ZSEND" "$t" >"$t/ssh"; chmod +x "$t/ssh"
+# One to be mirrored, and its copy with more in it: a file, a tree, links, odd names, what looks like one of ours.
+fresh() {
+  [ ! -e "$t/d" ] || chmod -R u+rwx "$t/d"; rm -rf "$t/s" "$t/d" "$t/out"; unset ZXFER_KEY
+  mkdir -p "$t/s/a/b" "$t/s/e" "$t/d" "$t/out"; echo 1 >"$t/s/a/1"; echo 2 >"$t/s/2"; ln -s 2 "$t/s/l"; echo kept >"$t/out/secret"
+  cp -a "$t/s" "$t/d/s"; echo other >"$t/d/beside"
+}
+more() {
+  mkdir -p "$t/d/s/old/deep/er" "$t/d/s/a/empty" "$t/d/s/$odd"; echo x >"$t/d/s/old/deep/er/f"; echo x >"$t/d/s/old/g"
+  echo x >"$t/d/s/a/gone"; echo x >"$t/d/s/$odd/x"; ln -s "$t/out" "$t/d/s/a/b/away"; ln -s "$t/out/secret" "$t/d/s/file"
+  mkfifo "$t/d/s/fifo"; echo x >"$t/d/s/a/.zrecv-mine"
+}
+odd=$'new\nline \xff'
+gone=$(printf '%s\n' a/b/away a/empty a/gone fifo file "$odd/x" "$odd" old/deep/er/f old/deep/er old/deep old/g old | wc -l); gone=$((gone - 2))
+found() { (cd "$1" && find . -mindepth 1 ! -name '.zrecv-*' | LC_ALL=C sort); }
+same_names() { [ "$(found "$t/s")" = "$(found "$t/d/s")" ] || fail "$what: $(found "$t/d/s")"; }
+nothing_else() { [ "$(cat "$t/out/secret" "$t/d/beside")" = $'kept\nother' ] && [ -e "$t/d/s/a/.zrecv-mine" ] || fail "$what: more than it may"; }
+nothing_gone() { [ -e "$t/d/s/old/deep/er/f" ] && [ -L "$t/d/s/file" ] && [ -e "$t/d/s/a/gone" ] && [ -d "$t/d/s/a/empty" ] || fail "$what: something is gone"; }
+# ssh_push OPTIONS... SOURCES, to $t/d or $to; ssh_pull, likewise from $from
+ssh_push() { status_of timeout 60 "$ZSEND" -S "$t/ssh" --json="$t/send.json" "$@" "host:${to:-$t/d}" 2>"$t/send.err"; expect_status "${wanted:-0}" "$what"; }
+ssh_pull() { status_of timeout 60 "$ZRECV" -S "$t/ssh" --json="$t/recv.json" "$@" "host:${from:-$t/s}" "${to:-$t/d}" 2>"$t/recv.err"; expect_status "${wanted:-0}" "$what"; }
+push() { # RECEIVER-OPTIONS -- SENDER-OPTIONS SOURCES
+  local options=(); while [ "$1" != -- ]; do options+=("$1"); shift; done; shift
+  start_recv -q "${options[@]}" "$t/d"
+  status_of "$ZSEND" --json="$t/send.json" "$@" "zs://127.0.0.1:$port" 2>"$t/send.err"
+  local sent=$status; wait_for "$recv"
+  [ "$sent" = "$status" ] || fail "zsend ended with $sent, zrecv with $status ($what)"
+  expect_status "${wanted:-0}" "$what"
+}
+expect_deleted() { [ "$(field "$1" deleted)" = "$2" ] || fail "$what: $1 counts $(field "$1" deleted), not $2"; }
+
+what="push by ssh"; fresh; more; ssh_push -r -v --delete "$t/s"
+same_names; nothing_else; expect_deleted "$t/send.json" $gone
+expect_in "$t/send.err" "zsend: deleted: 's/old/deep/er/f'"; expect_in "$t/send.err" ", $gone deleted, "
+[ "$(grep -c '"event":"deleted"' "$t/send.json")" = $gone ] || fail "not an event each"
+expect_in "$t/send.json" '"event":"deleted","path":"s/old/deep"'
+what="again"; ssh_push -r --delete "$t/s"; same_names; expect_deleted "$t/send.json" 0
+what="pull by ssh"; fresh; more; ssh_pull -a -v --delete; same_names; nothing_else
+expect_deleted "$t/recv.json" $gone; expect_in "$t/recv.err" "zrecv: deleted: 's/a/gone'"; expect_in "$t/recv.json" '"event":"deleted","path":"s/old"'
+what="without --delete"; fresh; more; ssh_push -r "$t/s"; nothing_gone; ssh_pull -r; nothing_gone
+what="a listener that was started with it"; fresh; more; push -r --delete -- -r "$t/s"; same_names; nothing_else
+expect_deleted "$t/send.json" $gone; expect_deleted "$t/recv.json" $gone
+what="both"; fresh; more; push -r --delete -- -a --delete --streams=3 "$t/s"; same_names; nothing_else
+what="one that was not"; fresh; more; wanted=9 push -r -- -r --delete "$t/s"; nothing_gone
+expect_in "$t/send.err" "nothing was sent, for the receiver was not started with it (there: zrecv --delete -r ...)"
+expect_in "$t/recv.err" "zrecv was not started with --delete"
+! grep -q '"event":"entry"' "$t/send.json" "$t/recv.json" || fail "something was sent"
+what="a sender that listens, and wants it"; fresh; more; start_send -r --delete "$t/s"
+status_of "$ZRECV" -r "zs://127.0.0.1:$port" "$t/d" 2>"$t/recv.err"; expect_status 9 "$what"; wait_for "$send"; expect_status 9 "$what"; nothing_gone
+what="a receiver that connects, and wants it"; start_send -r "$t/s"
+status_of "$ZRECV" -r --delete "zs://127.0.0.1:$port" "$t/d" 2>"$t/recv.err"; expect_status 0 "$what"; wait_for "$send"; same_names; nothing_else
+what="--below"; fresh; more; export below="--below $t/d"; to=. wanted=9 ssh_push -r --delete "$t/s"; nothing_gone
+expect_in "$t/send.err" "--delete is refused with --below"
+export below="--below $t"; from=s ssh_pull -r --delete; same_names; nothing_else; unset below
+
+# Which directories: those that came, and the destination itself only when it is one of them.
+what="the contents, of two"; fresh; more; mkdir "$t/s2"; echo 3 >"$t/s2/3"; echo 4 >"$t/4"; to=$t/d/s ssh_push -r --delete "$t/s/." "$t/s2/." "$t/4"
+[ "$(found "$t/d/s")" = "$( (found "$t/s"; echo ./3; echo ./4) | LC_ALL=C sort)" ] || fail "$what: $(found "$t/d/s")"; nothing_else
+what="-T"; fresh; more; to=$t/d/s ssh_push -r -T --delete "$t/s"; same_names; nothing_else
+what="below a directory that is not sent"; fresh; more; ssh_push -r --delete "$t/s/a" "$t/s/2"; nothing_gone
+what="a single file"; ssh_push -r --delete "$t/s/2"; nothing_gone
+what="a new directory"; fresh; to=$t/d/new ssh_push -r --delete "$t/s"; [ "$(found "$t/s")" = "$(found "$t/d/new")" ] || fail "$what"
+what="skipped files are there"; fresh; more; ssh_push -r -p --overwrite=differ --delete "$t/s"; same_names; nothing_else
+what="a listed source"; fresh; more; printf 'a\n2\n' >"$t/list"; push -r --delete -- -r --files-from "$t/list" "$t/s"
+[ -e "$t/d/a/1" ] || fail "$what"; nothing_gone; echo x >"$t/d/a/more"; push -r --delete -- -r --files-from "$t/list" "$t/s"
+[ ! -e "$t/d/a/more" ] && [ -e "$t/d/beside" ] || fail "$what"
+
+# What is excluded stays, at both ends, with what it is in.
+what="excluded names"; fresh; more; mkdir "$t/d/s/old/cache" "$t/s/cache"; touch "$t/d/s/x.o" "$t/d/s/old/cache/1" "$t/s/y.o" "$t/d/s/y.o" "$t/d/s/e/z" "$t/d/s/old/z"
+ssh_push -r -v --delete --exclude '*.o' --exclude cache/ --exclude /e/z "$t/s"
+[ "$(found "$t/d/s" | tr '\n' ' ')" = "./2 ./a ./a/1 ./a/b ./e ./e/z ./l ./old ./old/cache ./old/cache/1 ./x.o ./y.o " ] || fail "$what: $(found "$t/d/s")"
+expect_in "$t/send.err" "deleted: 's/old/deep'"
+what="by the receiver"; fresh; more; touch "$t/d/s/x.o"; ssh_pull -r --delete --exclude '*.o' --exclude '/old/deep/'
+[ -e "$t/d/s/x.o" ] && [ -e "$t/d/s/old/deep/er/f" ] && [ ! -e "$t/d/s/old/g" ] && [ ! -e "$t/d/s/a/gone" ] || fail "$what: $(found "$t/d/s")"
+what="patterns that cannot be told"; fresh; more; seq 3000 >"$t/many"
+wanted=2 ssh_push -r --delete --exclude-from "$t/many" "$t/s"; wanted=9 push -r --delete -- -r --exclude-from "$t/many" "$t/s"; nothing_gone
+
+# Only when all went well.
+if [ "$(id -u)" = 0 ]; then as=(setpriv --reuid=65534 --regid=65534 --clear-groups); chmod 755 "$t"; else as=(); fi
+what="a file that cannot be sent"; fresh; more; mkfifo "$t/s/pipe"; wanted=23 ssh_push -r --delete "$t/s"; nothing_gone
+expect_in "$t/send.err" "nothing was deleted, because not everything went well"; expect_deleted "$t/send.json" 0
+what="one that cannot be written"; fresh; more; rm "$t/d/s/2"; mkdir "$t/d/s/2"; wanted=23 ssh_push -r --delete "$t/s"; nothing_gone
+what="a directory that cannot be read"; fresh; more; chmod 0 "$t/s/e"
+if [ ${#as[@]} -gt 0 ]; then chown -R 65534 "$t/s" "$t/d"; fi
+if "${as[@]}" true 2>/dev/null; then
+  status_of "${as[@]}" "$ZSEND" -S "$t/ssh" -r --delete "$t/s" "host:$t/d" 2>"$t/send.err"; expect_status 23 "$what"; nothing_gone
+  expect_in "$t/send.err" "nothing was deleted"
+  what="read-only directories"; fresh; more; if [ ${#as[@]} -gt 0 ]; then chown -R 65534 "$t/s" "$t/d"; fi
+  chmod 555 "$t/s/a" "$t/d/s/a"; chmod -R a-w "$t/d/s/old"; chmod 0 "$t/d/s/old/deep"
+  touch -d 2001-01-01 "$t/s/a" "$t/s"
+  status_of "${as[@]}" "$ZSEND" -S "$t/ssh" -a --overwrite=differ --delete "$t/s" "host:$t/d" 2>"$t/send.err"; expect_status 0 "$what"
+  chmod u+w "$t/d/s/a"; same_names; chmod u-w "$t/d/s/a"; nothing_else
+  [ "$(stat -c '%a %y' "$t/d/s/a")" = "$(stat -c '%a %y' "$t/s/a")" ] || fail "$what: $(stat -c '%a %y' "$t/d/s/a")"
+  [ "$(stat -c %y "$t/d/s")" = "$(stat -c %y "$t/s")" ] || fail "the time of a directory"
+  if [ ${#as[@]} -gt 0 ]; then
+    what="what somebody else owns"; fresh; chown -R 65534 "$t/s" "$t/d"; mkdir "$t/d/s/his"; touch "$t/d/s/his/x" "$t/d/s/mine"; chown 65534 "$t/d/s/mine"
+    status_of "${as[@]}" "$ZSEND" -S "$t/ssh" --json="$t/out/json" -r --delete "$t/s" "host:$t/d" 2>"$t/send.err"; chmod 777 "$t/out"
+    status_of "${as[@]}" "$ZSEND" -S "$t/ssh" -r --delete "$t/s" "host:$t/d" 2>"$t/send.err"; expect_status 23 "$what"
+    [ -e "$t/d/s/his/x" ] && [ ! -e "$t/d/s/mine" ] || fail "$what"
+    expect_in "$t/send.err" "s/his/x': delete: Permission denied"
+  fi
+fi
+
+# --max-delete: all or none.
+what="--max-delete"; fresh; more; wanted=23 ssh_push -r --delete --max-delete $((gone - 1)) "$t/s"; nothing_gone
+expect_in "$t/send.err" "nothing was deleted: $gone names would go, and --max-delete is $((gone - 1))"; expect_deleted "$t/send.json" 0
+wanted=0; what="enough"; ssh_push -r --delete --max-delete $gone "$t/s"; same_names; nothing_else
+what="of the receiver"; fresh; more; wanted=23 push -r --delete --max-delete=0 -- -r --delete --max-delete=99 "$t/s"; nothing_gone
+wanted=23 ssh_pull -r --delete --max-delete 3; nothing_gone; wanted=0
+
+# A mount point below is not entered, and stays; so does what it is in.
+if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
+  printf '#!/bin/sh\nmount -t tmpfs none %s/d/s/old/deep/er; echo x >%s/d/s/old/deep/er/m; mount --bind %s/out %s/d/s/a/empty; "$@"; s=$?; ls %s/d/s/old/deep/er %s/d/s/a/empty; exit $s\n' \
+    "$t" "$t" "$t" "$t" "$t" "$t" >"$t/mounted"
+  what="mount points"; fresh; more
+  status_of unshare -m sh "$t/mounted" "$ZSEND" -q -S "$t/ssh" -r --delete "$t/s" "host:$t/d" >"$t/listed" 2>"$t/send.err"; expect_status 23 "$what"
+  expect_in "$t/send.err" "something is mounted there"; expect_in "$t/send.err" "(and 1 more)"
+  grep -qx m "$t/listed" && grep -qx secret "$t/listed" || fail "$what: $(cat "$t/listed")"
+  [ -d "$t/d/s/old/deep/er" ] && [ ! -e "$t/d/s/old/g" ] && [ ! -e "$t/d/s/a/gone" ] || fail "$what: $(found "$t/d/s")"; nothing_else
+fi
+
+# Not for people who hold something open for others: who swaps a directory for a link meanwhile.
+what="an attacker"; fresh; for i in $(seq 200); do mkdir -p "$t/d/s/v/$i/w"; touch "$t/d/s/v/$i/w/secret"; done
+( while [ ! -e "$t/stop" ]; do for i in 3 50 100 150 199; do mv -T "$t/d/s/v/$i/w" "$t/d/s/v/$i/x" && ln -s "$t/out" "$t/d/s/v/$i/w"; rm -f "$t/d/s/v/$i/w"; mv -T "$t/d/s/v/$i/x" "$t/d/s/v/$i/w"; done 2>/dev/null; done ) &
+attacker=$!; started+=($attacker)
+status_of "$ZSEND" -q -S "$t/ssh" -r --delete "$t/s" "host:$t/d" 2>"$t/send.err"; touch "$t/stop"; wait_for $attacker
+[ "$(cat "$t/out/secret")" = kept ] || fail "$what has had a file outside deleted"
+
+for words in "--delete|goes only with -r or -a" "-r --max-delete 3|only with --delete" "-r --delete --max-delete x|not a number" "-r --delete --max-delete -1|"; do
+  for p in "$ZSEND $t/s zs://127.0.0.1:1" "$ZRECV zs://127.0.0.1:1 $t/d"; do
+    status_of $p ${words%|*} 2>"$t/send.err"; expect_status 2 "$words"; expect_in "$t/send.err" "${words#*|}"
+  done
+done
+status_of "$ZSEND" -r --delete --files-from "$t/list" "$t/s" zs://127.0.0.1:1 2>"$t/send.err"; expect_status 2 "--files-from"
+status_of "$ZRECV" -r --delete --listen 0 --exec cat 2>"$t/send.err"; expect_status 2 "--exec"
