@@ -224,7 +224,8 @@ std::unique_ptr<Sink> FileDestination::enter(const EntryInfo& entry) {
   }
   open_.push_back(self);
   EntryInfo info = entry;
-  return make_directory_sink(target, Metadata(info, keeping_, principals_), std::move(self), others_);
+  return make_directory_sink(target, Metadata(info, keeping_, principals_), std::move(self),
+                             others_);
 }
 
 std::unique_ptr<Deleter> FileDestination::deleter(const NameSet* names) {

@@ -113,8 +113,8 @@ void Others::write(const Record& record) {
 }
 
 void Others::rewind() {
-  if (file_ && (fflush(file_.get()) != 0 || ferror(file_.get()) != 0))
-    failure_ = "a file without a name: write: " + errno_text(errno);
+  if (file_ && (ferror(file_.get()) != 0 || fflush(file_.get()) != 0))
+    throw_file_errno("a file without a name: write", errno);
   if (file_) ::rewind(file_.get());
   at_ = 0;
 }
@@ -172,9 +172,9 @@ std::optional<OthersWalk::Step> OthersWalk::take(const Others::Record& record) {
     return step;
   }
   if (record.kind == Others::Record::Name)  // of one that could not be opened none goes
-    return received_ ? judge(received_->dir.fd(), record.text, received_->prefix + record.text,
-                             &record)
-                     : std::nullopt;
+    return received_
+               ? judge(received_->dir.fd(), record.text, received_->prefix + record.text, &record)
+               : std::nullopt;
   if (!received_) return open_received(record);
   pending_ = record;  // once more, after the one before
   return close_received();
@@ -196,8 +196,7 @@ std::optional<OthersWalk::Step> OthersWalk::open_received(const Others::Record& 
   }
   const mode_t mode = received_->st.st_mode & 07777;
   if (removes_ && (mode & S_IRWXU) != S_IRWXU && received_->st.st_uid == geteuid())
-    received_->mode_changed =
-        chmod(path_of(received_->dir.fd()).c_str(), mode | S_IRWXU) == 0;
+    received_->mode_changed = chmod(path_of(received_->dir.fd()).c_str(), mode | S_IRWXU) == 0;
   return std::nullopt;
 }
 

@@ -48,6 +48,7 @@ class Others {
     uint64_t device = 0, inode = 0;
     uint64_t top = 0;
   };
+  /// Throws Error when they could not all be remembered.
   void rewind();
   std::optional<Record> read();
 
@@ -77,8 +78,8 @@ class OthersWalk {
     std::string path = {};  // below the destination
     int dir = -1;           // Goes: what it is in
     bool directory = false;
-    std::string why = {};           // Stays: with its name, quoted
-    bool failed = false;            // Stays, although it should go
+    std::string why = {};              // Stays: with its name, quoted
+    bool failed = false;               // Stays, although it should go
     std::optional<HeldDir> left = {};  // Left: of this directory no more names go
   };
   /// What is in a directory comes before itself. Looks for a stop signal first. Nothing after the

@@ -152,13 +152,14 @@ void EntrySender::handle(const Frame& frame) {
     case FrameType::Deleted:
       if (!agreed_.deletes || !fin_sent_ || !entries_.empty())
         unexpected_frame(frame.header, "before every entry had its result, or without --delete");
-      for (const Deleted::Path& one : decode<Deleted>(frame.body).paths)
-        console_.deleted(one.path);
+      for (const Deleted::Path& one : decode<Deleted>(frame.body).paths) console_.deleted(one.path);
       return;
     case FrameType::Verdict:
       if (!fin_sent_ || !entries_.empty())
         unexpected_frame(frame.header, "before every entry had its result");
       verdict_ = decode<Verdict>(frame.body);
+      if (!agreed_.deletes && (verdict_->deletion.deleted > 0 || verdict_->deletion.failed))
+        throw Error(ExitStatus::Protocol, "peer has deleted what nobody has asked it to");
       return;
     default:
       unexpected_frame(frame.header, "while entries are sent");

@@ -63,9 +63,10 @@ void check_dereference(const Negotiated& agreed, const CommonOptions& options) {
 // What goes at the other end is for the operator there to say, or by ssh for this one.
 void check_deletes(const Negotiated& agreed, const SendOptions& options) {
   if (options.common.deletes && !agreed.deletes_peer && !options.ssh)
-    throw Error(ExitStatus::Refused,
-                "--delete: nothing was sent, for the receiver was not started with it (there: zrecv "
-                "--delete -r ...)");
+    throw Error(
+        ExitStatus::Refused,
+        "--delete: nothing was sent, for the receiver was not started with it (there: zrecv "
+        "--delete -r ...)");
   if (agreed.deletes && !fits(options.common.filter))
     throw Error(ExitStatus::Refused,
                 "the receiver deletes what is not sent, and these are more patterns than it can "

@@ -216,8 +216,8 @@ struct EntryEnd {
   Digest block_sum{};    // DigestSum of all block_part()
   bool has_file_digest = false;
   Digest file_digest{};
-  std::string reason;    // text for failure
-  bool whole = false;    // of a directory: all in it was told, but what the filters leave out
+  std::string reason;  // text for failure
+  bool whole = false;  // of a directory: all in it was told, but what the filters leave out
 
   static constexpr std::string_view kName = "END";
   void fields(auto& c) {

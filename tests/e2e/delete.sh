@@ -123,6 +123,49 @@ if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
   [ -d "$t/d/s/old/deep/er" ] && [ ! -e "$t/d/s/old/g" ] && [ ! -e "$t/d/s/a/gone" ] || fail "$what: $(found "$t/d/s")"; nothing_else
 fi
 
+# With -x a directory is empty that is not at the source: what is in its place stays.
+if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
+  printf '#!/bin/sh\nmount -t tmpfs none %s/s/e; echo x >%s/s/e/f; exec "$@"\n' "$t" "$t" >"$t/mounted"
+  for x in -x ''; do
+    what="a mount at the source $x"; fresh; more; mkdir "$t/d/s/e/in"
+    status_of unshare -m sh "$t/mounted" "$ZSEND" -q -S "$t/ssh" -r $x --delete "$t/s" "host:$t/d" 2>"$t/send.err"; expect_status 0 "$what"
+    [ ! -e "$t/d/s/old" ] && [ -e "$t/d/s/e/in" ] || [ -z "$x" ] || fail "$what: $(found "$t/d/s")"
+  done
+  [ ! -e "$t/d/s/e/in" ] || fail "$what"
+fi
+
+# Many: they are told meanwhile, and a connection that is lost then is made again.
+what="a lost connection"; fresh; mkdir "$t/d/s/many"; (cd "$t/d/s/many" && seq -f 'a-name-of-some-length-%g' 30000 | xargs touch)
+start_recv -q -r --delete --plain --no-auth "$t/d"; start_proxy "cut=400000,on=0,from=listener"
+status_of timeout 60 "$ZSEND" -q -r --plain --no-auth --json="$t/send.json" "$t/s" "zs://127.0.0.1:$port" 2>"$t/send.err"; expect_status 0 "$what"
+wait_for "$recv"; expect_status 0 "$what"; same_names; kill "$proxy"
+for side in send recv; do
+  [ "$(field "$t/$side.json" reconnects)" = 1 ] || fail "$what: z$side counted $(field "$t/$side.json" reconnects)"
+  expect_deleted "$t/$side.json" 30001; [ "$(grep '"event":"deleted"' "$t/$side.json" | sort -u | wc -l)" = 30001 ] || fail "$what: z$side"
+done
+what="a signal"; fresh; mkdir "$t/d/s/many"; (cd "$t/d/s/many" && seq 100000 | xargs touch); chmod 555 "$t/d/s/many"
+start_recv -q -r --delete --plain --no-auth "$t/d"
+"$ZSEND" -q -r --plain --no-auth "$t/s" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!; started+=($send)
+until_true grep -q '"event":"deleted"' "$t/recv.json"; kill -INT "$recv"; wait_for "$recv"; expect_status 130 "$what"; wait_for "$send"
+left=$(ls "$t/d/s/many" | wc -l); [ "$left" -gt 0 ] && [ "$left" -lt 100000 ] || fail "$what: $left are left"
+[ "$(stat -c %a "$t/d/s/many")" = 555 ] || fail "$what: mode $(stat -c %a "$t/d/s/many")"
+
+# Its directories are synced after the last name has gone.
+if command -v strace >/dev/null; then
+  traced() {
+    rm -f "$t/recv.json" "$t/trace"
+    strace -f -o "$t/trace" -e trace=unlinkat,fsync,syncfs "$ZRECV" --plain --no-auth --listen 127.0.0.1:0 --json="$t/recv.json" -q -r --delete "$@" "$t/d" 2>"$t/recv.err" &
+    recv=$!; started+=($recv); until_true listening "$t/recv.json"; port=$(sed -n 's/.*"port":\([0-9]*\).*/\1/p' "$t/recv.json" | head -1)
+    status_of "$ZSEND" -q -r --plain --no-auth "$t/s" "zs://127.0.0.1:$port" 2>"$t/send.err"; expect_status 0 "$what"; wait_for "$recv"; expect_status 0 "$what"
+    same_names; [ "$(grep -c unlinkat "$t/trace")" -ge 3 ] || fail "$what: $(cat "$t/trace")"
+  }
+  what="durable"; fresh; more; traced
+  case $(sed -n '/unlinkat/h; /unlinkat/!H; ${x; p}' "$t/trace" | grep -oE 'fsync|syncfs' | tr '\n' ' ') in fsync*) ;; *) fail "$what: $(cat "$t/trace")" ;; esac
+  what="durable, many"; fresh; for i in $(seq 12); do mkdir -p "$t/s/m/$i" "$t/d/s/m/$i"; touch "$t/d/s/m/$i/x"; done; traced
+  case $(sed -n '/unlinkat/h; /unlinkat/!H; ${x; p}' "$t/trace" | grep -oE 'fsync|syncfs' | tr '\n' ' ') in "syncfs fsync ") ;; *) fail "$what: $(cat "$t/trace")" ;; esac
+  what="not durable"; fresh; more; traced --durability=none; ! grep -qE 'fsync|syncfs' "$t/trace" || fail "$what"
+fi
+
 # Not for people who hold something open for others: who swaps a directory for a link meanwhile.
 what="an attacker"; fresh; for i in $(seq 200); do mkdir -p "$t/d/s/v/$i/w"; touch "$t/d/s/v/$i/w/secret"; done
 ( while [ ! -e "$t/stop" ]; do for i in 3 50 100 150 199; do mv -T "$t/d/s/v/$i/w" "$t/d/s/v/$i/x" && ln -s "$t/out" "$t/d/s/v/$i/w"; rm -f "$t/d/s/v/$i/w"; mv -T "$t/d/s/v/$i/x" "$t/d/s/v/$i/w"; done 2>/dev/null; done ) &

@@ -260,6 +260,124 @@ def somebody_is_at_it(change, words):
         assert not os.path.lexists(os.path.join(run.dst, "b"))
 
 
+# --delete
+
+DELETE = 4
+OLD = ("old", "old/f", "old/e", "keep.o", "l", "sub", "sub/x")
+
+
+def with_old(dst):
+    for at in ("d", "d/old", "d/sub"):
+        os.mkdir(os.path.join(dst, at))
+    for at in ("d/old/f", "d/old/e", "d/keep.o", "d/sub/x", "beside", "d/.zrecv-1"):
+        open(os.path.join(dst, at), "w").close()
+    os.symlink("/etc", os.path.join(dst, "d/l"))
+
+
+def whole(entry_id, **more):
+    return s.end(entry_id, 0, whole=True, **more)
+
+
+def what_stays(*names):
+    return lambda dst: assert_names(dst, "beside", "d", "d/.zrecv-1", *("d/" + name for name in names))
+
+
+def delete(frames, status, *words, stays=OLD, options=("-r", "--delete"), **more):
+    send(frames, status, *words, before=with_old, after=what_stays(*stays), options=options, **more)
+
+
+@test
+def an_honest_one_deletes():
+    delete([directory(1, ["d"]), empty(2, "f"), whole(1), s.fin(2)], 0, stays=["f"])
+
+
+@cases([("END does not say that it is whole", directory(1, ["d"]) + up(1) + s.fin(1), 0),
+        ("only what is in it is whole", directory(1, ["d"]) + directory(2, ["n"]) + whole(2) + up(1) + s.fin(2), 0),
+        ("END says why it is not", directory(1, ["d"]) + whole(1, failure=FILE_IO, reason=b"no") + s.fin(1), FILE_IO),
+        ("an entry failed here", directory(1, ["d"]) + link(2, "n", b"x") + link(3, "n", b"x") + whole(1) + s.fin(3), PARTIAL),
+        ("an entry failed there", directory(1, ["d"]) + s.entry(2, "g", 0, flags=4) +
+         s.end(2, 0, failure=FILE_IO, reason=b"no") + whole(1) + s.fin(2), PARTIAL),
+        ("one has vanished", directory(1, ["d"]) + s.entry(2, "g", 0, flags=4) +
+         s.end(2, 0, failure=s.CHANGED, reason=b"gone") + whole(1) + s.fin(2), s.CHANGED),
+        ("the destination itself, not whole the second time", directory(1, None) + whole(1) + directory(2, None) + up(2) +
+         s.fin(2), 0),
+        ("a file that says it", empty(1, "beside") + s.entry(2, "n", 0) + whole(2) + s.fin(2), 0)])
+def nothing_is_deleted(frames, status):
+    def after(dst):
+        for name in ("n", "d/n"):
+            path = os.path.join(dst, name)
+            if os.path.lexists(path):
+                os.rmdir(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
+        what_stays(*OLD)(dst)
+    send([frames], status, *(["nothing was deleted"] if status else []), before=with_old, after=after,
+         options=("-r", "--delete"))
+
+
+@cases([("END of a directory that was never sent", directory(1, ["d"]) + whole(1) + whole(7) + s.fin(1), "END"),
+        ("END of the outer one first", directory(1, ["d"]) + directory(2, ["sub"]) + whole(1), "not the innermost"),
+        ("END of one that is to come", whole(1) + directory(1, ["d"]) + s.fin(1), "END"),
+        ("an unknown flag of END", directory(1, ["d"]) + s.message(s.END, b"\x08" + bytes(35), 1), "flags: unknown bit"),
+        ("DELETED from a sender", directory(1, ["d"]) + s.deleted(b"d"), "peer sent DELETED"),
+        ("FIN before END", directory(1, ["d"]) + s.fin(1), "before the END of every entry")])
+def out_of_order_with_delete(frames, words):
+    delete([frames], PROTOCOL, words)
+
+
+@test
+def only_with_the_word_of_the_receiver():
+    with zrecv("-r") as run:
+        with_old(run.dst)
+        peer = s.connect(run.port, s.SENDER)
+        try:
+            peer.meet(flags=SEVERAL | RECURSIVE, wishes=DELETE)
+            peer.send(directory(1, ["d"]), whole(1), s.fin(1))
+        except s.Closed:
+            pass
+        peer.end_sending()
+        peer.drain()
+        peer.close()
+        run.expect(REFUSED, "zrecv was not started with --delete")
+        what_stays(*OLD)(run.dst)
+
+
+def with_terms(status, words, stays, **terms):
+    with zrecv("-r", "--delete") as run:
+        with_old(run.dst)
+        peer = s.connect(run.port, s.SENDER)
+        try:
+            peer.meet(flags=SEVERAL | RECURSIVE, **terms)
+            peer.send(directory(1, ["d"]), whole(1), s.fin(1))
+            while (frame := peer.read()).kind not in (s.VERDICT, s.ERROR):
+                pass
+            if frame.kind == s.VERDICT:
+                peer.send(s.bye(s.read_verdict(frame.body)["status"]))
+        except (s.Closed, s.Told):
+            pass
+        peer.end_sending()
+        peer.drain()
+        peer.close()
+        run.expect(status, words)
+        what_stays(*stays)(run.dst)
+
+
+@cases([("a name", [(0, b"*.o")], ["keep.o"]), ("a directory", [(0, b"/sub/")], ["sub", "sub/x"]),
+        ("in a directory that would go", [(0, b"old/e")], ["old", "old/e"]), ("everything", [(0, b"*")], OLD),
+        ("the first one counts", [(1, b"*.o"), (0, b"keep*")], [])])
+def what_a_sender_leaves_out_stays(rules, stays):
+    with_terms(0, "", stays, rules=rules)
+
+
+@test
+def patterns_of_a_sender_that_mean_nothing():
+    with_terms(PROTOCOL, "bad filter", OLD, rules=[(0, b"[a")])
+
+
+@test
+def the_limit_of_a_sender():
+    with_terms(PARTIAL, "nothing was deleted: 7 names would go, and --max-delete is 6", OLD, most_deleted=6)
+    with_terms(0, "", [], most_deleted=7)
+
+
 def check_equal(wanted, found):
     assert found == wanted, f"{found}, not {wanted}"
 

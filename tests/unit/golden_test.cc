@@ -280,8 +280,7 @@ TEST_CASE("golden: DIGEST") {
 
 TEST_CASE("golden: END") {
   const Bytes bytes = golden("end");
-  EntryEnd m{true, ExitStatus::FileIo, counting<16>(0x20),
-                   true, counting<16>(0x30), "read error"};
+  EntryEnd m{true, ExitStatus::FileIo, counting<16>(0x20), true, counting<16>(0x30), "read error"};
   m.whole = true;
   CHECK(to_hex(encode(m)) == to_hex(bytes));
   const EntryEnd n = decode<EntryEnd>(bytes);

@@ -16,7 +16,7 @@ namespace zx {
 namespace {
 
 EntryEnd some_end() {
-  return {true, ExitStatus::FileIo,   counting<16>(1), true, counting<16>(50), "read: bad sector",
+  return {true, ExitStatus::FileIo, counting<16>(1), true, counting<16>(50), "read: bad sector",
           true};
 }
 
