@@ -17,6 +17,8 @@
 namespace zx {
 namespace {
 
+// Over a directory, as long as there is something to remove: somebody may make names all the time.
+constexpr int kMostPasses = 100;
 constexpr int kOpenDirectory = O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 
 // What can only be done by path, of what is held: chmod(2) of a descriptor with O_PATH.
@@ -79,8 +81,7 @@ void Others::look(const HeldDir& dir, const std::string& prefix, size_t top, con
         return false;
       }
       struct stat st {};
-      if (name.starts_with(kTempPrefix) ||
-          fstatat(dir.fd(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) != 0)
+      if (fstatat(dir.fd(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) != 0)
         return false;
       if (!std::exchange(any, true))
         write({Record::Directory, prefix, self.st_dev, self.st_ino, top});
@@ -297,7 +298,9 @@ std::optional<OthersWalk::Step> OthersWalk::next_in(Level& level) {
       level.read_to_end = true;
       if (errno != 0) return stays(level.path, "stays: read directory: " + errno_text(errno));
       // Names that are removed meanwhile may hide others.
-      if (!removes_ || level.stays || !std::exchange(level.any, false)) break;
+      if (!removes_ || level.stays || !std::exchange(level.any, false) ||
+          ++level.passes >= kMostPasses)
+        break;
       rewinddir(level.dir.get());
       level.read_to_end = false;
       continue;

@@ -97,6 +97,7 @@ class OthersWalk {
     std::string name, path;
     std::optional<mode_t> mode = {};  // to be given back if it stays
     bool stays = false, any = false, read_to_end = false;
+    int passes = 0;
   };
   // A directory that was received.
   struct Received {

@@ -82,6 +82,15 @@ TEST_CASE("others: what is excluded keeps what it is in; names of ours too") {
   place.look(others);
   const std::string all = listed(place, others);
   CHECK((all == "= d/a/g " || all == "d/a/g = "));
+  chmod(place.dir.at("d/a").c_str(), 0555);
+  OthersWalk walk(place.root, others, /*removes=*/true, false);
+  while (const auto step = walk.next()) {
+    struct stat st {};
+    CHECK(fstat(step->dir, &st) == (step->kind == OthersWalk::Step::Goes ? 0 : -1));
+    if (step->kind == OthersWalk::Step::Goes) CHECK(st.st_mode == (S_IFDIR | 0755));
+  }
+  CHECK(fs::status(place.dir.at("d/a")).permissions() == fs::perms(0555));
+  chmod(place.dir.at("d/a").c_str(), 0755);
   place.file("d/a/b/.zrecv-2");
   CHECK(listed(place, others).find("d/a/b/.zrecv-2") == std::string::npos);
 }
