@@ -70,6 +70,47 @@ def verdict_that_is_not_durable():
                      options=["--durability=file"])
 
 
+# --delete
+
+DELETES = 4  # of the wishes
+
+
+@cases([("DELETED", lambda totals: s.deleted(b"f")), ("a VERDICT with some", lambda totals: s.verdict(*totals, gone=s.deletion(1))),
+        ("a VERDICT that some are left", lambda totals: s.verdict(*totals, status=s.PARTIAL, gone=s.deletion(0, True, b"x")))])
+def deletes_without_being_asked(make):
+    def script(peer):
+        _, totals = up_to_fin(peer)
+        peer.send(make(totals))
+        peer.hear()
+    hostile_receiver(script, s.PROTOCOL, content=CONTENT)
+
+
+@test
+def deletes_before_every_entry_has_its_result():
+    def script(peer):
+        peer.expect(s.ENTRY)
+        peer.send(s.deleted(b"f"))
+        peer.hear()
+    hostile_receiver(script, s.PROTOCOL, "peer sent DELETED", content=CONTENT, terms={"wishes": DELETES})
+
+
+@test
+def what_is_deleted_is_told():
+    """Quoted, as all that a peer says; what it could not delete is 23 here too."""
+    def script(peer):
+        _, totals = up_to_fin(peer)
+        peer.send(s.deleted(b"a/b", HOSTILE), s.verdict(*totals, status=s.PARTIAL, gone=s.deletion(2, True, HOSTILE)))
+        assert peer.expect(s.BYE).body == bytes([s.PARTIAL])
+        peer.end_sending()
+    hostile_receiver(script, s.PARTIAL, "deleted: 'a/b'", "error: peer: ", ", 2 deleted, ", content=CONTENT,
+                     terms={"wishes": DELETES}, options=["-v"],
+                     more=lambda run: check_printable(run.stderr))
+
+
+def check_printable(text):
+    assert b"\x1b" not in text and b"\x9b" not in text and b"\r" not in text, text
+
+
 @test
 def caveats_are_said_and_no_failure():
     """All five; where it cannot be synced the verdict is not durable."""
