@@ -47,6 +47,10 @@ bool is_taken_for(const EntryInfo& entry, const struct stat& existing, bool even
          is_kept_as(entry, existing.st_mtim, even_seconds);
 }
 
+Destination::Place Destination::place_for(const EntryInfo& /*entry*/) {
+  throw Error(ExitStatus::Protocol, "peer asks whether a pipe wants what it sends");
+}
+
 std::unique_ptr<Sink> Destination::enter(const EntryInfo& entry) {
   throw Error(ExitStatus::Refused,
               quote(join_path(entry.name)) + ": a directory, and this takes files");

@@ -2,6 +2,7 @@
 // Destination: what the operator of the receiver has named. It gives each entry its sink.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -25,6 +26,10 @@ class Destination {
   /// unsafe name, more entries than there is room for. `event` is set when the sink fails by
   /// itself; it must outlive the sink.
   virtual std::unique_ptr<Sink> sink_for(const EntryInfo& entry, WakeFd& event) = 0;
+  /// Where one entry goes: its sink, had from here more than once. It holds the directory open.
+  using Place = std::function<std::unique_ptr<Sink>(const EntryInfo& entry)>;
+  /// The place of an entry that asks, and may come again later. Throws what sink_for() does.
+  virtual Place place_for(const EntryInfo& entry);
   /// The sink of a directory, whose commit gives it its mode and time: to be looked at and opened
   /// at once. Entries go into it from here on, also when that fails: then each of them fails too.
   virtual std::unique_ptr<Sink> enter(const EntryInfo& entry);

@@ -56,6 +56,7 @@ class DirectorySink final : public Sink {
     metadata_.set_xattrs(fd(), /*clear=*/!made_, describe(), caveats);
     metadata_.forget_xattrs();
   }
+  bool is_new() const override { return made_; }
   int fd() const override { return self_->dir.fd(); }
   void finish(uint64_t /*size*/) override {}
   void is_whole(std::shared_ptr<const NameSet> names) override { names_ = std::move(names); }

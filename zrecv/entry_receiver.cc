@@ -16,6 +16,9 @@ namespace {
 constexpr int kFramesAtOnce = 32;
 // After a block of this size they are looked at in any case: what is committed is told at once.
 constexpr uint32_t kLongBlockBytes = 1 << 20;
+// Answers that leave although more has come already: else the sender's questions could fill the one
+// direction while nothing moves in the other.
+constexpr size_t kToldBytes = 16 << 10;
 
 // What the next entry of a run must have in common with it to be part of it.
 bool continues(const Result& run, const EntryOutcome& next) {
@@ -86,6 +89,7 @@ void EntryReceiver::step() {
   if (hole_) make_hole();
   conclude_ready();
   settle(committer_.take());
+  tell();
   if (fin_) go_on_to_verdict();
   if (committer_.is_behind()) link_.with_heartbeats([&] { committer_.await_room(); });
   for (int i = 0; i < kFramesAtOnce && !done_ && !hole_; ++i) {
@@ -96,6 +100,7 @@ void EntryReceiver::step() {
       if (directories_.depth() > depth || frame->header.length >= kLongBlockBytes) return;
       continue;
     }
+    tell();
     link_.flush();
     if (i == 0) link_.wait(kNoLimit, event_.fd(), further_ ? further_->event_fd() : -1);
     return;
@@ -209,22 +214,32 @@ void EntryReceiver::record(const EntryOutcome& outcome) {
   console_.entry(outcome);
 }
 
-// They are final: also to the sender.
+// They are final: also for the sender, whom tell() tells.
 void EntryReceiver::settle(std::vector<EntryOutcome> outcomes) {
-  std::vector<Result> results;
   for (const EntryOutcome& outcome : outcomes) {
     record(outcome);
-    if (!results.empty() && continues(results.back(), outcome)) {
-      ++results.back().count;
+    if (!results_.empty() && continues(results_.back(), outcome)) {
+      ++results_.back().count;
       continue;
     }
-    results.push_back({outcome.id, 1, outcome.status, outcome.skipped, outcome.reason,
-                       flags_of(outcome.caveats)});
+    results_.push_back({outcome.id, 1, outcome.status, outcome.skipped, outcome.reason,
+                        flags_of(outcome.caveats)});
   }
-  for (size_t i = 0; i < results.size(); i += kMaxResults) {
-    const auto part = std::span(results).subspan(i, std::min(kMaxResults, results.size() - i));
-    link_.queue(FrameType::Results, 0, 0, encode(Results{{part.begin(), part.end()}}));
-  }
+}
+
+// What was queued is not lost with a connection, so nothing is told twice.
+void EntryReceiver::tell() {
+  const auto queue_parts = [&](FrameType type, const auto& all, size_t most, const auto& message) {
+    for (size_t i = 0; i < all.size(); i += most) {
+      const auto part = std::span(all).subspan(i, std::min(most, all.size() - i));
+      link_.queue(type, 0, 0, message({part.begin(), part.end()}));
+    }
+  };
+  queue_parts(FrameType::Results, std::exchange(results_, {}), kMaxResults,
+              [](std::vector<Result> runs) { return encode(Results{std::move(runs)}); });
+  queue_parts(FrameType::Wanted, std::exchange(wanted_, {}), kMaxWantedRuns,
+              [](std::vector<WantedRun> runs) { return encode(Wanted{std::move(runs)}); });
+  if (link_.queued_bytes() >= kToldBytes) link_.flush();
 }
 
 // --- the end
@@ -235,7 +250,7 @@ void EntryReceiver::on_fin(const Frame& frame) {
   if (fin.entries != count)
     protocol("FIN for " + std::to_string(fin.entries) + " entries after " + std::to_string(count));
   names_.check_all_came(roots_);
-  if (!entries_.all_have_end() || !unsent_.empty() || directories_.depth() > 0)
+  if (!entries_.all_have_end() || !unsent_.empty() || directories_.depth() > 0 || !asked_.empty())
     unexpected_frame(frame.header, "before the END of every entry");
   figures_.moving_us = watch_.wall_us();
   figures_.cpu_us = watch_.cpu_us();

@@ -51,13 +51,17 @@ class EntryReceiver {
   void handle(const Frame& frame);
   void on_streams(const Frame& frame);
   void on_entry(const Frame& frame);
+  void judge(const EntryInfo& info, EntryOutcome outcome);
+  void want(uint64_t id, bool fresh);
+  struct Asked;
+  Asked take_asked(std::map<uint64_t, Asked>::iterator found, const EntryInfo& info);
   void enter_directory(const EntryInfo& info, EntryOutcome outcome);
   void leave_directory(uint64_t id, const EntryEnd& end);
   void finish(Verified entry);
   void finish_link(uint64_t first, bool last, Verified link);
   void release_links(uint64_t id, ExitStatus failure);
   void done(uint64_t id);
-  OpenEntries::Entry open_entry(EntryInfo info, EntryOutcome* outcome);
+  OpenEntries::Entry open_entry(EntryInfo info, const Asked* asked, EntryOutcome* outcome);
   void on_hole(const Frame& frame);
   void make_hole();
   void on_end(const Frame& frame);
@@ -66,6 +70,7 @@ class EntryReceiver {
   void conclude_ready();
   void record(const EntryOutcome& outcome);
   void settle(std::vector<EntryOutcome> outcomes);
+  void tell();
   void go_on_to_verdict();
   void note_whole(Verified& directory, bool whole);
   bool delete_others();
@@ -84,6 +89,17 @@ class EntryReceiver {
   OpenEntries entries_;
   std::map<uint64_t, EntryOutcome> unsent_;  // failed at the sender; their END is to come
   OpenDirectories directories_;
+  // Files that have asked, and are wanted: where they will go.
+  struct Asked {
+    Destination::Place place;
+    std::vector<std::string> name;
+    uint64_t directory = 0;
+  };
+  std::map<uint64_t, Asked> asked_;
+  std::map<uint64_t, size_t> asked_directories_;  // how many of these are in each
+  // To be told: answers are gathered to runs.
+  std::vector<Result> results_;
+  std::vector<WantedRun> wanted_;
   // Of files that get further names, until the last of these has come.
   struct Linked {
     bool here = false;  // with the commit, or left alone
@@ -92,7 +108,7 @@ class EntryReceiver {
     std::vector<Verified> waiting;  // names that came before it was there
   };
   std::map<uint64_t, Linked> linked_;
-  size_t waiting_links_ = 0;  // in all of these
+  size_t waiting_links_ = 0;                // in all of these
   std::map<uint64_t, size_t> open_xattrs_;  // bytes of open entries that have some
   size_t open_xattr_bytes_ = 0;             // of these
   uint64_t roots_ = 0;                      // entries that are in no directory

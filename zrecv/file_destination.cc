@@ -192,7 +192,14 @@ Target FileDestination::target_for(const EntryInfo& entry) {
 }
 
 std::unique_ptr<Sink> FileDestination::sink_for(const EntryInfo& entry, WakeFd& /*event*/) {
-  Target target = target_for(entry);
+  return make_sink(target_for(entry), entry);
+}
+
+Destination::Place FileDestination::place_for(const EntryInfo& entry) {
+  return [this, target = target_for(entry)](const EntryInfo& of) { return make_sink(target, of); };
+}
+
+std::unique_ptr<Sink> FileDestination::make_sink(Target target, const EntryInfo& entry) {
   EntryInfo info = entry;
   Metadata metadata(info, keeping_, principals_);
   if (!links_) links_ = std::make_shared<LinkedFiles>(open_.front());

@@ -35,6 +35,7 @@ class FileDestination final : public Destination {
   void aim(const Negotiated& agreed, bool pull) override;
   /// A temporary file beside its target until the commit.
   std::unique_ptr<Sink> sink_for(const EntryInfo& entry, WakeFd& event) override;
+  Place place_for(const EntryInfo& entry) override;
   std::unique_ptr<Sink> enter(const EntryInfo& entry) override;
   void leave() override { open_.pop_back(); }
   std::unique_ptr<Deleter> deleter(const NameSet* names) override;
@@ -46,6 +47,7 @@ class FileDestination final : public Destination {
   HeldDir& root() { return open_.front()->dir; }
   const HeldDir& root() const { return open_.front()->dir; }
   bool takes_one() const { return becomes_first_ || !fixed_name_.empty(); }
+  std::unique_ptr<Sink> make_sink(Target target, const EntryInfo& entry);
   [[noreturn]] void refuse_several() const;
   void find_target(const Negotiated& agreed, bool pull);
   void go_below(const std::vector<std::string>& path, bool is_directory, const Negotiated& agreed);

@@ -80,11 +80,17 @@ void InPlaceDestination::aim(const Negotiated& agreed, bool pull) {
 }
 
 std::unique_ptr<Sink> InPlaceDestination::sink_for(const EntryInfo& entry, WakeFd& /*event*/) {
+  return place_for(entry)(entry);
+}
+
+Destination::Place InPlaceDestination::place_for(const EntryInfo& entry) {
   check_entry_name(entry);
   check_has_content(entry);
   if (std::exchange(taken_, true))
     throw Error(ExitStatus::Refused, file_->describe() + ": --inplace takes one source");
-  return std::make_unique<InPlaceSink>(file_, entry, keep_full_mode_);
+  return [this](const EntryInfo& of) {
+    return std::make_unique<InPlaceSink>(file_, of, keep_full_mode_);
+  };
 }
 
 }  // namespace zx

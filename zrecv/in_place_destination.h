@@ -20,6 +20,7 @@ class InPlaceDestination final : public Destination {
   void aim(const Negotiated& agreed, bool pull) override;
   /// Throws Error{Refused} for an unsafe name, though it is not used, and for a second entry.
   std::unique_ptr<Sink> sink_for(const EntryInfo& entry, WakeFd& event) override;
+  Place place_for(const EntryInfo& entry) override;
   const std::shared_ptr<InPlaceFile>& file() const { return file_; }
 
  private:

@@ -20,6 +20,8 @@ class OpenDirectories {
 
   size_t depth() const { return stack_.size(); }
   bool is_open(uint64_t id) const;
+  /// 0 when none is open.
+  uint64_t innermost() const { return stack_.empty() ? 0 : stack_.back()->id; }
   /// An entry of the innermost directory begins.
   void begin(uint64_t id);
   /// That entry is a directory, and what comes is in it. No sink: it has its result already.

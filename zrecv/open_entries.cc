@@ -10,15 +10,29 @@ namespace zx {
 
 void OpenEntries::announce(Entry entry) {
   const std::lock_guard lock(mutex_);
-  ++last_id_;
+  open_locked(++last_id_, std::move(entry));
+}
+
+void OpenEntries::announce_later() {
+  const std::lock_guard lock(mutex_);
+  later_.insert(++last_id_);
+}
+
+void OpenEntries::arrive(uint64_t id, Entry entry) {
+  const std::lock_guard lock(mutex_);
+  later_.erase(id);
+  open_locked(id, std::move(entry));
+}
+
+void OpenEntries::open_locked(uint64_t id, Entry entry) {
   if (entry && entry->is_pipe()) pipe_ = entry;
-  if (entry) open_.emplace(last_id_, std::move(entry));
+  if (entry) open_.emplace(id, std::move(entry));
   announced_.notify_all();
 }
 
 OpenEntries::Entry OpenEntries::find(const FrameHeader& header) const {
   const std::lock_guard lock(mutex_);
-  if (header.entry == 0 || header.entry > last_id_)
+  if (header.entry == 0 || !is_announced_locked(header.entry))
     throw Error(ExitStatus::Protocol, std::string("peer sent ") + frame_name(header.type) +
                                           " for an entry that is not open");
   const auto found = open_.find(header.entry);
@@ -28,7 +42,7 @@ OpenEntries::Entry OpenEntries::find(const FrameHeader& header) const {
 void OpenEntries::await(const FrameHeader& header, std::chrono::milliseconds limit) const {
   std::unique_lock lock(mutex_);
   if (!wait_for_change(announced_, lock, Clock::now() + limit,
-                       [&] { return header.entry <= last_id_; }))
+                       [&] { return is_announced_locked(header.entry); }))
     throw Error(ExitStatus::Timeout, "a block came, but not the ENTRY it belongs to");
 }
 

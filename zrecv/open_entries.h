@@ -33,7 +33,7 @@ class OpenEntries {
   /// Whether the ENTRY of this frame has come: a block may overtake it on another connection.
   bool is_announced(const FrameHeader& header) const {
     const std::lock_guard lock(mutex_);
-    return header.entry <= last_id_;
+    return is_announced_locked(header.entry);
   }
   /// Waits for that. Throws Error{Timeout} after the limit. Looks for a stop signal.
   void await(const FrameHeader& header, std::chrono::milliseconds limit) const;
@@ -48,6 +48,10 @@ class OpenEntries {
 
   /// The next id is this entry's; null when it is done already.
   void announce(Entry entry);
+  /// The next id is that of one that asks, and is wanted: until arrive() it is not announced.
+  void announce_later();
+  /// Its ENTRY has come: it is this, or null.
+  void arrive(uint64_t id, Entry entry);
   uint64_t last_id() const {
     const std::lock_guard lock(mutex_);
     return last_id_;
@@ -64,11 +68,14 @@ class OpenEntries {
 
  private:
   bool is_one_too_many(const Entry& entry);
+  void open_locked(uint64_t id, Entry entry);
+  bool is_announced_locked(uint64_t id) const { return id <= last_id_ && !later_.contains(id); }
 
   WakeFd& event_;
   mutable std::mutex mutex_;  // for all that follows
   mutable std::condition_variable announced_;
   uint64_t last_id_ = 0;
+  std::set<uint64_t> later_;  // of announce_later()
   std::map<uint64_t, Entry> open_;
   std::deque<Entry> ready_;
   std::set<uint64_t> holding_;  // a descriptor, for longer than one flight of frames

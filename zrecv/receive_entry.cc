@@ -17,7 +17,9 @@ constexpr size_t kMaxWaitingLinks = 64;
 
 void EntryReceiver::on_entry(const Frame& frame) {
   const uint64_t id = frame.header.entry;
-  if (id != entries_.last_id() + 1) protocol("an ENTRY with an id out of order");
+  const auto waiting = asked_.find(id);
+  const bool again = waiting != asked_.end();
+  if (!again && id != entries_.last_id() + 1) protocol("an ENTRY with an id out of order");
   if (entries_.size() >= kMaxOpenEntries) protocol("more entries than may be open");
   EntryInfo info = decode<EntryInfo>(frame.body);
   info.id = id;
@@ -32,12 +34,20 @@ void EntryReceiver::on_entry(const Frame& frame) {
     if (linked_.size() >= kMaxLinkedFiles) protocol("more hard links than it may");
     linked_[id];
   }
-  if (id > 1 && !agreed_.several) protocol("more entries than it announced");
-  if (directories_.depth() == 0) {
-    ++roots_;
-    if (!info.failed) names_.check_requested(roots_, info);
+  std::optional<Asked> asked;
+  if (again) {
+    asked = take_asked(waiting, info);
+  } else {
+    if (id > 1 && !agreed_.several) protocol("more entries than it announced");
+    if (directories_.depth() == 0) {
+      ++roots_;
+      if (!info.failed) names_.check_requested(roots_, info);
+    }
+    directories_.begin(id);
   }
-  directories_.begin(id);
+  const auto announce = [&](OpenEntries::Entry entry) {
+    again ? entries_.arrive(id, std::move(entry)) : entries_.announce(std::move(entry));
+  };
   EntryOutcome outcome;
   outcome.id = id;
   outcome.kind = info.kind;
@@ -47,11 +57,12 @@ void EntryReceiver::on_entry(const Frame& frame) {
     if (info.name.size() > 1) protocol("a path where a name was expected");
     outcome.name = join_path(info.name);
     unsent_.emplace(id, std::move(outcome));
-    return entries_.announce(nullptr);
+    return announce(nullptr);
   }
+  if (info.asks) return judge(info, std::move(outcome));
   if (info.kind == EntryKind::Directory) return enter_directory(info, std::move(outcome));
-  const auto entry = open_entry(info, &outcome);
-  entries_.announce(entry);
+  const auto entry = open_entry(info, asked ? &*asked : nullptr, &outcome);
+  announce(entry);
   if (!entry) return;
   if (info.attributes && info.attributes->xattr_bytes() > 0) {
     open_xattr_bytes_ += open_xattrs_[id] = info.attributes->xattr_bytes();
@@ -66,12 +77,13 @@ void EntryReceiver::on_entry(const Frame& frame) {
 }
 
 // Null when it has its outcome already: it fails or is skipped, or has no content to come.
-OpenEntries::Entry EntryReceiver::open_entry(EntryInfo info, EntryOutcome* outcome) {
-  auto sink = destination_.sink_for(info, event_);
+OpenEntries::Entry EntryReceiver::open_entry(EntryInfo info, const Asked* asked,
+                                             EntryOutcome* outcome) {
+  auto sink = asked != nullptr ? asked->place(info) : destination_.sink_for(info, event_);
   outcome->name = sink->name();
   outcome->output_name = sink->output_name();
   try {
-    if (!names_.take(sink->name()))
+    if (asked == nullptr && !names_.take(sink->name()))
       throw Error(ExitStatus::Refused, sink->describe() + ": a second entry of this name");
     outcome->reason = sink->look(agreed_);
     outcome->skipped = !outcome->reason.empty();
@@ -96,6 +108,55 @@ OpenEntries::Entry EntryReceiver::open_entry(EntryInfo info, EntryOutcome* outco
   else
     finish({*outcome, std::move(sink)});
   return nullptr;
+}
+
+// One that asks: its result, or it is wanted, and its place waits for it.
+void EntryReceiver::judge(const EntryInfo& info, EntryOutcome outcome) {
+  if (info.more_links) protocol("a file with more names that asks");
+  Asked asked{destination_.place_for(info), info.name, directories_.innermost()};
+  const auto sink = asked.place(info);
+  outcome.name = sink->name();
+  outcome.output_name = sink->output_name();
+  try {
+    if (!names_.take(sink->name()))
+      throw Error(ExitStatus::Refused, sink->describe() + ": a second entry of this name");
+    outcome.reason = sink->look(agreed_);
+    outcome.skipped = !outcome.reason.empty();
+    outcome.bytes = info.size;
+  } catch (const Error& error) {
+    outcome.status = error.status();
+    outcome.reason = error.what();
+  }
+  if (outcome.status != ExitStatus::Ok || outcome.skipped) {
+    entries_.announce(nullptr);
+    return finish({std::move(outcome), nullptr});
+  }
+  ++asked_directories_[asked.directory];
+  if (asked_directories_.size() > kMaxAskedDirectories || asked_.size() >= kMaxUncommitted)
+    protocol("more files that ask than it may");
+  asked_.emplace(outcome.id, std::move(asked));
+  entries_.announce_later();
+  want(outcome.id, /*fresh=*/false);
+}
+
+void EntryReceiver::want(uint64_t id, bool fresh) {
+  if (!wanted_.empty() && wanted_.back().fresh == fresh &&
+      wanted_.back().first + wanted_.back().count == id)
+    ++wanted_.back().count;
+  else
+    wanted_.push_back({id, 1, fresh});
+}
+
+// What was wanted comes: it must be the same file, whatever its size and time are by now.
+EntryReceiver::Asked EntryReceiver::take_asked(std::map<uint64_t, Asked>::iterator found,
+                                               const EntryInfo& info) {
+  if (info.asks || info.kind != EntryKind::File || info.name != found->second.name)
+    protocol("another ENTRY than the one that has asked");
+  Asked asked = std::move(found->second);
+  asked_.erase(found);
+  const auto directory = asked_directories_.find(asked.directory);
+  if (--directory->second == 0) asked_directories_.erase(directory);
+  return asked;
 }
 
 // A name of a file that is here, or of one that is still to come. After that it is as any entry.
@@ -151,6 +212,7 @@ void EntryReceiver::enter_directory(const EntryInfo& info, EntryOutcome outcome)
       throw Error(ExitStatus::Refused, sink->describe() + ": a second entry of this name");
     sink->look(agreed_);
     sink->open();
+    if (sink->is_new() && agreed_.asks_ahead()) want(id, /*fresh=*/true);
   } catch (const Error& error) {
     outcome.status = error.status();
     outcome.reason = error.what();

@@ -53,6 +53,9 @@ class Sink {
   /// called again.
   virtual void finish(uint64_t size) = 0;
 
+  /// After open(), of a directory: nothing has that name before.
+  virtual bool is_new() const { return false; }
+
   // Between open() and finish(), any thread.
 
   /// Engines write into it, and read back for the digests. Owned by the sink.

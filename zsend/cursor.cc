@@ -179,15 +179,35 @@ uint64_t SourceCursor::file_bytes() const {
 }
 
 // For who has a lease on the next one: as long as for anything.
-bool SourceCursor::is_worth_waiting() {
-  if (!lease_limit_) lease_limit_ = Clock::now() + patience_;
-  return Clock::now() < *lease_limit_;
+bool SourceCursor::is_worth_waiting(std::optional<Clock::time_point>& limit) const {
+  if (!limit) limit = Clock::now() + patience_;
+  return Clock::now() < *limit;
 }
 
-std::optional<SourceEntry> SourceCursor::next() {
+SourceEntry SourceCursor::open(HeldBack& held, const std::string& path) {
+  SourceEntry out{{WalkStep::File, held.name, path}};
+  if (held.in) {
+    out = SourceEntry{open_file(dirfd(held.in.get()), held.name, path, rules_.follow_links)};
+    out.leased = out.leased && is_worth_waiting(held.lease_limit);
+    return out;
+  }
+  try {
+    out.file.emplace(open(path));
+    return out;
+  } catch (const LeasedFile& leased) {
+    out.leased = is_worth_waiting(held.lease_limit);
+    out.failure = leased;
+  } catch (const Error& error) {
+    out.failure = error;
+  }
+  out.kind = WalkStep::Failed;
+  return out;
+}
+
+std::optional<SourceEntry> SourceCursor::next(HoldBack hold_back) {
   if (walk_) {
-    if (auto step = walk_->next()) {
-      step->leased = step->leased && is_worth_waiting();
+    if (auto step = walk_->next(hold_back)) {
+      step->leased = step->leased && is_worth_waiting(lease_limit_);
       if (step->leased)
         walk_->again(step->name);
       else
@@ -212,7 +232,7 @@ std::optional<SourceEntry> SourceCursor::next() {
     if (source.standard_input) out.file = standard_input_file(source.name);
     if (out.pipe == nullptr && !out.failure && !out.file) out.file.emplace(open(source.path));
   } catch (const LeasedFile& leased) {
-    out.leased = is_worth_waiting();
+    out.leased = is_worth_waiting(lease_limit_);
     if (out.leased) return out;
     out.failure = leased;
   } catch (const Error& error) {
@@ -220,6 +240,12 @@ std::optional<SourceEntry> SourceCursor::next() {
   }
   if (out.failure) out.kind = WalkStep::Failed;
   if (source.directory) out.st.st_mode = S_IFDIR;
+  const bool one_name = out.file && out.file->stat_at_open().st_nlink == 1;
+  if (out.file && !source.standard_input &&
+      (hold_back == HoldBack::All || (hold_back == HoldBack::OneName && one_name))) {
+    out.st = out.file->stat_at_open();
+    out.file.reset();
+  }
   lease_limit_.reset();
   ++next_;
   return out;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/base/error.h"
+#include "common/base/wait.h"
 #include "common/file/source_file.h"
 #include "common/file/tree_walk.h"
 #include "zsend/options.h"
@@ -17,10 +18,20 @@
 
 namespace zx {
 
-/// One of them, open: a step of a tree, which a file by itself is too; or a pipe (not owned). When
-/// it is leased next() is to be asked again in a moment.
+/// One of them, open or held back: a step of a tree, which a file by itself is too; or a pipe (not
+/// owned). When it is leased next() is to be asked again in a moment.
 struct SourceEntry : WalkStep {
   PipeSource* pipe = nullptr;
+
+  bool held_back() const { return kind == File && !file && pipe == nullptr; }
+  const struct stat& stat_of_file() const { return file ? file->stat_at_open() : st; }
+};
+
+/// A file that is held back, until it is opened.
+struct HeldBack {
+  std::shared_ptr<DIR> in;  // none for one of the command line
+  std::string name;         // as in its step
+  std::optional<Clock::time_point> lease_limit = {};
 };
 
 class SourceCursor {
@@ -50,8 +61,11 @@ class SourceCursor {
   /// Of these, what several connections can share.
   uint64_t file_bytes() const;
 
-  /// The next one, opened now; nothing after the last. The cursor keeps the pipe.
-  std::optional<SourceEntry> next();
+  /// The next one, opened now or held back; nothing after the last. The cursor keeps the pipe. Of
+  /// the command line every file can be held back: it was opened, for its size, and is closed.
+  std::optional<SourceEntry> next(HoldBack hold_back = HoldBack::None);
+  /// One that was held back; `path` as in its step. When it is leased this is to be called again.
+  SourceEntry open(HeldBack& held, const std::string& path);
   /// Nothing more of the directory that was entered last: its end is next.
   void leave() { walk_->leave(); }
 
@@ -65,7 +79,7 @@ class SourceCursor {
     std::optional<Error> failure = {};
   };
 
-  bool is_worth_waiting();
+  bool is_worth_waiting(std::optional<Clock::time_point>& limit) const;
   SourceFile open(const std::string& path) const;
   void add_list(const SendOptions& options);
   void add_file(const std::string& path);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The steps of a session that sends, and what the receiver says meanwhile. How entries begin
-// is in send_entry.cc, how files are read in send_file.cc, how pipes are in send_pipe.cc.
+// is in send_entry.cc and ask.cc, how files are read in send_file.cc, how pipes are in
+// send_pipe.cc.
 #include "zsend/entry_sender.h"
 
 #include "common/base/error.h"
@@ -75,7 +76,8 @@ void EntrySender::step() {
     figures_.moving_us = watch_.wall_us();
     return;
   }
-  if (all_begun_ && reading_.empty() && lane_.empty() && queue_.empty() && !fin_sent_)
+  if (all_begun_ && asking_ == 0 && reading_.empty() && lane_.empty() && queue_.empty() &&
+      !fin_sent_)
     return send_fin();
   wait();
 }
@@ -83,8 +85,9 @@ void EntrySender::step() {
 bool EntrySender::send_something() {
   if (send_returned()) return true;
   if (current_ == nullptr) {
-    if (all_begun_ || reading_.size() >= kMostReading || entries_.size() >= kMaxUncommitted ||
-        name_bytes_ >= kMaxUnsettledNameBytes)
+    if (reading_.size() >= kMostReading) return false;
+    if (!wanted_.empty()) return send_wanted();
+    if (all_begun_ || entries_.size() >= kMaxUncommitted || name_bytes_ >= kMaxUnsettledNameBytes)
       return false;
     return begin_next();
   }
@@ -154,6 +157,8 @@ void EntrySender::handle(const Frame& frame) {
         unexpected_frame(frame.header, "before every entry had its result, or without --delete");
       for (const Deleted::Path& one : decode<Deleted>(frame.body).paths) console_.deleted(one.path);
       return;
+    case FrameType::Wanted:
+      return take_wanted(decode<Wanted>(frame.body));
     case FrameType::Verdict:
       if (!fin_sent_ || !entries_.empty())
         unexpected_frame(frame.header, "before every entry had its result");
@@ -187,6 +192,7 @@ void EntrySender::settle(uint64_t id, const Result& result) {
   ledger_.add(entry);
   console_.entry(entry);
   if (entry.failed()) hard_links_.forget(id);
+  no_longer_asks(entry);
   if (current_ == &entry) current_ = nullptr;
   name_bytes_ -= entry.name.size();
   entries_.erase(found);
@@ -210,8 +216,8 @@ bool EntrySender::send_returned() {
 
 // Of a file with several names the entry that it has been sent as; 0 when it has not.
 uint64_t EntrySender::first_name_of(const SourceEntry& source) const {
-  if (!agreed_.archive || source.kind != WalkStep::File || !source.file) return 0;
-  const uint64_t first = hard_links_.first_of(source.file->stat_at_open());
+  if (!agreed_.archive || source.kind != WalkStep::File || source.pipe != nullptr) return 0;
+  const uint64_t first = hard_links_.first_of(source.stat_of_file());
   const auto found = entries_.find(first);
   return found != entries_.end() && found->second.failed() ? 0 : first;
 }

@@ -7,8 +7,12 @@
 //
 // Small files are read into memory and sent in one piece, from the announcement to the END. Of
 // others END follows when all blocks are acknowledged: nothing is sent again after it.
+//
+// Where the receiver may leave files alone they are announced from what the walk knows, ask, and
+// are opened when they are wanted (ask.cc): the walk goes on meanwhile.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -55,6 +59,14 @@ class EntrySender {
   uint64_t first_name_of(const SourceEntry& source) const;
   bool first_is_read(uint64_t first) const;
   bool begin_next();
+  void pause_for_lease();
+  void flush_when_gathered();
+  HoldBack hold_back() const;
+  void ask(OutgoingEntry& entry, const SourceEntry& source);
+  void take_wanted(const Wanted& wanted);
+  bool send_wanted();
+  void no_longer_asks(OutgoingEntry& entry);
+  void send_failed(OutgoingEntry& entry, const SourceEntry& source);
   void enter_directory(OutgoingEntry& entry, const WalkStep& step);
   void send_hard_link(OutgoingEntry& entry, const SourceEntry& source, uint64_t first);
   void leave_directory(const WalkStep& step);
@@ -90,7 +102,14 @@ class EntrySender {
   uint64_t last_id_ = 0;
   size_t looked_at_ = 0;  // bytes that were gathered at the last look at what the receiver says
   OutgoingEntry* current_ = nullptr;  // the one that is read
-  std::vector<uint64_t> open_directories_;
+  struct OpenDirectory {
+    uint64_t id = 0;
+    bool fresh = false;  // nothing was in it at the receiver
+  };
+  std::vector<OpenDirectory> open_directories_;
+  size_t asking_ = 0;  // files without an answer, or wanted and not opened
+  std::map<const DIR*, size_t> ask_directories_;  // of these: how many are in each
+  std::deque<uint64_t> wanted_;
   Principals principals_;
   HardLinks hard_links_;
   std::optional<SourceEntry> held_;  // the next one: another name of a file that is still read

@@ -14,6 +14,7 @@
 #include "common/engine/policy.h"
 #include "common/file/source_file.h"
 #include "common/session/ledger.h"
+#include "zsend/cursor.h"
 #include "zsend/lane.h"
 #include "zsend/pipe_source.h"
 
@@ -48,6 +49,8 @@ struct OutgoingEntry : EntryOutcome {
   bool end_sent = false;
   bool whole = false;  // see EntryEnd
   std::unique_ptr<Reading> reading;
+  std::unique_ptr<HeldBack> held;  // of a file that asks, until it is opened or has its result
+  bool wanted = false;             // the answer has come
 
   bool failed() const { return status != ExitStatus::Ok; }
   /// The first cause counts.

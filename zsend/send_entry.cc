@@ -7,7 +7,7 @@ namespace zx {
 namespace {
 
 // Messages and small files gather to pieces of this size, as long as there is more to send.
-constexpr size_t kGatherBytes = 256 << 10;
+constexpr size_t kGatherBytes = 256 << 10, kGatherAskingBytes = 64 << 10;
 // Before a file that another process has a lease on is tried again.
 constexpr std::chrono::milliseconds kLeasePause{50};
 
@@ -22,9 +22,12 @@ bool EntrySender::first_is_read(uint64_t first) const {
 // False when there is nothing to be done before something comes.
 bool EntrySender::begin_next() {
   if (held_ && !first_is_read(first_name_of(*held_))) return false;
+  // Until some of them have their answer: each directory that is asked about is held open.
+  if (ask_directories_.size() >= kMaxAskedDirectories) return false;
   // One that has its result before its END could not be made: nothing can come into it.
-  if (!open_directories_.empty() && !entries_.contains(open_directories_.back())) cursor_.leave();
-  auto source = held_ ? std::exchange(held_, std::nullopt) : cursor_.next();
+  if (!open_directories_.empty() && !entries_.contains(open_directories_.back().id))
+    cursor_.leave();
+  auto source = held_ ? std::exchange(held_, std::nullopt) : cursor_.next(hold_back());
   if (!source) return all_begun_ = true;
   if (source->kind == WalkStep::Up) {
     leave_directory(*source);
@@ -39,9 +42,7 @@ bool EntrySender::begin_next() {
     return true;
   }
   if (source->leased) {
-    link_.flush();
-    link_.heartbeat_if_due();
-    link_.wait(kLeasePause);
+    pause_for_lease();
     return true;
   }
   const uint64_t first = first_name_of(*source);
@@ -53,7 +54,7 @@ bool EntrySender::begin_next() {
   entry.id = last_id_;
   entry.name = source->path.empty() ? source->name : source->path;
   name_bytes_ += entry.name.size();
-  console_.begin_file(entry.name);
+  if (!source->held_back()) console_.begin_file(entry.name);
   EntryInfo info;
   info.name = {source->name};
   switch (source->kind) {
@@ -69,32 +70,52 @@ bool EntrySender::begin_next() {
       entry.end_sent = true;
       break;
     case WalkStep::Failed:
-      // Every name has an outcome at both ends.
-      info.failed = true;
-      if (S_ISDIR(source->st.st_mode)) info.kind = entry.kind = EntryKind::Directory;
-      link_.queue(FrameType::Entry, entry.id, 0, encode(std::move(info)));
-      entry.fail(source->failure->status(), source->failure->what());
-      send_end(entry);
+      send_failed(entry, *source);
       break;
     default:
       if (source->pipe != nullptr)
         begin_pipe(entry, *source->pipe);
       else if (first != 0)
         send_hard_link(entry, *source, first);
+      else if (source->held_back())
+        ask(entry, *source);
       else
         begin_file(entry, source->name, std::move(*source->file));
   }
-  if (link_.queued_bytes() >= kGatherBytes) link_.flush();
+  flush_when_gathered();
   return true;
+}
+
+// Questions leave sooner: their answers are long, and nobody shall have to wait until they are
+// read.
+void EntrySender::flush_when_gathered() {
+  if (link_.queued_bytes() >= (asking_ > 0 ? kGatherAskingBytes : kGatherBytes)) link_.flush();
+}
+
+void EntrySender::pause_for_lease() {
+  link_.flush();
+  link_.heartbeat_if_due();
+  link_.wait(kLeasePause);
+}
+
+// Every name has an outcome at both ends.
+void EntrySender::send_failed(OutgoingEntry& entry, const SourceEntry& source) {
+  EntryInfo info;
+  info.name = {source.name};
+  info.failed = true;
+  if (S_ISDIR(source.st.st_mode)) info.kind = entry.kind = EntryKind::Directory;
+  link_.queue(FrameType::Entry, entry.id, 0, encode(std::move(info)));
+  entry.fail(source.failure->status(), source.failure->what());
+  send_end(entry);
 }
 
 void EntrySender::send_hard_link(OutgoingEntry& entry, const SourceEntry& source, uint64_t first) {
   EntryInfo info;
   info.kind = entry.kind = EntryKind::HardLink;
   info.name = {source.name};
-  set_metadata(info, source.file->stat_at_open());
+  set_metadata(info, source.stat_of_file());
   info.linked_to = first;
-  info.more_links = hard_links_.add_name(source.file->stat_at_open());
+  info.more_links = hard_links_.add_name(source.stat_of_file());
   link_.queue(FrameType::Entry, entry.id, 0, encode(std::move(info)));
   entry.end_sent = true;
 }
@@ -108,12 +129,14 @@ void EntrySender::enter_directory(OutgoingEntry& entry, const WalkStep& step) {
   if (agreed_.archive)
     info.attributes = read_attributes(step.directory, step.st, principals_, entry.caveats);
   link_.queue(FrameType::Entry, entry.id, 0, encode(std::move(info)));
-  open_directories_.push_back(entry.id);
+  // Where nothing was, nothing is below.
+  const bool fresh = !open_directories_.empty() && open_directories_.back().fresh;
+  open_directories_.push_back({entry.id, fresh});
 }
 
 // It may have its result already: then nothing has come into it, and END only says so.
 void EntrySender::leave_directory(const WalkStep& step) {
-  const uint64_t id = open_directories_.back();
+  const uint64_t id = open_directories_.back().id;
   open_directories_.pop_back();
   OutgoingEntry done;
   done.id = id;

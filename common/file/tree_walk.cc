@@ -56,6 +56,24 @@ bool is_link(int dir, const std::string& name) {
 
 }  // namespace
 
+WalkStep open_file(int dir, const std::string& name, const std::string& shown, bool follow_links) {
+  WalkStep step{WalkStep::File, name, shown};
+  UniqueFd fd(openat(dir, name.c_str(), kOpenFile | (follow_links ? 0 : O_NOFOLLOW)));
+  if (!fd.valid()) {
+    const int error = errno;
+    const bool leased = error == EAGAIN;
+    step = failed(name, shown, leased ? LeasedFile(shown) : failure_of(shown, "open", error));
+    step.leased = leased;
+    return step;
+  }
+  try {
+    step.file.emplace(std::move(fd), shown);
+  } catch (const Error& error) {
+    return failed(name, shown, error);
+  }
+  return step;
+}
+
 timespec TreeWalk::now() {
   timespec out{};
   (void)clock_gettime(CLOCK_REALTIME, &out);
@@ -71,7 +89,8 @@ TreeWalk::TreeWalk(UniqueFd root, std::string path, std::string name, const time
       root_path_(std::move(path)),
       root_(std::move(root)) {}
 
-std::optional<WalkStep> TreeWalk::next() {
+std::optional<WalkStep> TreeWalk::next(HoldBack hold_back) {
+  hold_back_ = hold_back;
   if (root_.valid()) {
     std::optional<Listed> listed;
     if (list_ != nullptr && !(rules_.recursive && list_->has_top()))
@@ -124,8 +143,9 @@ WalkStep TreeWalk::enter(UniqueFd fd, std::string name, std::string path,
   WalkStep step{WalkStep::Directory, std::move(name), std::move(path)};
   if (fstat(fd.get(), &step.st) != 0)
     return failed(step.name, step.path, failure_of(step.path, "stat", errno));
-  Level level{std::unique_ptr<DIR, CloseDir>(fdopendir(fd.get())), step.path};
-  if (!level.dir) return failed(step.name, step.path, failure_of(step.path, "open", errno));
+  DIR* const dir = fdopendir(fd.get());
+  if (dir == nullptr) return failed(step.name, step.path, failure_of(step.path, "open", errno));
+  Level level{std::shared_ptr<DIR>(dir, closedir), step.path};
   step.directory = fd.release();  // the DIR has it
   level.listed = listed;
   level.device = step.st.st_dev;
@@ -219,22 +239,17 @@ WalkStep TreeWalk::look_at(Level& level, const std::string& name, mode_t type) {
   }
   if (type != S_IFREG && type != 0)
     return fail("neither a file nor a directory nor a symbolic link: not sent");
-  UniqueFd fd(openat(dir, name.c_str(), kOpenFile | (rules_.follow_links ? 0 : O_NOFOLLOW)));
-  if (!fd.valid()) {
-    const int error = errno;
-    if (error == ENOENT && rules_.follow_links && is_link(dir, name))
-      return fail("a symbolic link that leads nowhere");
-    if (error == ENOENT && level.listed) return fail("is not there");
-    const bool leased = error == EAGAIN;
-    WalkStep out = failed(name, path, leased ? LeasedFile(path) : failure_of(path, "open", error));
-    out.leased = leased;
-    return out;
+  if (hold_back_ != HoldBack::None &&
+      fstatat(dir, name.c_str(), &step.st, rules_.follow_links ? 0 : AT_SYMLINK_NOFOLLOW) == 0 &&
+      S_ISREG(step.st.st_mode) && (hold_back_ == HoldBack::All || step.st.st_nlink == 1)) {
+    step.in = level.dir;
+    return step;
   }
-  try {
-    step.file.emplace(std::move(fd), path);
-  } catch (const Error& error) {
-    return failed(name, path, error);
-  }
+  step = open_file(dir, name, path, rules_.follow_links);
+  const bool gone = step.failure && step.failure->status() == ExitStatus::SourceChanged;
+  if (gone && rules_.follow_links && is_link(dir, name))
+    return fail("a symbolic link that leads nowhere");
+  if (gone && level.listed) return fail("is not there");
   return step;
 }
 

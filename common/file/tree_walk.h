@@ -7,6 +7,9 @@
 //
 // Every name that was read and is not excluded has exactly one step; what cannot be sent is one
 // too. Symbolic links are followed only when the rules say so.
+//
+// A file can be held back: it is only looked at then, and opened later by open_file(), in a
+// directory that stays open as long as somebody has it.
 #pragma once
 
 #include <dirent.h>
@@ -25,16 +28,20 @@
 
 namespace zx {
 
+/// Files that are not opened yet: none; those that have one name; all.
+enum class HoldBack { None, OneName, All };
+
 /// A name, or the end of a directory. Or Nothing, after many names that are excluded: the next step
 /// is still to come.
 struct WalkStep {
   enum Kind { File, Directory, Symlink, Up, Failed, LeftOut, Nothing } kind = Failed;
   std::string name = {};    // one component; of Up, and of a root that is not to be named, empty
   std::string path = {};    // for messages
-  struct stat st = {};      // but of Up and LeftOut, as far as it is known
+  struct stat st = {};      // but of Up, LeftOut and an open file, as far as it is known
   std::string target = {};  // of Symlink
   std::optional<SourceFile> file = {};
-  int directory = -1;  // of Directory, until the next step: its descriptor
+  std::shared_ptr<DIR> in = {};  // of a file that is held back: its directory
+  int directory = -1;            // of Directory, until the next step: its descriptor
   // Of Failed, and of Up when the directory could not be read to its end. With the status
   // SourceChanged it is gone meanwhile. Of LeftOut, why no receiver would take it.
   std::optional<Error> failure = {};
@@ -43,6 +50,10 @@ struct WalkStep {
   // Of Up: every name in it had a step, but those that are excluded or left out.
   bool whole = false;
 };
+
+/// A file of this name. `shown`: for messages. One that is leased, or cannot be opened, is the
+/// step.
+WalkStep open_file(int dir, const std::string& name, const std::string& shown, bool follow_links);
 
 class TreeWalk {
  public:
@@ -56,24 +67,21 @@ class TreeWalk {
   /// Now. What file systems write down is up to a tick of the kernel (10 ms) behind it.
   static timespec now();
 
-  /// The next one, opened; nothing after the Up of the root. Blocking.
-  std::optional<WalkStep> next();
+  /// The next one, opened or held back; nothing after the Up of the root. Blocking.
+  std::optional<WalkStep> next(HoldBack hold_back = HoldBack::None);
   /// After a step that is leased: the same name is next once more.
   void again(const std::string& name) { leased_ = name; }
   /// Nothing more of the directory that is open now: its Up is next.
   void leave();
 
  private:
-  struct CloseDir {
-    void operator()(DIR* dir) const { (void)closedir(dir); }
-  };
   // Names of the list that have the same directories before them.
   struct Listed {
     size_t at, end;  // those that are left
     size_t skip;     // bytes of each that lead to this directory, with the slash
   };
   struct Level {
-    std::unique_ptr<DIR, CloseDir> dir;
+    std::shared_ptr<DIR> dir;
     std::string path;
     std::vector<std::string> directories = {};  // met, to be entered when all names are read
     std::optional<Listed> listed = {};          // instead of what is in it
@@ -99,6 +107,7 @@ class TreeWalk {
   std::string root_name_, root_path_;
   UniqueFd root_;  // until it is entered
   std::string leased_;
+  HoldBack hold_back_ = HoldBack::None;  // of the present next()
   std::vector<Level> levels_;
 };
 

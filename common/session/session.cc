@@ -75,6 +75,13 @@ std::chrono::milliseconds silence_limit(std::chrono::seconds timeout) {
                     std::chrono::milliseconds(kMaxSilenceMs));
 }
 
+bool Negotiated::asks_ahead() const {
+  const auto skips = [](Overwrite rule) {
+    return rule == Overwrite::Skip || rule == Overwrite::Older || rule == Overwrite::Differ;
+  };
+  return !to_pipe && (skips(overwrite) || skips(overwrite_peer));
+}
+
 Negotiated agree(const Terms& mine, const Terms& peers) {
   Negotiated n{mine, peers.overwrite};
   n.block_bytes = std::min(mine.block_bytes, peers.block_bytes);

@@ -24,6 +24,9 @@ struct Negotiated : Terms {
   bool deletes_peer = false;
   std::vector<FilterRule> filter_peer = {};
   std::optional<Named> named = {};  // of a session that was started by ssh
+
+  /// Existing files may be left alone: the sender asks about files before it opens them.
+  bool asks_ahead() const;
 };
 
 /// Pure: what follows from both sides' terms. A wish may tighten the other side's, never loosen it.

@@ -36,6 +36,7 @@ constexpr Row kTypes[] = {
     {FrameType::Results, "RESULTS", true},
     {FrameType::Verdict, "VERDICT", true},
     {FrameType::Deleted, "DELETED", true},
+    {FrameType::Wanted, "WANTED", true},
     {FrameType::ErrorReport, "ERROR"},
     {FrameType::Heartbeat, "HEARTBEAT"},
 };

@@ -32,6 +32,7 @@ enum class FrameType : uint16_t {
   Results = 0x8022,
   Verdict = 0x8023,
   Deleted = 0x8025,
+  Wanted = 0x8024,
   // both ways, any time
   ErrorReport = 0x8030,
   Heartbeat = 0x0031,

@@ -74,6 +74,9 @@ constexpr size_t kMaxOpenEntries = 2 * kMaxUnacknowledged;
 constexpr size_t kMaxOpenFiles = 16;
 // Complete entries that have no RESULTS yet: the sender remembers their names.
 constexpr size_t kMaxUncommitted = 16384;
+// Directories with files that the sender has asked about, and that are not skipped and have not
+// come yet: each holds a descriptor at both ends. Of such files there are kMaxUncommitted at most.
+constexpr size_t kMaxAskedDirectories = 256;
 // Counted messages that the peer has not counted yet, and their bytes.
 constexpr size_t kMaxUncounted = 65536;
 constexpr size_t kMaxUncountedBytes = 32U << 20;

@@ -144,7 +144,8 @@ struct Join {
 /// ENTRY: announces a file, whose END follows its content; a directory, into which all entries go
 /// until its END; or a symbolic link or another name of an earlier file, which have no END. The
 /// size of a file is what it was when it was opened, or of an open-ended entry a guess; END has the
-/// actual one.
+/// actual one. Of a file that asks nothing follows: it gets its result at once, or its ENTRY comes
+/// once more, not asking, when it is WANTED.
 struct EntryInfo {
   uint64_t id = 0;  // in the header of the frame, not in here
   EntryKind kind = EntryKind::File;
@@ -157,6 +158,7 @@ struct EntryInfo {
   bool open_ended = false;  // out of a pipe: the size is not known, 0 or what somebody expects
   bool failed = false;      // it cannot be sent: its END says why, and nothing else comes
   bool more_links = false;  // of a file or hard link: more names of that file may come
+  bool asks = false;        // its content is held back until it is wanted
   std::string target;       // of a symbolic link: not empty, no NUL
   uint64_t linked_to = 0;   // of a hard link: the entry that it is another name of
   std::optional<Attributes> attributes;  // only with -a
@@ -165,9 +167,11 @@ struct EntryInfo {
   void fields(auto& c) {
     c.choice("kind", kind, EntryKind::File, EntryKind::HardLink);
     bool has_attributes = attributes.has_value();
-    c.flags({&sparse, &open_ended, &failed, &has_attributes, &more_links});
+    c.flags({&sparse, &open_ended, &failed, &has_attributes, &more_links, &asks});
     c.require(!has_attributes || !failed, "flags", "attributes of what cannot be sent");
     c.require(!sparse || !open_ended, "flags", "holes in an entry of unknown length");
+    c.require(!asks || (kind == EntryKind::File && !sparse && !open_ended && !failed), "flags",
+              "asks, and is no file as it stands");
     c.names("name", name);
     c.number("size", size, kMaxFileBytes);
     c.require((kind == EntryKind::File && !failed) || (size == 0 && !sparse && !open_ended), "size",
@@ -360,6 +364,34 @@ struct Deleted {
 
   static constexpr std::string_view kName = "DELETED";
   void fields(auto& c) { c.list("count", paths, 1, kMaxDeleted); }
+};
+
+/// A run of entries.
+struct WantedRun {
+  uint64_t first = 0;
+  uint32_t count = 0;
+  // Not files that have asked, but directories in which nothing was there before: the sender need
+  // not ask about what comes into them.
+  bool fresh = false;
+
+  bool operator==(const WantedRun&) const = default;
+
+  void fields(auto& c) {
+    c.number("first entry", first);
+    c.number("entries", count);
+    c.require(first > 0 && count > 0 && first + count > first, "entries", "no range");
+    c.flags({&fresh});
+  }
+};
+
+constexpr size_t kMaxWantedRuns = 4096;
+
+/// WANTED: of these that have asked ENTRY and content shall come.
+struct Wanted {
+  std::vector<WantedRun> runs;
+
+  static constexpr std::string_view kName = "WANTED";
+  void fields(auto& c) { c.list("count", runs, 1, kMaxWantedRuns); }
 };
 
 /// ERROR.

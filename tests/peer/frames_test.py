@@ -43,7 +43,7 @@ FORMAT = [
     ("DATA of 2^32-1", START + s.header(s.DATA, 0xffffffff, 1), "over the limit of 16777216"),
     ("DATA one over", START + s.header(s.DATA, (16 << 20) + 1, 1), "over the limit of 16777216"),
     ("kind", s.entry(1, b"f", SIZE, kind=5), "kind: unknown"),
-    ("entry flags", s.entry(1, b"f", SIZE, flags=32), "flags: unknown bit"),
+    ("entry flags", s.entry(1, b"f", SIZE, flags=64), "flags: unknown bit"),
     ("one that failed, with a size", s.entry(1, b"f", SIZE, flags=4), "size: of what has no content"),
     ("mode", s.entry(1, b"f", SIZE, mode=0o10000), "mode"),
     ("nanoseconds", s.entry(1, b"f", SIZE, nsec=1_000_000_000), "mtime nanoseconds"),

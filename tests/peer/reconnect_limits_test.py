@@ -97,7 +97,8 @@ def a_count_that_goes_back(in_join):
 
 @test
 def a_sender_that_never_counts():
-    """Each of these entries has a result of its own at once; what is not counted is kept, but not without end."""
+    """Each of these entries has a result of its own at once, with a long reason; what is not counted is kept, but not
+    without end."""
     with zrecv("--timeout=10") as run:
         peer = s.connect(run.port, s.SENDER)
         peer.meet(flags=s.SEVERAL)
@@ -105,8 +106,9 @@ def a_sender_that_never_counts():
         heard = []
         reader = threading.Thread(target=lambda: heard.extend(f.kind for f in peer.hear()))
         reader.start()
-        for start in range(1, 70_001, 1000):
-            peer.send(*[s.entry(i, "f", 0) for i in range(start, start + 1000)])
+        names = ["\1" * 254 + "a", "\1" * 254 + "b"]
+        for start in range(1, 40_001, 1000):
+            peer.send(*[s.entry(i, names[i % 2], 0) for i in range(start, start + 1000)])
         reader.join()
         assert heard.count(s.RESULTS) <= 65536 and heard[-1] == s.ERROR, heard[-5:]
         run.expect(s.PROTOCOL, "does not count what it is sent", files={})

@@ -2,9 +2,10 @@
 import os
 import struct
 import subprocess
+import tempfile
 
 import speaker as s
-from harness import cases, main, test, zrecv
+from harness import Run, ZSEND, cases, main, test, zrecv
 
 SEVERAL, RECURSIVE, ARCHIVE = 32, 128, 256
 ATTRIBUTES = 8
@@ -376,6 +377,183 @@ def patterns_of_a_sender_that_mean_nothing():
 def the_limit_of_a_sender():
     with_terms(PARTIAL, "nothing was deleted: 7 names would go, and --max-delete is 6", OLD, most_deleted=6)
     with_terms(0, "", [], most_deleted=7)
+# what asks
+
+ASKS, SKIP, DIFFER = 32, 5, 3
+
+
+def asks(entry_id, name, size=0, **info):
+    return s.entry(entry_id, name, size, flags=ASKS, **info)
+
+
+@test
+def a_receiver_answers_what_asks():
+    """One is there already, one is not, one comes twice; content comes for what is wanted only, after the END of its
+    directory."""
+    def before(dst):
+        os.mkdir(os.path.join(dst, "d"))
+        open(os.path.join(dst, "d/old"), "w").close()
+    with zrecv("--overwrite=skip") as run:
+        before(run.dst)
+        peer = s.connect(run.port, s.SENDER)
+        peer.meet(flags=SEVERAL | RECURSIVE)
+        peer.send(directory(1, ["d"]), asks(2, "old"), asks(3, "new"), asks(4, "new"), directory(5, ["made"]), up(5), up(1))
+        results_, ids, fresh = {}, [], []
+        while not (ids and fresh and {2, 4} <= set(results_)):
+            frame = peer.read()
+            if frame.kind == s.WANTED:
+                more, made = s.read_wanted(frame.body)
+                ids, fresh = ids + more, fresh + made
+            else:
+                results_.update(s.read_results(frame.body))
+        check_equal(([3], [5]), (ids, fresh))
+        assert results_[2]["skipped"] and results_[4]["status"] == REFUSED and 1 not in results_, results_
+        peer.send(empty(3, "new"), s.fin(5))
+        while (frame := peer.read()).kind != s.VERDICT:
+            pass
+        peer.send(s.bye(s.read_verdict(frame.body)["status"]))
+        peer.end_sending()
+        peer.drain()
+        peer.close()
+        run.expect(PARTIAL, "a second entry of this name")
+        assert_names(run.dst, "d", "d/new", "d/old", "d/made")
+
+
+WRONG_ANSWERS = [
+    ("another name", s.entry(1, "g", 0), "another ENTRY than the one that has asked"),
+    ("another kind", link(1, "f", b"x"), "another ENTRY than the one that has asked"),
+    ("asking again", asks(1, "f"), "another ENTRY than the one that has asked"),
+    ("twice", s.entry(1, "f", 0) + s.entry(1, "f", 0), "an id out of order"),
+    ("END without it", s.end(1, 0), "not open"),
+    ("a block without it", s.block(1, 0, b"x"), "not open"),
+    ("FIN without it", s.fin(1), "before the END of every entry"),
+    ("a link that asks", s.message(s.ENTRY, bytes([3, ASKS]) + s.text_list([b"l"]) + struct.pack(">QQII", 0, 0, 0, 0) +
+                                   s.text(b"x"), 2), "no file as it stands"),
+    ("one with more names", s.entry(2, "g", 0, flags=ASKS | 16), "a file with more names that asks"),
+    ("one that has failed", s.entry(2, "g", 0, flags=ASKS | 4), "no file as it stands"),
+]
+
+
+@cases(WRONG_ANSWERS)
+def what_has_asked_comes_as_that(frames, words):
+    send([asks(1, "f") + frames], PROTOCOL, words, flags=ALL)
+
+
+@test
+def what_was_skipped_does_not_come():
+    def before(dst):
+        open(os.path.join(dst, "f"), "w").close()
+    send([asks(1, "f") + s.entry(1, "f", 0)], PROTOCOL, "an id out of order", before=before, options=["--overwrite=skip"])
+
+
+@test
+def what_asks_is_bounded():
+    send([b"".join(asks(i, f"f{i}") for i in range(1, 16387))], PROTOCOL, "more files that ask than it may")
+    frames, entry_id = b"", 0
+    for i in range(257):
+        frames += directory(entry_id + 1, [f"d{i}"]) + asks(entry_id + 2, "f") + up(entry_id + 1)
+        entry_id += 2
+    send([frames], PROTOCOL, "more files that ask than it may", after=lambda dst: [os.rmdir(os.path.join(dst, f"d{i}")) for i in
+                                                                               range(257)])
+
+
+def asked_about_one_file(script, status, *words):
+    """A zsend of a directory with one file, which it asks about, as entry 2; then the receiver does what script(peer) does."""
+    listener = s.Listener()
+    with Run() as run:
+        os.mkdir(os.path.join(run.top, "tree"))
+        run.write("tree/f", b"")
+        run.start(ZSEND, "--plain", "--no-auth", "-r", "--overwrite=differ", os.path.join(run.top, "tree"),
+                  f"zs://127.0.0.1:{listener.port}")
+        peer = listener.accept(s.RECEIVER)
+        listener.close()
+        peer.meet()
+        assert s.read_entry(peer.expect(s.ENTRY).body)["kind"] == 2
+        assert s.read_entry(peer.expect(s.ENTRY).body)["asks"]
+        script(peer)
+        peer.end_sending()
+        peer.drain()
+        peer.close()
+        run.expect(status, *words)
+
+
+@cases([
+    ("of what was not sent", s.wanted((3, 1, 0)), "WANTED for an entry that does not ask"),
+    ("of a directory", s.wanted((1, 1, 0)), "WANTED for an entry that does not ask"),
+    ("twice", s.wanted((2, 1, 0), (2, 1, 0)), "WANTED for an entry that does not ask"),
+    ("of all there are", s.wanted((2, 0xffffffff, 0)), "WANTED for an entry that does not ask"),
+    ("of what was skipped", s.result(2, skipped=True) + s.wanted((2, 1, 0)), "WANTED for an entry that does not ask"),
+    ("nothing", s.wanted(count=0), "count"),
+    ("not a word", s.result(2), "calls an entry committed that was not sent whole")])
+def a_wrong_wish(answer, words):
+    asked_about_one_file(lambda peer: peer.send(answer), PROTOCOL, words)
+
+
+@test
+def a_result_after_the_wish():
+    """Before the sender has come to it, or after that: no harm."""
+    def script(peer):
+        peer.send(s.wanted((2, 1, 0)) + s.result(2, FILE_IO, reason=b"full") + s.result(1))
+        while peer.read().kind != s.FIN:
+            pass
+        peer.send(s.verdict(1, 0, s.digest_sum([s.entry_part(1, 0, bytes(16))]), PARTIAL))
+        assert peer.expect(s.BYE).body == bytes([PARTIAL])
+    asked_about_one_file(script, PARTIAL, "full")
+
+
+@test
+def asking_waits_and_stops():
+    """256 directories may be asked about; where nothing was before, the sender asks no more; what has vanished
+    meanwhile is told as that."""
+    listener = s.Listener()
+    with Run() as run:
+        top = os.path.join(run.top, "tree")
+        for i in range(300):
+            os.makedirs(os.path.join(top, f"d{i}"))
+            run.write(f"tree/d{i}/f", b"")
+        run.start(ZSEND, "--plain", "--no-auth", "-r", "--overwrite=differ", top, f"zs://127.0.0.1:{listener.port}")
+        peer = listener.accept(s.RECEIVER)
+        listener.close()
+        peer.meet()
+        asked, directories, in_directory, ended = [], {}, {}, {}
+        while len(asked) < 256:
+            frame = peer.read()
+            if frame.kind == s.ENTRY:
+                info = s.read_entry(frame.body)
+                if info["kind"] == 2:
+                    directories[frame.entry] = info["name"]
+                else:
+                    assert info["asks"], info
+                    asked.append(frame.entry)
+                    in_directory[frame.entry] = directories[frame.entry - 1][0].decode()
+            else:
+                ended[frame.entry] = s.read_end(frame.body)["failure"]
+        peer.socket.settimeout(0.3)
+        try:
+            while (frame := peer.read()).kind == s.END:
+                ended[frame.entry] = 0
+            assert False, f"it goes on with {frame}"
+        except TimeoutError:
+            pass
+        peer.socket.settimeout(20)
+        os.unlink(os.path.join(top, in_directory[asked[3]], "f"))
+        peer.say(s.wanted((1, 1, 1), *((one, 1, 0) for one in asked)))
+        while (frame := peer.read()).kind != s.FIN:
+            if frame.kind == s.ENTRY:
+                info = s.read_entry(frame.body)
+                assert not info["asks"] and info["failed"] == (frame.entry == asked[3]), (frame.entry, info)
+                if info["kind"] == 2:
+                    directories[frame.entry] = info["name"]
+            elif frame.kind == s.END:
+                ended[frame.entry] = s.read_end(frame.body)["failure"]
+        check_equal(list(range(1, 602)), sorted(ended))
+        check_equal({asked[3]: 24}, {one: why for one, why in ended.items() if why})
+        peer.say(s.results(*(s.run(i, status=ended[i]) for i in ended if ended[i]),
+                           *(s.run(a, b - a + 1) for a, b in ((1, asked[3] - 1), (asked[3] + 1, 601)))))
+        peer.say(s.verdict(600, 0, s.digest_sum(s.entry_part(i, 0, bytes(16)) for i in ended if not ended[i]), 24))
+        assert peer.expect(s.BYE).body == bytes([24])
+        peer.end_sending()
+        run.expect(24, "vanished before it was sent")
 
 
 def check_equal(wanted, found):

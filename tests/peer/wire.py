@@ -21,10 +21,10 @@ ROLE_NAME = {SENDER: "sender", RECEIVER: "receiver"}
 
 HELLO, WELCOME, JOIN, STREAMS = 0x8001, 0x8002, 0x8003, 0x8005
 ENTRY, DATA, DIGEST, HOLE, END, FIN, BYE = 0x8010, 0x8011, 0x8012, 0x8013, 0x8014, 0x8018, 0x8019
-ACK, RETRY, RESULTS, VERDICT, DELETED = 0x8020, 0x8021, 0x8022, 0x8023, 0x8025
+ACK, RETRY, RESULTS, VERDICT, WANTED, DELETED = 0x8020, 0x8021, 0x8022, 0x8023, 0x8024, 0x8025
 ERROR, HEARTBEAT = 0x8030, 0x0031
 # Kept until the other side has counted them, and said again over the connection that replaces a lost one.
-COUNTED = {STREAMS, ENTRY, HOLE, END, FIN, BYE, RESULTS, VERDICT, DELETED}
+COUNTED = {STREAMS, ENTRY, HOLE, END, FIN, BYE, RESULTS, VERDICT, WANTED, DELETED}
 RESENT = 1
 BUSY = 6
 # Of HELLO and WELCOME.
@@ -259,6 +259,12 @@ def result(entry_id, status=0, skipped=False, reason=b""):
     return results(run(entry_id, 1, status, skipped, reason))
 
 
+def wanted(*runs, count=None):
+    """WANTED: (first, count, fresh) each."""
+    return message(WANTED, struct.pack(">H", len(runs) if count is None else count) +
+                   b"".join(struct.pack(">QIB", *one) for one in runs))
+
+
 def deletion(deleted=0, failed=False, why=b""):
     return struct.pack(">BQ", 1 if failed else 0, deleted) + text(why)
 
@@ -320,10 +326,9 @@ def read_join(body):
 
 def read_entry(body):
     r = Reader(body)
-    assert r.number(1) == 1
-    flags = r.number(1)
-    assert flags in (0, 1, 2, 4)
-    out = {"sparse": flags == 1, "open_ended": flags == 2, "failed": flags == 4, "name": [r.text() for _ in range(r.number(2))],
+    kind, flags = r.number(1), r.number(1)
+    assert kind in (1, 2) and flags in (0, 1, 2, 4, 32)
+    out = {"kind": kind, "asks": flags == 32, "sparse": flags == 1, "open_ended": flags == 2, "failed": flags == 4, "name": [r.text() for _ in range(r.number(2))],
            "size": r.number(8), "mtime": r.number(8), "nsec": r.number(4), "mode": r.number(4)}
     r.done()
     return out
@@ -374,6 +379,19 @@ def read_results(body):
             out[entry_id] = one
     r.done()
     return out
+
+
+def read_wanted(body):
+    """Ids that are wanted, and those of directories that are fresh."""
+    r = Reader(body)
+    ids, fresh = [], []
+    for _ in range(r.number(2)):
+        first, count, is_fresh = r.number(8), r.number(4), r.number(1)
+        assert first > 0 and count > 0 and is_fresh < 2
+        (fresh if is_fresh else ids).extend(range(first, first + count))
+    r.done()
+    assert ids or fresh
+    return ids, fresh
 
 
 def read_result(body):

@@ -16,7 +16,7 @@ constexpr FrameType kAllTypes[] = {
     FrameType::Entry,     FrameType::Data,    FrameType::DataDigest, FrameType::Hole,
     FrameType::End,       FrameType::Fin,     FrameType::Bye,        FrameType::Ack,
     FrameType::Retry,     FrameType::Results, FrameType::Verdict,    FrameType::ErrorReport,
-    FrameType::Heartbeat, FrameType::Deleted,
+    FrameType::Heartbeat, FrameType::Deleted, FrameType::Wanted,
 };
 
 std::string outcome_of_length(FrameType type, uint32_t length) {
@@ -91,7 +91,8 @@ TEST_CASE("frame types: known and named once each") {
 
 TEST_CASE("frame types: those that decide something are counted") {
   const std::set<std::string> counted{"STREAMS", "ENTRY",   "HOLE",    "END",    "FIN",
-                                      "BYE",     "RESULTS", "VERDICT", "DELETED"};
+                                      "BYE",     "RESULTS", "VERDICT", "DELETED",
+                                      "WANTED"};
   for (FrameType type : kAllTypes) {
     INFO(frame_name(type));
     CHECK(is_counted(type) == counted.contains(frame_name(type)));

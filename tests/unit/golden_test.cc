@@ -384,6 +384,24 @@ TEST_CASE("golden: RESULTS") {
   CHECK(decode<Results>(bytes).runs == m);
 }
 
+TEST_CASE("golden: WANTED, and an ENTRY that asks") {
+  const Bytes bytes = golden("wanted");
+  const std::vector<WantedRun> m = {{2, 4096, false}, {uint64_t{1} << 32, 1, false}, {1, 1, true}};
+  CHECK(to_hex(encode(Wanted{m})) == to_hex(bytes));
+  CHECK(decode<Wanted>(bytes).runs == m);
+
+  const Bytes asks = golden("entry_asks");
+  EntryInfo info;
+  info.name = {"f"};
+  info.size = 100;
+  info.mtime_sec = 1'600'000'000;
+  info.mtime_nsec = 5;
+  info.mode = 0644;
+  info.asks = true;
+  CHECK(to_hex(encode(info)) == to_hex(asks));
+  CHECK(decode<EntryInfo>(asks).asks);
+}
+
 TEST_CASE("golden: HEARTBEAT") {
   const Bytes bytes = golden("heartbeat");
   CHECK(to_hex(encode(Heartbeat{(uint64_t{1} << 32) + 2})) == to_hex(bytes));
@@ -440,7 +458,9 @@ TEST_CASE("golden: no file that no test reads") {
                                    "entry_directory",
                                    "entry_symlink",
                                    "entry_attributes",
-                                   "entry_hard_link"};
+                                   "entry_hard_link",
+                                   "entry_asks",
+                                   "wanted"};
   std::set<std::string> there;
   for (const auto& file : std::filesystem::directory_iterator(ZX_SOURCE_DIR "/tests/golden"))
     there.insert(file.path().stem().string());

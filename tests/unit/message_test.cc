@@ -40,6 +40,10 @@ std::vector<Result> some_results() {
           {uint64_t{1} << 40, UINT32_MAX, ExitStatus::Integrity, false, "why"}};
 }
 
+std::vector<WantedRun> some_wanted() {
+  return {{1, 7, false}, {8, 1, true}};
+}
+
 struct Case {
   const char* name;
   Bytes bytes;
@@ -58,6 +62,7 @@ std::vector<Case> all_messages() {
       {"VERDICT", encode(some_verdict()), [](ByteView b) { decode<Verdict>(b); }},
       {"DELETED", encode(Deleted{{{"a/b"}, {"c"}}}), [](ByteView b) { decode<Deleted>(b); }},
       {"RESULTS", encode(Results{some_results()}), [](ByteView b) { decode<Results>(b); }},
+      {"WANTED", encode(Wanted{some_wanted()}), [](ByteView b) { decode<Wanted>(b); }},
       {"HEARTBEAT", encode(Heartbeat{77}), [](ByteView b) { decode<Heartbeat>(b); }},
       {"ERROR", encode(ErrorMessage{ExitStatus::NoSpace, "disk full"}),
        [](ByteView b) { decode<ErrorMessage>(b); }},
@@ -202,6 +207,24 @@ TEST_CASE("RESULTS: a run has a first entry, at least one, and ends below 2^64")
   CHECK(with(UINT64_MAX - 1, 2) == "protocol");
 }
 
+TEST_CASE("WANTED: runs as those of RESULTS, from 1 to kMaxWantedRuns, and so many fit") {
+  const auto with = [](uint64_t first, uint32_t count) {
+    return outcome([&] { decode<Wanted>(encode(Wanted{{{first, count, false}}})); });
+  };
+  CHECK(with(1, UINT32_MAX) == "no error");
+  CHECK(with(0, 1) == "protocol");
+  CHECK(with(1, 0) == "protocol");
+  CHECK(with(UINT64_MAX - 1, 2) == "protocol");
+  std::vector<WantedRun> runs;
+  CHECK(outcome([&] { decode<Wanted>(encode(Wanted{runs})); }) == "protocol");
+  for (uint64_t id = 1; id <= kMaxWantedRuns; ++id) runs.push_back({2 * id, 1, false});
+  const Bytes payload = seal(encode(Wanted{runs}));
+  CHECK(payload.size() <= kMaxMessageBytes);
+  CHECK(decode<Wanted>(unseal(payload)).runs == runs);
+  runs.push_back({UINT32_MAX, 1, false});
+  CHECK(outcome([&] { decode<Wanted>(encode(Wanted{runs})); }) == "protocol");
+}
+
 TEST_CASE("RESULTS: from 1 to kMaxResults runs, and so many fit with the longest reasons") {
   std::vector<Result> runs;
   CHECK(outcome([&] { decode<Results>(encode(Results{runs})); }) == "protocol");
@@ -225,6 +248,7 @@ TEST_CASE("flags: an unknown bit is a protocol error in every message that has f
       {"END", encode(some_end()), 0, 7, [](ByteView b) { decode<EntryEnd>(b); }},
       {"VERDICT", encode(some_verdict()), 1, 1, [](ByteView b) { decode<Verdict>(b); }},
       {"RESULTS", encode(Results{some_results()}), 15, 127, [](ByteView b) { decode<Results>(b); }},
+      {"WANTED", encode(Wanted{some_wanted()}), 14, 1, [](ByteView b) { decode<Wanted>(b); }},
   };
   for (const auto& c : cases)
     for (int value = 0; value < 256; ++value) {
