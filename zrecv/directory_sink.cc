@@ -29,7 +29,7 @@ class DirectorySink final : public Sink {
 
   std::string look(const Negotiated& /*agreed*/) override {
     if (target_.parent->failure) throw Error(*target_.parent->failure);
-    if (target_.name.empty()) return "";
+    if (target_.name.empty() || target_.parent->is_absent()) return "";
     const auto existing = target_.dir().stat_child(target_.name);
     if (existing && S_ISDIR(existing->st_mode) && target_.parent->files.contains(*existing))
       throw Error(ExitStatus::Refused,
@@ -55,6 +55,22 @@ class DirectorySink final : public Sink {
     // Now: deep trees would keep all of them to the end.
     metadata_.set_xattrs(fd(), /*clear=*/!made_, describe(), caveats);
     metadata_.forget_xattrs();
+  }
+  void rehearse() override {
+    if (target_.name.empty()) return;
+    auto there =
+        target_.parent->is_absent() ? std::nullopt : target_.dir().open_child(target_.name);
+    if (there) {
+      struct stat st {};
+      if (fstat(there->fd(), &st) != 0) throw_file_errno(describe() + ": stat", errno);
+      target_.parent->files.add(st);
+      self_->dir = std::move(*there);
+    } else {
+      if (const int error = target_.parent->why_not_writable(); error != 0)
+        throw_file_errno(describe() + ": make directory", error);
+      self_->ours_alone = true;  // nothing is in it
+    }
+    self_->failure.reset();
   }
   bool is_new() const override { return made_; }
   int fd() const override { return self_->dir.fd(); }

@@ -74,7 +74,9 @@ class EntryReceiver {
   void go_on_to_verdict();
   void note_whole(Verified& directory, bool whole);
   bool delete_others();
-  bool durable() const { return ledger_.could_sync() && agreed_.durability != Durability::None; }
+  bool durable() const {
+    return ledger_.could_sync() && agreed_.durability != Durability::None && !agreed_.dry_run;
+  }
 
   Session& session_;
   Link& link_;

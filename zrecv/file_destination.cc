@@ -41,6 +41,13 @@ std::string parent_of(std::string path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
+// One that a dry run does not make.
+std::shared_ptr<TargetDir> absent(HeldDir dir) {
+  auto out = std::make_shared<TargetDir>(std::move(dir));
+  out->ours_alone = true;
+  return out;
+}
+
 // The operator's own symbolic link to a file means that file, as for cp and scp: the rename must
 // replace what it points to, not the link.
 std::string resolve_final_link(const std::string& path) {
@@ -69,10 +76,15 @@ FileDestination::FileDestination(const std::string& path, const Terms& wishes, b
     open_.push_back(std::make_shared<TargetDir>(HeldDir::open_operator_path(directory)));
   };
   refuse_planted_links(path, "destination");
-  if (wishes.mkdir) make_directories(path);
+  if (wishes.mkdir && !wishes.dry_run) make_directories(path);
   struct stat st {};
   const bool exists = stat(path.c_str(), &st) == 0;
   if (!exists && errno != ENOENT) throw_file_errno(quote(path), errno);
+  if (!exists && wishes.mkdir) {
+    open_.push_back(absent(HeldDir::absent_operator_path(path)));
+    becomes_first_ = wishes.no_target_directory;
+    return;
+  }
   const bool directory = exists && S_ISDIR(st.st_mode);
   if (directory && wishes.no_target_directory && !wishes.recursive)
     throw Error(ExitStatus::FileIo, quote(path) + ": is a directory, and -T was given");
@@ -158,6 +170,7 @@ void FileDestination::find_target(const Negotiated& agreed, bool pull) {
 
 void FileDestination::go_below(const std::vector<std::string>& path, bool is_directory,
                                const Negotiated& agreed) {
+  if (agreed.mkdir && agreed.dry_run) return rehearse_going_below(path, agreed);
   root() = root().walk({path.data(), path.size() - 1}, agreed.mkdir);
   const std::string& last = path.back();
   auto child = agreed.mkdir ? root().make_child(last) : root().open_child(last);
@@ -173,6 +186,24 @@ void FileDestination::go_below(const std::vector<std::string>& path, bool is_dir
     fixed_name_ = last;
   }
   check_can_hold_new(root());
+}
+
+// As with --mkdir, but from the first that is missing on all are.
+void FileDestination::rehearse_going_below(const std::vector<std::string>& path,
+                                           const Negotiated& agreed) {
+  for (const std::string& name : path) {
+    const bool missing = open_.front()->is_absent() || !root().stat_child(name);
+    if (missing && open_.front()->why_not_writable() != 0)
+      throw_file_errno(root().describe(name) + ": make directory",
+                       open_.front()->why_not_writable());
+    auto child = missing ? root().absent_child(name) : root().open_child(name);
+    if (!child)
+      throw Error(ExitStatus::FileIo, root().describe(name) + ": no such directory below the root");
+    open_.front() =
+        missing ? absent(std::move(*child)) : std::make_shared<TargetDir>(std::move(*child));
+  }
+  becomes_first_ = agreed.no_target_directory;
+  if (!open_.front()->is_absent()) check_can_hold_new(root());
 }
 
 Target FileDestination::target_for(const EntryInfo& entry) {

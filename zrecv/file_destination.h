@@ -50,6 +50,7 @@ class FileDestination final : public Destination {
   std::unique_ptr<Sink> make_sink(Target target, const EntryInfo& entry);
   [[noreturn]] void refuse_several() const;
   void find_target(const Negotiated& agreed, bool pull);
+  void rehearse_going_below(const std::vector<std::string>& path, const Negotiated& agreed);
   void go_below(const std::vector<std::string>& path, bool is_directory, const Negotiated& agreed);
 
   Terms wishes_;

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "zrecv/file_sink.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
 #include "common/base/defer.h"
 #include "common/base/error.h"
 #include "common/file/replace.h"
@@ -72,6 +77,10 @@ class NamedSink : public Sink {
   const HeldDir* directory() const override { return &dir_; }
 
  protected:
+  void rehearse_making(const char* call) {
+    if (const int error = target_.parent->why_not_writable(); error != 0)
+      throw_file_errno(describe() + ": " + call, error);
+  }
   bool never_replaces() const {
     for (const Overwrite rule : {agreed_->overwrite, agreed_->overwrite_peer})
       if (rule == Overwrite::Never || rule == Overwrite::Skip) return true;
@@ -128,6 +137,7 @@ class FileSink final : public NamedSink {
     // A size that no file can have here is found before anything of it comes.
     info_.sparse ? temp_->truncate(info_.size) : temp_->preallocate(info_.size);
   }
+  void rehearse() override { rehearse_making("create temporary file beside it"); }
   int fd() const override { return temp_->fd(); }
   void finish(uint64_t size) override {
     temp_->truncate(size);
@@ -166,6 +176,7 @@ class HardLinkSink final : public NamedSink {
   }
 
   void open() override {}
+  void rehearse() override { rehearse_making("make hard link"); }
   int fd() const override { return -1; }
   void finish(uint64_t /*size*/) override {}
   void publish(uint64_t /*size*/) override {
@@ -191,6 +202,7 @@ class SymlinkSink final : public NamedSink {
   using NamedSink::NamedSink;
 
   void open() override { temp_.emplace(dir_, target_.name, info_.target); }
+  void rehearse() override { rehearse_making("make symbolic link"); }
   int fd() const override { return -1; }
   void finish(uint64_t /*size*/) override {
     metadata_.set_link_owner(dir_, temp_->temp_name(), caveats);
@@ -203,6 +215,13 @@ class SymlinkSink final : public NamedSink {
 };
 
 }  // namespace
+
+int TargetDir::why_not_writable() {
+  if (!why_not_writable_)
+    why_not_writable_ =
+        is_absent() || faccessat(dir.fd(), ".", W_OK | X_OK, AT_EACCESS) == 0 ? 0 : errno;
+  return *why_not_writable_;
+}
 
 void RunFiles::add(const struct stat& file) {
   const std::lock_guard lock(mutex_);

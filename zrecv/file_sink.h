@@ -53,6 +53,14 @@ struct TargetDir {
   std::atomic<int> bits_of_new{-1};
   // Why nothing can come into it, until it has been made.
   std::optional<Error> failure;
+
+  /// In a dry run: it is not there, and would be made.
+  bool is_absent() const { return dir.fd() < 0; }
+  /// 0, or the errno of who makes a file there. Asked once.
+  int why_not_writable();
+
+ private:
+  std::optional<int> why_not_writable_;
 };
 
 /// Where one entry goes.

@@ -32,6 +32,7 @@ void check_pipe(const RecvOptions& o) {
     conflict("with '-' standard output carries the data: --json=FILE, --digest=FILE");
   if (c.no_target_directory) conflict("-T and " + pipe + " exclude each other");
   if (c.mkdir) conflict("--mkdir and " + pipe + " exclude each other");
+  if (c.dry_run) conflict("-n and " + pipe + " exclude each other");
   if (c.archive) conflict("-a and " + pipe + " exclude each other");
   if (c.recursive) conflict("-r and " + pipe + " exclude each other");
   if (c.preserve) conflict("-p and " + pipe + " exclude each other");
@@ -47,6 +48,7 @@ void check_inplace(const RecvOptions& o) {
   if (o.common.archive) conflict("--inplace and -a exclude each other");
   if (o.common.recursive) conflict("--inplace and -r exclude each other");
   if (o.common.mkdir) conflict("--inplace and --mkdir exclude each other");
+  if (o.common.dry_run) conflict("--inplace and -n exclude each other");
   if (o.common.listen && o.common.operands.empty())
     conflict("--inplace needs DST, the file or block device to write into");
   if (o.common.overwrite == Overwrite::Never || o.common.overwrite == Overwrite::Skip)

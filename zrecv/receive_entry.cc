@@ -25,6 +25,8 @@ void EntryReceiver::on_entry(const Frame& frame) {
   info.id = id;
   if (info.attributes && !agreed_.archive) protocol("attributes that nobody has asked for");
   if (info.more_links && !agreed_.archive) protocol("hard links that nobody has asked for");
+  if (agreed_.dry_run && info.kind == EntryKind::File && !info.asks && !info.failed)
+    protocol("a file that does not ask in a dry run");
   if (info.kind == EntryKind::HardLink) {
     const auto first = linked_.find(info.linked_to);
     if (first == linked_.end() || first->second.last)
@@ -93,6 +95,8 @@ OpenEntries::Entry EntryReceiver::open_entry(EntryInfo info, const Asked* asked,
       info.attributes.reset();  // the sink has them
       const auto order = further_ && !info.open_ended ? BlockOrder::Any : BlockOrder::InTurn;
       return std::make_shared<IncomingEntry>(outcome->id, info, std::move(sink), agreed_, order);
+    } else if (agreed_.dry_run) {
+      sink->rehearse();
     } else {
       sink->open();
       sink->finish(0);
@@ -110,9 +114,10 @@ OpenEntries::Entry EntryReceiver::open_entry(EntryInfo info, const Asked* asked,
   return nullptr;
 }
 
-// One that asks: its result, or it is wanted, and its place waits for it.
+// One that asks: its result, which is all in a dry run, or it is wanted, and its place waits for
+// it.
 void EntryReceiver::judge(const EntryInfo& info, EntryOutcome outcome) {
-  if (info.more_links) protocol("a file with more names that asks");
+  if (info.more_links && !agreed_.dry_run) protocol("a file with more names that asks");
   Asked asked{destination_.place_for(info), info.name, directories_.innermost()};
   const auto sink = asked.place(info);
   outcome.name = sink->name();
@@ -122,12 +127,13 @@ void EntryReceiver::judge(const EntryInfo& info, EntryOutcome outcome) {
       throw Error(ExitStatus::Refused, sink->describe() + ": a second entry of this name");
     outcome.reason = sink->look(agreed_);
     outcome.skipped = !outcome.reason.empty();
+    if (agreed_.dry_run && !outcome.skipped) sink->rehearse();
     outcome.bytes = info.size;
   } catch (const Error& error) {
     outcome.status = error.status();
     outcome.reason = error.what();
   }
-  if (outcome.status != ExitStatus::Ok || outcome.skipped) {
+  if (outcome.status != ExitStatus::Ok || outcome.skipped || agreed_.dry_run) {
     entries_.announce(nullptr);
     return finish({std::move(outcome), nullptr});
   }
@@ -211,7 +217,7 @@ void EntryReceiver::enter_directory(const EntryInfo& info, EntryOutcome outcome)
     if (!info.name.empty() && !names_.take(sink->name()))
       throw Error(ExitStatus::Refused, sink->describe() + ": a second entry of this name");
     sink->look(agreed_);
-    sink->open();
+    agreed_.dry_run ? sink->rehearse() : sink->open();
     if (sink->is_new() && agreed_.asks_ahead()) want(id, /*fresh=*/true);
   } catch (const Error& error) {
     outcome.status = error.status();
@@ -235,14 +241,24 @@ void EntryReceiver::leave_directory(uint64_t id, const EntryEnd& end) {
 
 // The entry is with the commit, or has its outcome: the directories that are complete thereby.
 void EntryReceiver::done(uint64_t id) {
-  for (Verified& directory : directories_.done(id)) committer_.add(std::move(directory));
+  for (Verified& directory : directories_.done(id)) {
+    if (!agreed_.dry_run) {
+      committer_.add(std::move(directory));
+      continue;
+    }
+    if (directory.failure) {
+      directory.outcome.status = directory.failure->status();
+      directory.outcome.reason = directory.failure->what();
+    }
+    settle({std::move(directory.outcome)});
+  }
 }
 
 // To its commit; without a sink it has its outcome already.
 void EntryReceiver::finish(Verified entry) {
   const uint64_t id = entry.outcome.id;
   const ExitStatus failure = entry.outcome.status;
-  if (entry.sink)
+  if (entry.sink && !agreed_.dry_run)
     committer_.add(std::move(entry));
   else
     settle({std::move(entry.outcome)});

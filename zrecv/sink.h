@@ -49,6 +49,9 @@ class Sink {
   /// Makes the file that will be written, the link under a temporary name, or the directory. Once,
   /// before the first content comes.
   virtual void open() = 0;
+  /// Instead of open(), in a dry run: throws what that would, as far as it can be known, and
+  /// changes nothing. Of a directory: what is in it can be looked at from here on.
+  virtual void rehearse() {}
   /// All blocks are verified, and it is `size` bytes in all: sets length and metadata. May be
   /// called again.
   virtual void finish(uint64_t size) = 0;

@@ -8,6 +8,7 @@ namespace zx {
 
 // With -a a file of several names is not held back: its other names would wait for the answer.
 HoldBack EntrySender::hold_back() const {
+  if (agreed_.dry_run) return HoldBack::Readable;
   const bool fresh = !open_directories_.empty() && open_directories_.back().fresh;
   if (!agreed_.asks_ahead() || fresh) return HoldBack::None;
   return agreed_.archive ? HoldBack::OneName : HoldBack::All;
@@ -19,6 +20,13 @@ void EntrySender::ask(OutgoingEntry& entry, const SourceEntry& source) {
   info.size = entry.bytes = static_cast<uint64_t>(source.st.st_size);
   set_metadata(info, source.st);
   info.asks = true;
+  if (agreed_.dry_run) {  // the answer is its result
+    if (agreed_.archive && source.st.st_nlink > 1)
+      info.more_links = hard_links_.add_first(source.st, entry.id);
+    entry.end_sent = true;
+    link_.queue(FrameType::Entry, entry.id, 0, encode(info));
+    return;
+  }
   entry.held = std::make_unique<HeldBack>(HeldBack{source.in, source.name});
   ++asking_;
   ++ask_directories_[source.in.get()];

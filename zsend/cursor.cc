@@ -241,8 +241,8 @@ std::optional<SourceEntry> SourceCursor::next(HoldBack hold_back) {
   if (out.failure) out.kind = WalkStep::Failed;
   if (source.directory) out.st.st_mode = S_IFDIR;
   const bool one_name = out.file && out.file->stat_at_open().st_nlink == 1;
-  if (out.file && !source.standard_input &&
-      (hold_back == HoldBack::All || (hold_back == HoldBack::OneName && one_name))) {
+  if (out.file && !source.standard_input && hold_back != HoldBack::None &&
+      (hold_back != HoldBack::OneName || one_name)) {
     out.st = out.file->stat_at_open();
     out.file.reset();
   }

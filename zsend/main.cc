@@ -73,6 +73,11 @@ void check_deletes(const Negotiated& agreed, const SendOptions& options) {
                 "know");
 }
 
+bool has_pipe(const SendOptions& options) {
+  return options.exec ||
+         std::ranges::find(options.sources, kStandardInput) != options.sources.end();
+}
+
 // What the receiver does not want.
 Filter filter_of(const Negotiated& agreed) {
   try {
@@ -120,6 +125,9 @@ ExitStatus run_send(const SendOptions& options, Console& console, Ledger& ledger
     const Negotiated& agreed = session->agreed();
     check_dereference(agreed, options.common);
     check_deletes(agreed, options);
+    if (agreed.dry_run && has_pipe(options))
+      throw Error(ExitStatus::Refused, "the receiver wants a dry run (-n), which takes files only");
+    console.summary().dry_run = agreed.dry_run;
     if (!cursor)
       cursor.emplace(agreed.named->operands, WalkRules{agreed.recursive, agreed.dereference},
                      options.common.timeout, std::move(below));

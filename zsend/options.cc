@@ -54,6 +54,8 @@ void check_pipe(const SendOptions& o, const std::string& size) {
                 "--exec is the only source; " + quote(o.sources[0]) + " cannot be sent besides");
   if (!o.exec && pipes == 0 && (o.name || !size.empty()))
     throw Error(ExitStatus::Usage, "--name and --size are for '-' (standard input) or --exec only");
+  if (o.common.dry_run && (o.exec || pipes > 0))
+    throw Error(ExitStatus::Usage, "-n goes with files, not with '-' or --exec");
   if (o.name) check_name(*o.name);
 }
 

@@ -45,6 +45,19 @@ void make_directories(const std::string& path) {
   }
 }
 
+HeldDir HeldDir::absent_operator_path(const std::string& path) {
+  std::string above = path;
+  struct stat there {};
+  do {
+    while (above.ends_with('/')) above.pop_back();
+    above.resize(above.rfind('/') + 1);
+    if (above.empty()) above = ".";
+  } while (stat(above.c_str(), &there) != 0 && errno == ENOENT);
+  if (faccessat(AT_FDCWD, above.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
+    throw_file_errno(quote(path) + ": make directory", errno);
+  return {UniqueFd(), path};
+}
+
 HeldDir HeldDir::open_operator_path(const std::string& path) {
   UniqueFd fd(open_directory(AT_FDCWD, path.c_str(), 0));
   if (!fd.valid()) throw_file_errno(quote(path) + ": open directory", errno);

@@ -41,6 +41,9 @@ class HeldDir {
 
   /// The place of one that is not there: only to be named.
   HeldDir absent_child(const std::string& name) const { return {UniqueFd(), path_of(name)}; }
+  /// The same for the operator's path. Throws Error{FileIo} when make_directories() could not make
+  /// it.
+  static HeldDir absent_operator_path(const std::string& path);
 
   /// The directory that these names lead to from here, one open_child() after another, or
   /// make_child() with `make`; without names the same once more. Throws Error{FileIo} where one is

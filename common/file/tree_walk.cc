@@ -241,7 +241,9 @@ WalkStep TreeWalk::look_at(Level& level, const std::string& name, mode_t type) {
     return fail("neither a file nor a directory nor a symbolic link: not sent");
   if (hold_back_ != HoldBack::None &&
       fstatat(dir, name.c_str(), &step.st, rules_.follow_links ? 0 : AT_SYMLINK_NOFOLLOW) == 0 &&
-      S_ISREG(step.st.st_mode) && (hold_back_ == HoldBack::All || step.st.st_nlink == 1)) {
+      S_ISREG(step.st.st_mode) && (hold_back_ != HoldBack::OneName || step.st.st_nlink == 1)) {
+    if (hold_back_ == HoldBack::Readable && faccessat(dir, name.c_str(), R_OK, AT_EACCESS) != 0)
+      return failed(name, path, failure_of(path, "open", errno));
     step.in = level.dir;
     return step;
   }

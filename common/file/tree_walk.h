@@ -28,8 +28,9 @@
 
 namespace zx {
 
-/// Files that are not opened yet: none; those that have one name; all.
-enum class HoldBack { None, OneName, All };
+/// Files that are not opened yet: none; those that have one name; all; all that could be: what may
+/// not be read fails.
+enum class HoldBack { None, OneName, All, Readable };
 
 /// A name, or the end of a directory. Or Nothing, after many names that are excluded: the next step
 /// is still to come.

@@ -79,7 +79,7 @@ bool Negotiated::asks_ahead() const {
   const auto skips = [](Overwrite rule) {
     return rule == Overwrite::Skip || rule == Overwrite::Older || rule == Overwrite::Differ;
   };
-  return !to_pipe && (skips(overwrite) || skips(overwrite_peer));
+  return !to_pipe && (dry_run || skips(overwrite) || skips(overwrite_peer));
 }
 
 Negotiated agree(const Terms& mine, const Terms& peers) {
@@ -89,9 +89,10 @@ Negotiated agree(const Terms& mine, const Terms& peers) {
   n.to_pipe = mine.to_pipe || peers.to_pipe;
   if (n.durability == Durability::Unset)
     n.durability = n.to_pipe ? Durability::None : Durability::Batch;
-  for (bool Terms::*wish : {&Terms::file_digest, &Terms::preserve, &Terms::no_target_directory,
-                            &Terms::path_is_directory, &Terms::several, &Terms::mkdir,
-                            &Terms::recursive, &Terms::archive, &Terms::several_sources})
+  for (bool Terms::*wish :
+       {&Terms::file_digest, &Terms::preserve, &Terms::no_target_directory,
+        &Terms::path_is_directory, &Terms::several, &Terms::mkdir, &Terms::recursive,
+        &Terms::archive, &Terms::several_sources, &Terms::dry_run})
     n.*wish = mine.*wish || peers.*wish;
   n.streams = smaller(mine.streams, peers.streams);
   n.rate_limit = smaller(mine.rate_limit, peers.rate_limit);

@@ -25,7 +25,8 @@ struct Negotiated : Terms {
   std::vector<FilterRule> filter_peer = {};
   std::optional<Named> named = {};  // of a session that was started by ssh
 
-  /// Existing files may be left alone: the sender asks about files before it opens them.
+  /// Existing files may be left alone, or nothing shall come: the sender asks about files before it
+  /// opens them.
   bool asks_ahead() const;
 };
 

@@ -159,7 +159,7 @@ void group_options(CLI::App& app) {
         "--ktls"}},
       {"Files",
        {"-r", "-L", "-x", "-p", "-a", "--exclude", "--include", "--exclude-from", "--files-from",
-        "--from0", "--delete", "--max-delete", "--mkdir", "--overwrite", "--durability",
+        "--from0", "--delete", "--max-delete", "--mkdir", "-n", "--overwrite", "--durability",
         "--verify-first"}},
       {"Output", {"-q", "-v", "--summary", "--progress", "--json", "--digest"}},
       {"Help", {"--help", "--version"}},
@@ -187,6 +187,7 @@ std::string version_text(const std::string& program) {
 void check(const CommonOptions& o, bool four, bool six) {
   const auto conflict = [](const std::string& text) { throw Error(ExitStatus::Usage, text); };
   if (four && six) conflict("-4 and -6 exclude each other");
+  if (o.dry_run && o.deletes) conflict("-n and --delete exclude each other");
   if (o.no_auth && !o.plain) conflict("--no-auth goes only with --plain");
   if (o.no_auth && o.key_file) conflict("--no-auth and --key-file exclude each other");
   if (o.plain && o.ktls == Ktls::On) conflict("--ktls=on and --plain exclude each other");
@@ -220,6 +221,7 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
                "nothing of other file systems that are mounted below");
   add_filter_options(app, o);
   add_delete_options(app, o);
+  app.add_flag("-n,--dry-run", o->dry_run, "only say what would be done");
   app.add_flag("--mkdir", o->mkdir, "the destination is a directory, and is made where missing");
   app.add_flag("-T,--no-target-directory", o->no_target_directory,
                "the last operand is the new name, never a directory to put it in");
@@ -358,6 +360,7 @@ Terms make_terms(const CommonOptions& options, const char* program) {
   terms.mkdir = options.mkdir;
   terms.recursive = options.recursive;
   terms.archive = options.archive;
+  terms.dry_run = options.dry_run;
   terms.rate_limit = options.rate_limit;
   terms.deletes = options.deletes;
   terms.most_deleted = options.most_deleted.value_or(UINT64_MAX);

@@ -40,6 +40,7 @@ struct CommonOptions {
   bool no_target_directory = false;           // -T
   bool preserve = false;                      // -p
   bool mkdir = false;                         // --mkdir
+  bool dry_run = false;                       // -n
   bool recursive = false;                     // -r
   bool archive = false;                       // -a, which is -r and -p too
   bool dereference = false;                   // -L

@@ -66,6 +66,7 @@ struct Summary {
   unsigned streams = 1,
            streams_lost = 0;  // connections that there were; of those meant to be, lost
   bool durable = false;
+  bool dry_run = false;     // nothing was sent or changed
   uint64_t reconnects = 0;  // the first connection was lost and made again so often
   std::string tx, rx;       // engines
   std::string tls = "none", tls_peer = "none";  // this side's record layer and the peer's
@@ -145,7 +146,7 @@ class Console : public Notices {
   void print(const std::string& line);  // to stderr, the bar out of the way; mutex_ held
   void print_aside();                   // the same; not more than is taken at once
   std::string take_aside();
-  std::string clear_bar();              // by spaces: not every terminal knows escapes
+  std::string clear_bar();  // by spaces: not every terminal knows escapes
   void write_json(const JsonObject& event);
   void show_progress(bool as_line);
   std::string progress_line(uint64_t moved, uint64_t total, size_t columns) const;
@@ -157,6 +158,8 @@ class Console : public Notices {
   std::string not_yet_said(std::string error);  // without a note at its end
   void write_digest(const EntryOutcome& outcome);
   void print_summary(const Totals& totals, double time);
+  void print_dry_run(const Totals& totals);
+  bool at_sender() const { return program_ == "zsend"; }
   double seconds() const;
 
   // Lines of one kind about entries. What is the same for many is said for the first of them, and

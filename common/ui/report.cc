@@ -153,6 +153,8 @@ void Console::entry(const EntryOutcome& o) {
     if (errors_.is_new(o.reason, o.name)) print(program_ + ": error: " + o.reason);
     return;
   }
+  if (summary_.dry_run && !o.skipped && options_.verbose > 0)
+    print(program_ + ": would " + (at_sender() ? "send " : "receive ") + quote(o.name));
   if (o.skipped) {
     const std::string text = quote(o.name) + ": skipped: " + o.reason;
     if (skipped_.is_new(text, o.name) && !options_.quiet) print(program_ + ": " + text);
@@ -239,7 +241,7 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
   const auto exit_number = static_cast<uint64_t>(exit);
   if (!error.empty()) {
     std::string text = remark_ ? error + remark_() : error;
-    if (const Totals done = ledger.totals(); done.entries > 0)
+    if (const Totals done = ledger.totals(); done.entries > 0 && !summary_.dry_run)
       text += "; before that " + count_entries(done) + (done.entries == 1 ? " was" : " were") +
               " committed (--overwrite=skip leaves them alone)";
     write_json(
@@ -266,6 +268,7 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
   json.number("reconnects", summary_.reconnects);
   json.number("streams", summary_.streams).number("streams_lost", summary_.streams_lost);
   json.boolean("durable", summary_.durable).object("path", path);
+  if (summary_.dry_run) json.boolean("dry_run", true);
   json.text("limit", summary_.limit.part);
   if (summary_.tcp) json.object("tcp", tcp_json(*summary_.tcp, summary_.at_sender));
   const EntryOutcome* only = ledger.only();
@@ -274,8 +277,16 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
   write_json(json);
 
   const bool wanted = !options_.quiet && (options_.verbose > 0 || isatty(STDERR_FILENO) == 1);
-  if ((options_.summary || wanted) && totals.entries > 0 && error.empty())
+  if (summary_.dry_run && error.empty()) {  // that is what it was for
+    if (options_.summary || !options_.quiet) print_dry_run(totals);
+  } else if ((options_.summary || wanted) && totals.entries > 0 && error.empty())
     print_summary(totals, time);
+}
+
+void Console::print_dry_run(const Totals& totals) {
+  print(program_ + ": dry run, nothing was sent: would " + (at_sender() ? "send " : "receive ") +
+        count_entries(totals) + ", " + human_bytes(static_cast<double>(totals.bytes)) +
+        (summary_.place.empty() ? "" : ": " + escape(summary_.place)));
 }
 
 void Console::print_summary(const Totals& totals, double time) {

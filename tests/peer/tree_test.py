@@ -7,7 +7,7 @@ import tempfile
 import speaker as s
 from harness import Run, ZSEND, cases, main, test, zrecv
 
-SEVERAL, RECURSIVE, ARCHIVE = 32, 128, 256
+SEVERAL, RECURSIVE, ARCHIVE, DRY_RUN = 32, 128, 256, 1024
 ATTRIBUTES = 8
 REFUSED, FILE_IO, PROTOCOL, PARTIAL = 9, 6, s.PROTOCOL, 23
 
@@ -455,6 +455,28 @@ def what_asks_is_bounded():
         entry_id += 2
     send([frames], PROTOCOL, "more files that ask than it may", after=lambda dst: [os.rmdir(os.path.join(dst, f"d{i}")) for i in
                                                                                range(257)])
+
+
+@test
+def nothing_comes_in_a_dry_run():
+    dry = SEVERAL | RECURSIVE | DRY_RUN
+    send([s.entry(1, "f", 0)], PROTOCOL, "a file that does not ask in a dry run", flags=dry)
+    send([asks(1, "f") + s.entry(1, "f", 0)], PROTOCOL, "an id out of order", flags=dry)
+    send([asks(1, "f") + s.block(1, 0, b"x") + s.end(1, 1) + s.fin(1)], 0, flags=dry, after=lambda dst: assert_names(dst))
+    send([directory(1, ["d"]), asks(2, "f", 9), link(3, "l", b"x"), directory(4, ["e"]), asks(5, "g"), up(4), up(1), s.fin(5)], 0,
+         flags=dry, after=lambda dst: assert_names(dst))
+    listener = s.Listener()
+    with Run() as run:
+        run.write("f", b"x")
+        run.start(ZSEND, "--plain", "--no-auth", "-n", os.path.join(run.top, "f"), f"zs://127.0.0.1:{listener.port}")
+        peer = listener.accept(s.RECEIVER)
+        listener.close()
+        peer.meet()
+        assert s.read_entry(peer.expect(s.ENTRY).body)["asks"]
+        peer.send(s.wanted((1, 1, 0)))
+        peer.end_sending()
+        assert s.DATA not in [frame.kind for frame in peer.hear()]
+        run.expect(PROTOCOL, "WANTED for an entry that does not ask")
 
 
 def asked_about_one_file(script, status, *words):

@@ -364,12 +364,10 @@ TEST_CASE("options: -L of a fetch is for ssh, where the operator is the same") {
 
 TEST_CASE("options: those of later versions are usage errors and never accepted") {
   for (const Words& words : {
-           Words{"-n"},
            Words{"-C"},
            Words{"--compress"},
            Words{"--compress=auto"},
            Words{"--compress=3"},
-           Words{"--dry-run"},
            Words{"--tls-cert=f"},
            Words{"--tls-key=f"},
            Words{"--tls-ca=f"},

@@ -103,10 +103,12 @@ TEST_CASE("HELLO: every durability and overwrite rule survives and no other numb
     CHECK(encode(decode<Terms>(changed)) == changed);  // each bit is a flag
     changed = bytes;
     changed[kDurabilityAt + 2] = static_cast<std::byte>(value);
-    if (value <= 3) CHECK(decode<Terms>(changed).several_sources == (value >= 2));
-    if (value <= 3)
-      CHECK(decode<Terms>(changed).archive == ((value & 1) == 1));
-    else
+    if (value <= 7) {
+      const Terms terms = decode<Terms>(changed);
+      CHECK(terms.archive == ((value & 1) != 0));
+      CHECK(terms.several_sources == ((value & 2) != 0));
+      CHECK(terms.dry_run == ((value & 4) != 0));
+    } else
       CHECK(outcome([&] { decode<Terms>(changed); }) == "protocol");
     changed = bytes;
     changed[kDurabilityAt + 4] = static_cast<std::byte>(value);
