@@ -19,6 +19,8 @@ constexpr uint32_t kLongBlockBytes = 1 << 20;
 // Answers that leave although more has come already: else the sender's questions could fill the one
 // direction while nothing moves in the other.
 constexpr size_t kToldBytes = 16 << 10;
+// So much may come before the peer hears that it has: questions with many attributes are long.
+constexpr uint64_t kUncountedBytes = 4 << 20;
 
 // What the next entry of a run must have in common with it to be part of it.
 bool continues(const Result& run, const EntryOutcome& next) {
@@ -239,7 +241,10 @@ void EntryReceiver::tell() {
               [](std::vector<Result> runs) { return encode(Results{std::move(runs)}); });
   queue_parts(FrameType::Wanted, std::exchange(wanted_, {}), kMaxWantedRuns,
               [](std::vector<WantedRun> runs) { return encode(Wanted{std::move(runs)}); });
-  if (link_.queued_bytes() >= kToldBytes) link_.flush();
+  if (link_.queued_bytes() < kToldBytes && link_.received_bytes() - told_at_ < kUncountedBytes)
+    return;
+  told_at_ = link_.received_bytes();
+  link_.flush();
 }
 
 // --- the end

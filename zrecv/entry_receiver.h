@@ -102,6 +102,7 @@ class EntryReceiver {
   // To be told: answers are gathered to runs.
   std::vector<Result> results_;
   std::vector<WantedRun> wanted_;
+  uint64_t told_at_ = 0;  // bytes that had come then
   // Of files that get further names, until the last of these has come.
   struct Linked {
     bool here = false;  // with the commit, or left alone

@@ -9,6 +9,7 @@
 #include "common/base/defer.h"
 #include "common/base/error.h"
 #include "common/file/replace.h"
+#include "common/file/space.h"
 #include "common/file/take_over.h"
 #include "common/file/temp_file.h"
 #include "zrecv/destination.h"
@@ -77,6 +78,16 @@ class NamedSink : public Sink {
   const HeldDir* directory() const override { return &dir_; }
 
  protected:
+  const Negotiated& agreed() const { return *agreed_; }
+  // What is left alone is so because it has size and time of the entry, not by another rule.
+  bool only_differs() const {
+    bool differ = false;
+    for (const Overwrite rule : {agreed_->overwrite, agreed_->overwrite_peer}) {
+      if (rule == Overwrite::Skip || rule == Overwrite::Older) return false;
+      differ = differ || rule == Overwrite::Differ;
+    }
+    return differ;
+  }
   void rehearse_making(const char* call) {
     if (const int error = target_.parent->why_not_writable(); error != 0)
       throw_file_errno(describe() + ": " + call, error);
@@ -127,6 +138,24 @@ class FileSink final : public NamedSink {
     return why;
   }
 
+  // Not with a file of several names: who may write here could have given one to a file elsewhere.
+  void refresh() override {
+    const auto is_it = [&](const struct stat& st) {
+      return st.st_dev == existing_->st_dev && st.st_ino == existing_->st_ino &&
+             S_ISREG(st.st_mode) && st.st_nlink == 1;
+    };
+    if (!only_differs() || !is_it(*existing_) ||
+        !metadata_.is_outdated(dir_, target_.name, *existing_))
+      return;
+    const UniqueFd fd(openat(dir_.fd(), target_.name.c_str(),
+                             O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    if (!fd.valid()) return caveat_or_throw(Caveat::Mode, describe() + ": open", errno, caveats);
+    struct stat now {};
+    if (fstat(fd.get(), &now) != 0 || !is_it(now)) return;  // somebody is at it
+    metadata_.refresh_file(fd.get(), describe(), caveats);
+    if (agreed().durability != Durability::None)
+      sync_to_disk(fd.get(), describe() + ": sync", caveats);
+  }
   void open() override {
     temp_.emplace(dir_, target_.name);
     if (never_replaces() && !target_.parent->files.can_appear) {

@@ -5,7 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 #include "common/base/error.h"
+#include "common/file/space.h"
 
 namespace zx {
 namespace {
@@ -54,6 +57,33 @@ mode_t Metadata::set_file(int fd, const std::string& what, Caveats& caveats) {
   set_xattrs(fd, /*clear=*/false, what, caveats);
   set_acl(fd, kAccessAcl, attributes_->acl, what, caveats);
   return special_bits(kept, caveats);
+}
+
+bool Metadata::is_outdated(const HeldDir& dir, const std::string& name,
+                           const struct stat& now) const {
+  const bool own = attributes_ && keeping_.rights;
+  if (own && ((attributes_->owner && attributes_->owner != now.st_uid) ||
+              (attributes_->group && attributes_->group != now.st_gid)))
+    return true;
+  const mode_t bits = own ? 07777 : 0777;
+  if (keeping_.full_mode && (mode_ & bits) != (now.st_mode & bits)) return true;
+  return attributes_ && !has_attributes(dir.fd(), name, own ? &attributes_->acl : nullptr,
+                                        attributes_->xattrs, /*exactly=*/own);
+}
+
+void Metadata::refresh_file(int fd, const std::string& what, Caveats& caveats) {
+  struct stat now {};
+  mode_t special = 0;
+  if (attributes_) {
+    const OwnerKept kept = set_owner(fd, what, caveats);
+    set_xattrs(fd, /*clear=*/true, what, caveats);
+    set_acl(fd, kAccessAcl, attributes_->acl, what, caveats);
+    special = special_bits(kept, caveats);
+  }
+  if (!keeping_.full_mode) return;
+  if (fstat(fd, &now) != 0) throw_file_errno(what + ": stat", errno);
+  const mode_t mode = mode_of_new(0777) | (attributes_ ? special : now.st_mode & kSpecialBits);
+  if ((now.st_mode & 07777) != mode) set_metadata(fd, &mode, nullptr, what, caveats);
 }
 
 mode_t Metadata::set_directory(int fd, const std::string& what, Caveats& caveats) {

@@ -49,6 +49,10 @@ class Metadata {
 
   /// Of a new file all but its mode and time; returns which of the bits 07000 go with it.
   mode_t set_file(int fd, const std::string& what, Caveats& caveats);
+  /// Of the file `now` of this name, which is there already: whether anything of that is another.
+  bool is_outdated(const HeldDir& dir, const std::string& name, const struct stat& now) const;
+  /// After that: sets it, on the open file.
+  void refresh_file(int fd, const std::string& what, Caveats& caveats);
   /// Of a directory its extended attributes; clear: it was there before, and keeps no others.
   void set_xattrs(int fd, bool clear, const std::string& what, Caveats& caveats);
   /// And the rest, as of a file.

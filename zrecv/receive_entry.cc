@@ -90,6 +90,8 @@ OpenEntries::Entry EntryReceiver::open_entry(EntryInfo info, const Asked* asked,
     outcome->reason = sink->look(agreed_);
     outcome->skipped = !outcome->reason.empty();
     if (outcome->skipped) {
+      if (!agreed_.dry_run) sink->refresh();
+      outcome->caveats = std::move(sink->caveats);
       outcome->bytes = info.size;
     } else if (info.kind == EntryKind::File) {
       info.attributes.reset();  // the sink has them
@@ -128,6 +130,8 @@ void EntryReceiver::judge(const EntryInfo& info, EntryOutcome outcome) {
     outcome.reason = sink->look(agreed_);
     outcome.skipped = !outcome.reason.empty();
     if (agreed_.dry_run && !outcome.skipped) sink->rehearse();
+    if (!agreed_.dry_run && outcome.skipped) sink->refresh();
+    outcome.caveats = std::move(sink->caveats);
     outcome.bytes = info.size;
   } catch (const Error& error) {
     outcome.status = error.status();

@@ -46,6 +46,9 @@ class Sink {
   /// Looks at what is there already, and changes nothing. Why --overwrite leaves that alone: then
   /// the entry is skipped. Else "".
   virtual std::string look(const Negotiated& agreed) = 0;
+  /// Instead of what follows, when it was left alone: what is there gets the metadata that came, if
+  /// it is the same file but for that.
+  virtual void refresh() {}
   /// Makes the file that will be written, the link under a temporary name, or the directory. Once,
   /// before the first content comes.
   virtual void open() = 0;

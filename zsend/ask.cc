@@ -24,9 +24,11 @@ void EntrySender::ask(OutgoingEntry& entry, const SourceEntry& source) {
     if (agreed_.archive && source.st.st_nlink > 1)
       info.more_links = hard_links_.add_first(source.st, entry.id);
     entry.end_sent = true;
-    link_.queue(FrameType::Entry, entry.id, 0, encode(info));
+    link_.queue(FrameType::Entry, entry.id, 0, encode(std::move(info)));
     return;
   }
+  if (agreed_.archive && source.in)
+    info.attributes = read_attributes(dirfd(source.in.get()), source.name, source.st, principals_);
   entry.held = std::make_unique<HeldBack>(HeldBack{source.in, source.name});
   ++asking_;
   ++ask_directories_[source.in.get()];

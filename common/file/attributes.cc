@@ -51,8 +51,22 @@ std::optional<std::string> read_whole(Call&& call) {
   }
 }
 
-std::optional<std::string> read_xattr(int fd, const std::string& name) {
-  return read_whole([&](char* to, size_t size) { return fgetxattr(fd, name.c_str(), to, size); });
+// What has the attributes that are read: an open file, or one by its path, whose last component is
+// not followed.
+struct Where {
+  int fd = -1;
+  std::string path = {};
+
+  static Where in(int dir, const std::string& name) {
+    return {-1, "/proc/self/fd/" + std::to_string(dir) + "/" + name};
+  }
+};
+
+std::optional<std::string> read_xattr(const Where& where, const std::string& name) {
+  return read_whole([&](char* to, size_t size) {
+    return where.fd >= 0 ? fgetxattr(where.fd, name.c_str(), to, size)
+                         : lgetxattr(where.path.c_str(), name.c_str(), to, size);
+  });
 }
 
 std::vector<std::string> split_names(const std::string& list) {
@@ -63,8 +77,11 @@ std::vector<std::string> split_names(const std::string& list) {
 }
 
 // Nothing when they cannot be had; a file system that has none has an empty list.
-std::optional<std::vector<std::string>> list_xattrs(int fd) {
-  const auto list = read_whole([&](char* to, size_t size) { return flistxattr(fd, to, size); });
+std::optional<std::vector<std::string>> list_xattrs(const Where& where) {
+  const auto list = read_whole([&](char* to, size_t size) {
+    return where.fd >= 0 ? flistxattr(where.fd, to, size)
+                         : llistxattr(where.path.c_str(), to, size);
+  });
   if (list) return split_names(*list);
   if (is_unsupported(errno)) return std::vector<std::string>{};
   return std::nullopt;
@@ -159,17 +176,19 @@ Attributes read_owner(const struct stat& st, Principals& principals) {
   return out;
 }
 
-Attributes read_attributes(int fd, const struct stat& st, Principals& principals,
-                           Caveats& caveats) {
+namespace {
+
+Attributes read_attributes_of(const Where& where, const struct stat& st, Principals& principals,
+                              Caveats& caveats) {
   Attributes out = read_owner(st, principals);
-  const auto names = list_xattrs(fd);
+  const auto names = list_xattrs(where);
   if (!names) caveats.try_emplace(Caveat::Xattrs, "they cannot be read: " + errno_text(errno));
   for (const std::string& name : names.value_or(std::vector<std::string>{})) {
     Acl* const acl = name == kAccessAcl    ? &out.acl
                      : name == kDefaultAcl ? &out.default_acl
                                            : nullptr;
     if (acl == nullptr && !is_sent(name)) continue;
-    auto value = read_xattr(fd, name);
+    auto value = read_xattr(where, name);
     if (!value && errno == ENODATA) continue;  // it went meanwhile
     if (acl != nullptr) {
       if (value) *acl = read_acl(*value, principals);
@@ -188,6 +207,37 @@ Attributes read_attributes(int fd, const struct stat& st, Principals& principals
     caveats[Caveat::Xattrs] = "they are over 64 KiB";
   }
   return out;
+}
+
+}  // namespace
+
+Attributes read_attributes(int fd, const struct stat& st, Principals& principals,
+                           Caveats& caveats) {
+  return read_attributes_of({fd}, st, principals, caveats);
+}
+
+std::optional<Attributes> read_attributes(int dir, const std::string& name, const struct stat& st,
+                                          Principals& principals) {
+  Caveats caveats;
+  Attributes out = read_attributes_of(Where::in(dir, name), st, principals, caveats);
+  return caveats.empty() ? std::optional(std::move(out)) : std::nullopt;
+}
+
+bool has_attributes(int dir, const std::string& name, const std::string* acl,
+                    const std::vector<Xattr>& xattrs, bool exactly) {
+  const Where where = Where::in(dir, name);
+  const auto names = list_xattrs(where);
+  if (!names) return false;
+  const auto has = [&](const std::string& one) {
+    return std::ranges::find(*names, one) != names->end();
+  };
+  if (acl != nullptr && (acl->empty() ? has(kAccessAcl) : read_xattr(where, kAccessAcl) != *acl))
+    return false;
+  for (const Xattr& x : xattrs)
+    if (!has(x.name) || read_xattr(where, x.name) != x.value) return false;
+  return !exactly || std::ranges::all_of(*names, [&](const std::string& one) {
+    return !is_sent(one) || std::ranges::find(xattrs, one, &Xattr::name) != xattrs.end();
+  });
 }
 
 LocalAttributes localize(Attributes attributes, Principals& principals, bool foreign_ids) {
@@ -243,7 +293,7 @@ void set_xattrs(int fd, const std::vector<Xattr>& xattrs, bool all_kinds, bool c
     return is_user_xattr(name) || (all_kinds && is_sent(name));
   };
   if (clear) {
-    for (const std::string& name : list_xattrs(fd).value_or(std::vector<std::string>{}))
+    for (const std::string& name : list_xattrs({fd}).value_or(std::vector<std::string>{}))
       if (may(name) && std::ranges::find(xattrs, name, &Xattr::name) == xattrs.end() &&
           fremovexattr(fd, name.c_str()) != 0 && errno != ENODATA)
         xattr_failed(what, name, errno, caveats);

@@ -18,6 +18,10 @@ namespace zx {
 /// All that is sent of an open file or directory. What cannot be had, or is too much, is left out,
 /// with a caveat. Blocking.
 Attributes read_attributes(int fd, const struct stat& st, Principals& principals, Caveats& caveats);
+/// The same of a file by its name in a directory, which is not opened; a link is not followed.
+/// Nothing when not all can be had.
+std::optional<Attributes> read_attributes(int dir, const std::string& name, const struct stat& st,
+                                          Principals& principals);
 /// Only its owner and group.
 Attributes read_owner(const struct stat& st, Principals& principals);
 
@@ -60,6 +64,10 @@ OwnerKept set_owner(int fd, const char* name, const LocalAttributes& wanted,
 /// kind: kAccessAcl or kDefaultAcl; what is there goes when there is none.
 void set_acl(int fd, const char* kind, const std::string& value, const std::string& what,
              Caveats& caveats);
+/// Whether the file of this name has these ACL (nullptr: whatever it has) and extended attributes;
+/// exactly: and no other of their kinds. It is not opened, and a link is not followed.
+bool has_attributes(int dir, const std::string& name, const std::string* acl,
+                    const std::vector<Xattr>& xattrs, bool exactly);
 /// all_kinds: also others than user.*. clear: what is there of these and was not sent goes.
 void set_xattrs(int fd, const std::vector<Xattr>& xattrs, bool all_kinds, bool clear,
                 const std::string& what, Caveats& caveats);
