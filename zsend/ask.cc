@@ -1,10 +1,22 @@
 // SPDX-License-Identifier: MIT
 // The part of EntrySender that asks about files: which of them the receiver wants is its word, and
 // is waited for only when there are as many questions as there may be.
+#include <sys/resource.h>
+
+#include <algorithm>
+
 #include "common/base/error.h"
 #include "zsend/entry_sender.h"
 
 namespace zx {
+
+// Of all descriptors that this process may have a quarter: each directory has one.
+size_t EntrySender::most_ask_directories() {
+  constexpr size_t kFew = 8;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return kFew;
+  return std::clamp<size_t>(limit.rlim_cur / 4, kFew, kMaxAskedDirectories);
+}
 
 // With -a a file of several names is not held back: its other names would wait for the answer.
 HoldBack EntrySender::hold_back() const {

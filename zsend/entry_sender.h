@@ -63,6 +63,7 @@ class EntrySender {
   void flush_when_gathered();
   HoldBack hold_back() const;
   void ask(OutgoingEntry& entry, const SourceEntry& source);
+  static size_t most_ask_directories();
   void take_wanted(const Wanted& wanted);
   bool send_wanted();
   void no_longer_asks(OutgoingEntry& entry);
@@ -109,6 +110,7 @@ class EntrySender {
   std::vector<OpenDirectory> open_directories_;
   size_t asking_ = 0;  // files without an answer, or wanted and not opened
   std::map<const DIR*, size_t> ask_directories_;  // of these: how many are in each
+  const size_t most_ask_directories_;
   std::deque<uint64_t> wanted_;
   Principals principals_;
   HardLinks hard_links_;

@@ -23,7 +23,7 @@ bool EntrySender::first_is_read(uint64_t first) const {
 bool EntrySender::begin_next() {
   if (held_ && !first_is_read(first_name_of(*held_))) return false;
   // Until some of them have their answer: each directory that is asked about is held open.
-  if (ask_directories_.size() >= kMaxAskedDirectories) return false;
+  if (ask_directories_.size() >= most_ask_directories_) return false;
   // One that has its result before its END could not be made: nothing can come into it.
   if (!open_directories_.empty() && !entries_.contains(open_directories_.back().id))
     cursor_.leave();

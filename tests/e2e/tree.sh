@@ -151,6 +151,9 @@ expect_same "$t/self/first" "$t/self/deep/d/self/first"
 mkdir "$t/wide"; for i in $(seq 200); do mkdir "$t/wide/$i"; echo "$i" >"$t/wide/$i/f"; done
 what="ulimit -n 64"; fresh; (ulimit -n 64; push "" -r -- "$t/wide"; expect_status 0 "$what") || exit 1
 same "$t/wide" "$t/d/wide"
+for i in "$t"/wide/*/f; do echo another >"$i"; done; what="ulimit -n 64, what has changed"
+(ulimit -n 64; push "" -r --overwrite=differ -- "$t/wide"; expect_status 0 "$what") || exit 1
+same "$t/wide" "$t/d/wide"
 rm "$t"/wide/*/f; what="ulimit -n 64, empty ones"; fresh
 (ulimit -n 64; push "" -r -- "$t/wide"; expect_status 0 "$what") || exit 1
 same "$t/wide" "$t/d/wide"
