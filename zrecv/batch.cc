@@ -112,8 +112,9 @@ void sync_names(const HeldDir& dir, Caveats& caveats) {
 
 }  // namespace
 
-Committer::Committer(Durability durability, WakeFd& event)
+Committer::Committer(Durability durability, WakeFd& event, bool verify_disk)
     : durability_(durability),
+      verify_disk_(verify_disk),
       event_(event),
       most_directories_(most_directories()),
       thread_([this] { run(); }) {}
@@ -231,6 +232,7 @@ void Committer::run() {
 void Committer::commit(Batch& batch) {
   // Every file before any name: nothing was promised yet when a sync fails.
   if (durability_ != Durability::None) sync_files(batch);
+  if (verify_disk_) check_files(batch);
   for (Item& item : batch.items) attempt(item.entry, [&] { item.entry.sink->close(); });
   // The last moment for a stop signal: from the first name on the batch is brought to its end. Only
   // a pipe, which waits for its reader or its command without limit, goes on looking.
@@ -267,6 +269,17 @@ void Committer::sync_files(Batch& batch) {
       else
         sink.sync();
       check_stop();
+    });
+}
+
+void Committer::check_files(Batch& batch) {
+  for (Item& item : batch.items)
+    attempt(item.entry, [&] {
+      Sink& sink = *item.entry.sink;
+      const EntryOutcome& outcome = item.entry.outcome;
+      if (outcome.kind != EntryKind::File || outcome.bytes == 0) return;
+      check_on_disk(sink.reopen().get(), sink.describe(), std::move(item.entry.blocks),
+                    outcome.bytes, outcome.block_sum, sink.caveats);
     });
 }
 

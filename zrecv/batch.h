@@ -33,7 +33,8 @@ constexpr std::chrono::milliseconds kBatchAge{1000};
 class Committer {
  public:
   /// `event` is set when outcomes can be taken. It must outlive this.
-  Committer(Durability durability, WakeFd& event);
+  /// verify_disk: what is synced is read again from the disk before it counts.
+  Committer(Durability durability, WakeFd& event, bool verify_disk = false);
   /// Ends the thread. What waits for its commit is dropped; a batch whose first name has appeared
   /// is brought to its end before.
   ~Committer() { stop(); }
@@ -81,9 +82,11 @@ class Committer {
   void run();
   void commit(Batch& batch);
   void sync_files(Batch& batch);
+  void check_files(Batch& batch);
   void sync_directories(Batch& batch);
 
   const Durability durability_;
+  const bool verify_disk_;
   WakeFd& event_;
   const size_t most_directories_;
   std::atomic<bool> ending_{false};

@@ -44,7 +44,7 @@ EntryReceiver::EntryReceiver(Session& session, Destination& destination,
       engines_(link_.channel(), engines),
       entries_(event_),
       lane_(0, link_, engines_, entries_, session, console),
-      committer_(agreed_.durability, event_) {}
+      committer_(agreed_.durability, event_, agreed_.verify_disk) {}
 
 RunReport EntryReceiver::run() {
   try {

@@ -180,6 +180,7 @@ class FileSink final : public NamedSink {
   }
 
   void sync() override { temp_->sync(caveats); }
+  UniqueFd reopen() override { return temp_->reopen(); }
   void close() override {
     temp_->close();
     metadata_.forget();

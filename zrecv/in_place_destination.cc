@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "zrecv/in_place_destination.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "common/base/error.h"
 #include "common/base/quote.h"
 #include "common/file/name.h"
@@ -52,6 +55,7 @@ class InPlaceSink final : public Sink {
   }
 
   void sync() override { file_->sync(caveats); }
+  UniqueFd reopen() override { return UniqueFd(fcntl(fd(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1)); }
   void close() override { file_->close(); }
   void publish(uint64_t size) override { file_->commit(size); }
 

@@ -114,6 +114,7 @@ std::optional<Arrived::Settled> IncomingEntry::settle(const FrameHeader& h, uint
   if (theirs.length < h.length || settled.kind != Arrived::Settled::Verified) flat_.reset();
   switch (settled.kind) {
     case Arrived::Settled::Verified:
+      if (agreed_.verify_disk) blocks_.push_back({h.offset, theirs.length});
       if (pipe_ != nullptr) pipe_->verified(arrived_.prefix());
       // So that the sync at the end is short. A hint: errors show up there.
       if (agreed_.durability != Durability::None && h.length >= kEarlyWriteBackBytes)
@@ -257,7 +258,9 @@ Verified IncomingEntry::take() {
   const std::lock_guard lock(mutex_);
   // A lane may still be writing into one that has failed.
   const bool failed = outcome_.status != ExitStatus::Ok;
-  return {outcome_, failed ? nullptr : std::move(sink_)};
+  // What came behind the end of a source that was cut meanwhile counts for nothing.
+  std::erase_if(blocks_, [&](const WrittenBlock& block) { return block.offset >= size_; });
+  return {outcome_, failed ? nullptr : std::move(sink_), {}, std::move(blocks_)};
 }
 
 }  // namespace zx

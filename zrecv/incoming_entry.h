@@ -13,12 +13,14 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/base/page_buffer.h"
 #include "common/engine/engine_set.h"
 #include "common/session/ledger.h"
 #include "common/session/session.h"
 #include "zrecv/arrived.h"
+#include "zrecv/disk_check.h"
 #include "zrecv/pipe_sink.h"
 
 namespace zx {
@@ -29,6 +31,7 @@ struct Verified {
   std::unique_ptr<Sink> sink;
   // What its outcome is although it is committed: a directory of which not all was sent.
   std::optional<Error> failure = {};
+  std::vector<WrittenBlock> blocks = {};  // with --verify=disk
 };
 
 class IncomingEntry {
@@ -126,6 +129,7 @@ class IncomingEntry {
   std::optional<Hasher> flat_;
   uint64_t flat_bytes_ = 0;
   uint64_t hole_bytes_ = 0;
+  std::vector<WrittenBlock> blocks_;  // verified ones, with --verify=disk
 };
 
 }  // namespace zx

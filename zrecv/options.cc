@@ -34,6 +34,7 @@ void check_pipe(const RecvOptions& o) {
   if (c.mkdir) conflict("--mkdir and " + pipe + " exclude each other");
   if (c.dry_run) conflict("-n and " + pipe + " exclude each other");
   if (c.archive) conflict("-a and " + pipe + " exclude each other");
+  if (c.verify_disk) conflict("--verify=disk and " + pipe + " exclude each other");
   if (c.recursive) conflict("-r and " + pipe + " exclude each other");
   if (c.preserve) conflict("-p and " + pipe + " exclude each other");
   if (c.overwrite != Overwrite::Unset) conflict("--overwrite and " + pipe + " exclude each other");

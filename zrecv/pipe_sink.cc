@@ -266,6 +266,9 @@ void PipeDestination::aim(const Negotiated& agreed, bool pull) {
   if (agreed.durability != Durability::None)
     throw Error(ExitStatus::Refused,
                 "the peer insists on --durability, which " + output_.describe() + " cannot give");
+  if (agreed.verify_disk)
+    throw Error(ExitStatus::Refused,
+                "the peer insists on --verify=disk, which " + output_.describe() + " cannot give");
   // A pull by name is for one of them.
   if (agreed.several && agreed.path.empty()) refuse_several();
 }

@@ -13,6 +13,7 @@
 
 #include "common/base/caveat.h"
 #include "common/base/error.h"
+#include "common/base/unique_fd.h"
 #include "common/file/held_dir.h"
 #include "common/session/session.h"
 #include "common/wire/message.h"
@@ -82,6 +83,8 @@ class Sink {
   // The commit, in this order; see batch.h. Each blocks, and throws Error for this entry.
 
   virtual void sync() {}
+  /// What was written, to be read again, also when it is closed. Nothing for what has no content.
+  virtual UniqueFd reopen() { return {}; }
   /// Closes what was written: some file systems only now say that it failed. Nothing where the
   /// descriptor has to stay.
   virtual void close() {}

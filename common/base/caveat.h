@@ -12,7 +12,7 @@
 namespace zx {
 
 /// RESULTS has a flag for each, in this order, but for the last two: those are the sender's own.
-enum class Caveat : uint8_t { Mode, Owner, Acl, Times, Sync, Xattrs, Inode, Links };
+enum class Caveat : uint8_t { Mode, Owner, Acl, Times, Sync, Xattrs, Disk, Inode, Links };
 
 struct CaveatKind {
   Caveat caveat{};
@@ -26,6 +26,7 @@ inline constexpr std::array kCaveatKinds{
     CaveatKind{Caveat::Times, "times", "its modification time could not be set"},
     CaveatKind{Caveat::Sync, "not-durable", "not durable here: it cannot be synced to the disk"},
     CaveatKind{Caveat::Xattrs, "xattrs", "not all of its extended attributes could be kept"},
+    CaveatKind{Caveat::Disk, "not-read-from-disk", "not read again from the disk"},
     CaveatKind{Caveat::Inode, "inode",
                "its inode changed while it was sent (a link, its name, mode or attributes), but "
                "neither its size nor its modification time"},

@@ -102,6 +102,19 @@ void TempFile::close() {
   if (const int error = fd_.close(); error != 0) throw_file_errno(describe() + ": close", error);
 }
 
+UniqueFd TempFile::reopen() const {
+  UniqueFd fd(fd_.valid() ? fcntl(fd_.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1)
+                          : openat(dir_->fd(), temp_name_.c_str(),
+                                   O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!fd.valid()) throw_file_errno(describe() + ": open it again", errno);
+  struct stat st {};
+  if (!fd_.valid() && (fstat(fd.get(), &st) != 0 || st.st_dev != closed_.st_dev ||
+                       st.st_ino != closed_.st_ino))
+    throw Error(ExitStatus::FileIo,
+                describe() + ": the temporary file was changed by somebody else");
+  return fd;
+}
+
 // 0 or an errno.
 int TempFile::move_to(const std::string& name, Replace replace) {
   const int dir = dir_->fd();

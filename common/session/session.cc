@@ -92,7 +92,7 @@ Negotiated agree(const Terms& mine, const Terms& peers) {
   for (bool Terms::*wish :
        {&Terms::file_digest, &Terms::preserve, &Terms::no_target_directory,
         &Terms::path_is_directory, &Terms::several, &Terms::mkdir, &Terms::recursive,
-        &Terms::archive, &Terms::several_sources, &Terms::dry_run})
+        &Terms::archive, &Terms::several_sources, &Terms::dry_run, &Terms::verify_disk})
     n.*wish = mine.*wish || peers.*wish;
   n.streams = smaller(mine.streams, peers.streams);
   n.rate_limit = smaller(mine.rate_limit, peers.rate_limit);

@@ -160,7 +160,7 @@ void group_options(CLI::App& app) {
       {"Files",
        {"-r", "-L", "-x", "-p", "-a", "--exclude", "--include", "--exclude-from", "--files-from",
         "--from0", "--delete", "--max-delete", "--mkdir", "-n", "--overwrite", "--durability",
-        "--verify-first"}},
+        "--verify", "--verify-first"}},
       {"Output", {"-q", "-v", "--summary", "--progress", "--json", "--digest"}},
       {"Help", {"--help", "--version"}},
       {"ssh",
@@ -268,6 +268,8 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
       app, "--durability",
       {{"file", Durability::File}, {"batch", Durability::Batch}, {"none", Durability::None}},
       &o->durability, "what is on disk when the exit status is 0 (batch)");
+  add_words<bool>(app, "--verify", {{"wire", false}, {"disk", true}}, &o->verify_disk,
+                  "disk: also read everything again from the disk (wire)");
   add_words<Overwrite>(app, "--overwrite",
                        {{"always", Overwrite::Always},
                         {"never", Overwrite::Never},
@@ -361,6 +363,7 @@ Terms make_terms(const CommonOptions& options, const char* program) {
   terms.recursive = options.recursive;
   terms.archive = options.archive;
   terms.dry_run = options.dry_run;
+  terms.verify_disk = options.verify_disk;
   terms.rate_limit = options.rate_limit;
   terms.deletes = options.deletes;
   terms.most_deleted = options.most_deleted.value_or(UINT64_MAX);

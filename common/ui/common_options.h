@@ -47,6 +47,7 @@ struct CommonOptions {
   bool one_file_system = false;               // -x
   bool deletes = false;                       // --delete
   std::optional<uint64_t> most_deleted;       // --max-delete
+  bool verify_disk = false;                   // --verify=disk
   std::vector<FilterRule> filter;             // --exclude, --include, --exclude-from, in order
   SshStart ssh;                               // -P -i -F -J -o -S, --remote-program, --via, ...
   bool ssh_asked = false;                     // one of them was given

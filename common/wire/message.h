@@ -81,6 +81,7 @@ struct Terms {
   bool dereference = false;          // -L, from a receiver: what links lead to, in their place
   bool deletes = false;              // --delete: of a sender the wish, of a receiver the leave
   bool dry_run = false;              // -n: only what would be done
+  bool verify_disk = false;          // --verify=disk: read again from the disk before it counts
   uint64_t rate_limit = 0;           // bytes/s on the wire from the sender; 0: no wish
   // This side takes a connection for lost when nothing has come for so long (--timeout / 4, 15 s at
   // most): the peer is never silent for half of it. From 250 to 15000.
@@ -105,7 +106,7 @@ struct Terms {
     c.choice("durability", durability, Durability::Unset, Durability::File);
     c.choice("overwrite", overwrite, Overwrite::Unset, Overwrite::Skip);
     c.flags({&file_digest, &no_target_directory, &preserve, &path_is_directory, &to_pipe, &several,
-             &mkdir, &recursive, &archive, &several_sources, &dry_run});
+             &mkdir, &recursive, &archive, &several_sources, &dry_run, &verify_disk});
     c.flags({&one_file_system, &dereference, &deletes});
     c.number("rate limit", rate_limit);
     c.require(rate_limit == 0 || rate_limit >= kMinRateLimit, "rate limit", "below 1 KiB/s");
@@ -337,8 +338,8 @@ struct Result {
     c.number("entries", count);
     c.require(first > 0 && count > 0 && first + count > first, "entries", "no range");
     c.status("status", status);
-    c.flags(
-        {&skipped, &caveats[0], &caveats[1], &caveats[2], &caveats[3], &caveats[4], &caveats[5]});
+    c.flags({&skipped, &caveats[0], &caveats[1], &caveats[2], &caveats[3], &caveats[4], &caveats[5],
+             &caveats[6]});
     c.free_text("reason", reason);
   }
 };

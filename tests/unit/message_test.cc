@@ -247,7 +247,6 @@ TEST_CASE("flags: an unknown bit is a protocol error in every message that has f
   } const cases[] = {
       {"END", encode(some_end()), 0, 7, [](ByteView b) { decode<EntryEnd>(b); }},
       {"VERDICT", encode(some_verdict()), 1, 1, [](ByteView b) { decode<Verdict>(b); }},
-      {"RESULTS", encode(Results{some_results()}), 15, 127, [](ByteView b) { decode<Results>(b); }},
       {"WANTED", encode(Wanted{some_wanted()}), 14, 1, [](ByteView b) { decode<Wanted>(b); }},
   };
   for (const auto& c : cases)
