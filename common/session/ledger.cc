@@ -8,16 +8,19 @@ void Ledger::add(const EntryOutcome& outcome) {
   totals_.retransmitted_blocks += outcome.retransmitted_blocks;
   if (outcome.status == ExitStatus::SourceChanged) {
     any_changed_ = true;
-    ++vanished_;
+    ++totals_.vanished;
     return;
   }
   if (outcome.status != ExitStatus::Ok) {
-    ++failed_;
+    ++totals_.failed;
     worst_ = more_severe(worst_, outcome.status);
     return;
   }
   any_changed_ = any_changed_ || outcome.changed;
-  if (outcome.skipped) return;
+  if (outcome.skipped) {
+    ++totals_.skipped;
+    return;
+  }
   any_unsynced_ = any_unsynced_ || outcome.caveats.contains(Caveat::Sync);
   ++totals_.entries;
   totals_.directories += static_cast<uint64_t>(outcome.kind == EntryKind::Directory);
@@ -39,7 +42,7 @@ Totals Ledger::totals() const {
 }
 
 ExitStatus Ledger::status() const {
-  if (failed_ > 0) return failed_ < entries_ ? ExitStatus::Partial : worst_;
+  if (failed() > 0) return failed() < entries_ ? ExitStatus::Partial : worst_;
   if (deletion_failed_) return ExitStatus::Partial;
   return any_changed_ ? ExitStatus::SourceChanged : ExitStatus::Ok;
 }

@@ -33,11 +33,13 @@ struct EntryOutcome {
 struct Totals {
   uint64_t entries = 0, bytes = 0;  // of entries that did not fail and were not skipped
   uint64_t directories = 0, symlinks = 0, hard_links = 0;  // of these
+  uint64_t skipped = 0, failed = 0, vanished = 0;          // all the others
   uint64_t retransmitted_blocks = 0;                       // of all
   uint64_t deleted = 0;                                    // names that --delete has removed
   Digest root{};
 
   uint64_t files() const { return entries - directories - symlinks - hard_links; }
+  uint64_t others() const { return skipped + failed + vanished; }
 };
 
 class Ledger {
@@ -48,8 +50,8 @@ class Ledger {
   void add(const Deletion& deletion);
   /// How many were added.
   uint64_t entries() const { return entries_; }
-  uint64_t failed() const { return failed_; }
-  uint64_t vanished() const { return vanished_; }
+  uint64_t failed() const { return totals_.failed; }
+  uint64_t vanished() const { return totals_.vanished; }
   /// The entry, when there was only one.
   const EntryOutcome* only() const { return entries_ == 1 ? &*first_ : nullptr; }
   /// Over all entries that did not fail and were not skipped, in any order.
@@ -62,7 +64,7 @@ class Ledger {
   ExitStatus status() const;
 
  private:
-  uint64_t entries_ = 0, failed_ = 0, vanished_ = 0;
+  uint64_t entries_ = 0;
   std::optional<EntryOutcome> first_;
   ExitStatus worst_ = ExitStatus::Ok;
   bool any_changed_ = false, any_unsynced_ = false, deletion_failed_ = false;

@@ -53,13 +53,23 @@ std::string tcp_line(const TcpFigures& t, bool sends) {
 // Files always, the rest where there is some.
 std::string count_entries(const Totals& totals) {
   const auto count = [](uint64_t n, const char* one, const char* many) {
-    return std::to_string(n) + " " + (n == 1 ? one : many);
+    return human_count(n) + " " + (n == 1 ? one : many);
   };
   std::string out = count(totals.files(), "file", "files");
   if (totals.directories > 0) out += ", " + count(totals.directories, "directory", "directories");
   if (totals.symlinks > 0) out += ", " + count(totals.symlinks, "link", "links");
   if (totals.hard_links > 0) out += ", " + count(totals.hard_links, "hard link", "hard links");
   if (totals.deleted > 0) out += ", " + std::to_string(totals.deleted) + " deleted";
+  return out;
+}
+
+// What became of the others, where there were some.
+std::string count_others(const Totals& totals) {
+  std::string out;
+  for (const auto& [n, what] : {std::pair{totals.skipped, " skipped"},
+                                {totals.failed, " failed"},
+                                {totals.vanished, " vanished"}})
+    if (n > 0) out += (out.empty() ? "" : ", ") + human_count(n) + what;
   return out;
 }
 
@@ -263,6 +273,8 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
   json.number("files", totals.files()).number("bytes", totals.bytes);
   json.number("directories", totals.directories).number("symlinks", totals.symlinks);
   json.number("hardlinks", totals.hard_links).number("deleted", totals.deleted);
+  json.number("skipped", totals.skipped).number("failed", totals.failed);
+  json.number("vanished", totals.vanished);
   json.number("wire_bytes", summary_.wire_bytes).real("seconds", time);
   json.number("retransmitted_blocks", totals.retransmitted_blocks).number("resumed_bytes", 0);
   json.number("reconnects", summary_.reconnects);
@@ -279,22 +291,30 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
   const bool wanted = !options_.quiet && (options_.verbose > 0 || isatty(STDERR_FILENO) == 1);
   if (summary_.dry_run && error.empty()) {  // that is what it was for
     if (options_.summary || !options_.quiet) print_dry_run(totals);
-  } else if ((options_.summary || wanted) && totals.entries > 0 && error.empty())
+  } else if ((options_.summary || wanted) && totals.entries + totals.others() > 0 && error.empty()) {
     print_summary(totals, time);
+  }
 }
 
 void Console::print_dry_run(const Totals& totals) {
+  const std::string others = count_others(totals);
   print(program_ + ": dry run, nothing was sent: would " + (at_sender() ? "send " : "receive ") +
         count_entries(totals) + ", " + human_bytes(static_cast<double>(totals.bytes)) +
-        (summary_.place.empty() ? "" : ": " + escape(summary_.place)));
+        (others.empty() ? "" : "; " + others) + (summary_.place.empty() ? "" : ": " + escape(summary_.place)));
 }
 
 void Console::print_summary(const Totals& totals, double time) {
   const auto bytes = static_cast<double>(totals.bytes);
-  print(program_ + ": " + count_entries(totals) + ", " + human_bytes(bytes) + " in " +
-        human_duration(time) + " (" + human_bytes(time > 0 ? bytes / time : 0) + "/s), verified, " +
-        (summary_.durable ? "on disk" : "not durable") +
-        (summary_.place.empty() ? "" : ": " + escape(summary_.place)));
+  const std::string others = count_others(totals);
+  std::string result = count_entries(totals) + (others.empty() ? ", " : "; " + others + "; ");
+  if (totals.entries > 0)
+    result += human_bytes(bytes) + " in " + human_duration(time) + " (" +
+              human_bytes(time > 0 ? bytes / time : 0) + "/s), verified, " +
+              (summary_.durable ? "on disk" : "not durable");
+  else
+    result += "nothing " + std::string(summary_.at_sender ? "sent" : "received") + " in " +
+              human_duration(time);
+  print(program_ + ": " + result + (summary_.place.empty() ? "" : ": " + escape(summary_.place)));
   if (options_.verbose == 0) {
     if (!summary_.via_why.empty()) print(program_ + ": " + summary_.via_why);
     return;

@@ -82,6 +82,12 @@ std::string human_bytes(double bytes) {
   return out.data();
 }
 
+std::string human_count(uint64_t count) {
+  std::string out = std::to_string(count);
+  for (size_t at = out.size(); at > 3;) out.insert(at -= 3, ",");
+  return out;
+}
+
 std::string human_time(double seconds) {
   const auto s = static_cast<uint64_t>(std::llround(std::max(seconds, 0.0)));
   const auto two_digits = [](uint64_t n) { return (n < 10 ? "0" : "") + std::to_string(n); };

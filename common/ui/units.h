@@ -20,6 +20,8 @@ std::optional<int64_t> parse_seconds(std::string_view text);
 
 /// 1234567890 -> "1.23 GB" (powers of 1000).
 std::string human_bytes(double bytes);
+/// 1204 -> "1,204".
+std::string human_count(uint64_t count);
 /// 75 -> "1:15", 3700 -> "1:01:40".
 std::string human_time(double seconds);
 /// How long something took: 0.03 -> "0.030 s", 1.04 -> "1.0 s", 100 -> "1:40".

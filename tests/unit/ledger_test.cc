@@ -106,12 +106,16 @@ TEST_CASE("Ledger: totals are of what was committed") {
   EntryOutcome failed = entry(ExitStatus::FileIo);
   failed.id = 4;
   failed.bytes = 7000;
-  for (EntryOutcome outcome : {good, changed, skipped, failed}) {
+  EntryOutcome vanished = entry(ExitStatus::SourceChanged);
+  vanished.id = 5;
+  for (EntryOutcome outcome : {good, changed, skipped, failed, vanished}) {
     outcome.block_sum = number(7);
     ledger.add(outcome);
   }
-  CHECK(ledger.entries() == 4);
-  CHECK(ledger.failed() == 1);
+  CHECK(ledger.entries() == 5);
+  CHECK(ledger.totals().skipped == 1);
+  CHECK(ledger.totals().failed == 1);
+  CHECK(ledger.totals().vanished == 1);
   CHECK(ledger.totals().entries == 2);
   CHECK(ledger.totals().bytes == 130);
   CHECK(ledger.totals().retransmitted_blocks == 2);

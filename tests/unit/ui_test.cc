@@ -132,6 +132,13 @@ TEST_CASE("human_bytes: three digits that matter") {
   for (const auto& row : rows) CHECK(human_bytes(row.value) == row.text);
 }
 
+TEST_CASE("human_count: in groups of three") {
+  CHECK(human_count(0) == "0");
+  CHECK(human_count(999) == "999");
+  CHECK(human_count(1204) == "1,204");
+  CHECK(human_count(1234567) == "1,234,567");
+}
+
 TEST_CASE("human_time: minutes and hours") {
   struct {
     double value;
