@@ -262,6 +262,7 @@ void EntryReceiver::on_fin(const Frame& frame) {
   figures_.looks = link_.queue_looks().looks;
   figures_.backlogs = link_.queue_looks().backlogs;
   fin_ = std::move(fin);
+  console_.all_begun(count);
   console_.finishing(agreed_.durability != Durability::None);
 }
 

@@ -156,6 +156,7 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
   session->link().channel().finish_sending();
   return console.finish(ledger.status(), "", ledger);
 }
+    if (agreed.several) console.no_total();  // before all have come
 
 }  // namespace
 }  // namespace zx

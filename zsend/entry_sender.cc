@@ -150,8 +150,7 @@ void EntrySender::handle(const Frame& frame) {
       if (auto delivered = lane_.take_answer(frame)) take_delivered(*delivered);
       return;
     case FrameType::Results:
-      for (const Result& result : decode<Results>(frame.body).runs)
-        for (uint64_t id = result.first; id < result.first + result.count; ++id) settle(id, result);
+      take_results(decode<Results>(frame.body));
       return;
     case FrameType::Deleted:
       if (!agreed_.deletes || !fin_sent_ || !entries_.empty())
@@ -184,6 +183,13 @@ void EntrySender::take_delivered(const Delivered& delivered) {
   if (found != entries_.end()) found->second.take(delivered);  // else it has its result already
 }
 
+void EntrySender::take_results(const Results& results) {
+  const size_t asking = asking_;
+  for (const Result& result : results.runs)
+    for (uint64_t id = result.first; id < result.first + result.count; ++id) settle(id, result);
+  if (all_begun_ && asking_ < asking) tell_total();  // some are not wanted
+}
+
 void EntrySender::settle(uint64_t id, const Result& result) {
   const auto found = entries_.find(id);
   if (found == entries_.end())
@@ -196,8 +202,8 @@ void EntrySender::settle(uint64_t id, const Result& result) {
   no_longer_asks(entry);
   if (current_ == &entry) current_ = nullptr;
   name_bytes_ -= entry.name.size();
+  if (reading_.erase(id) > 0) ended_bytes_ += entry.bytes;
   entries_.erase(found);
-  reading_.erase(id);
   queue_.drop(id);
 }
 
@@ -250,6 +256,7 @@ void EntrySender::end_complete() {
 
 void EntrySender::send_end(OutgoingEntry& entry) {
   entry.end_sent = true;
+  ended_bytes_ += entry.bytes;
   link_.queue(FrameType::End, entry.id, entry.bytes, encode(entry.end()));
 }
 

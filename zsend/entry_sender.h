@@ -51,6 +51,7 @@ class EntrySender {
   void handle(const Frame& frame);
   void take_retold(const Frame& ack);
   void take_delivered(const Delivered& delivered);
+  void take_results(const Results& results);
   void settle(uint64_t id, const Result& result);
   bool others_alive() const;
   bool send_returned();
@@ -69,6 +70,7 @@ class EntrySender {
   void no_longer_asks(OutgoingEntry& entry);
   void send_failed(OutgoingEntry& entry, const SourceEntry& source);
   void enter_directory(OutgoingEntry& entry, const WalkStep& step);
+  void tell_total();
   void send_hard_link(OutgoingEntry& entry, const SourceEntry& source, uint64_t first);
   void leave_directory(const WalkStep& step);
   void begin_file(OutgoingEntry& entry, const std::string& name, SourceFile file);
@@ -101,7 +103,8 @@ class EntrySender {
   std::set<uint64_t> reading_;                 // ids of those that have a Reading
   size_t name_bytes_ = 0;                      // of these
   uint64_t last_id_ = 0;
-  size_t looked_at_ = 0;  // bytes that were gathered at the last look at what the receiver says
+  uint64_t ended_bytes_ = 0;  // of what is read to its end, or is not wanted
+  size_t looked_at_ = 0;      // bytes that were gathered at the last look at what the receiver says
   OutgoingEntry* current_ = nullptr;  // the one that is read
   struct OpenDirectory {
     uint64_t id = 0;

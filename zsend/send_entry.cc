@@ -28,7 +28,11 @@ bool EntrySender::begin_next() {
   if (!open_directories_.empty() && !entries_.contains(open_directories_.back().id))
     cursor_.leave();
   auto source = held_ ? std::exchange(held_, std::nullopt) : cursor_.next(hold_back());
-  if (!source) return all_begun_ = true;
+  if (!source) {
+    all_begun_ = true;
+    tell_total();
+    return true;
+  }
   if (source->kind == WalkStep::Up) {
     leave_directory(*source);
     return true;
@@ -107,6 +111,14 @@ void EntrySender::send_failed(OutgoingEntry& entry, const SourceEntry& source) {
   link_.queue(FrameType::Entry, entry.id, 0, encode(std::move(info)));
   entry.fail(source.failure->status(), source.failure->what());
   send_end(entry);
+}
+
+// Nothing more comes. All is read by now, of the last ones too, but for what nobody may want.
+void EntrySender::tell_total() {
+  uint64_t bytes = ended_bytes_;
+  for (const auto& [id, entry] : entries_)
+    if (entry.held || entry.reading) bytes += entry.bytes;
+  console_.all_begun(last_id_, bytes);
 }
 
 void EntrySender::send_hard_link(OutgoingEntry& entry, const SourceEntry& source, uint64_t first) {

@@ -206,15 +206,21 @@ void Console::connected(const Channel& channel, const std::string& peer_build) {
 
 void Console::begin_file(const std::string& name) {
   const std::lock_guard lock(mutex_);
-  ++files_begun_;
   file_ = name;
 }
 
-void Console::begin_transfer(uint64_t total_bytes, uint64_t files) {
+void Console::all_begun(uint64_t entries, std::optional<uint64_t> bytes) {
+  const std::lock_guard lock(mutex_);
+  entries_ = entries;
+  total_ = bytes.value_or(moved_);
+  total_known_ = true;
+}
+
+void Console::begin_transfer(uint64_t total_bytes, uint64_t entries) {
   {
     const std::lock_guard lock(mutex_);
     total_ = total_bytes;
-    files_ = files;
+    entries_ = entries;
     transferring_ = true;
     begun_ = last_shown_ = last_json_ = steady_clock::now();
   }
@@ -234,6 +240,8 @@ void Console::begin_transfer(uint64_t total_bytes, uint64_t files) {
                            json_.offer(json_event("progress")
                                            .number("bytes", moved_)
                                            .number("total", known_total())
+                                           .number("entries", entries_done_)
+                                           .number("entries_total", entries_)
                                            .real("seconds", seconds())
                                            .str() +
                                        "\n");
@@ -263,11 +271,13 @@ std::string Console::progress_line(uint64_t moved, uint64_t total, size_t column
     fields[Left] = "  ETA " + human_time(static_cast<double>(total - moved) / rate_);
   if (total == 0) fields[Left] = "  " + human_time(seconds());
   // Of a single file the operator knows the name.
-  if (files_ > 1)
-    fields[Count] = "  " + std::to_string(files_begun_) + "/" + std::to_string(files_);
-  if (files_ != 1 && !file_.empty()) fields[Name] = "  " + escape(base_name(file_));
+  if (entries_ > 1)
+    fields[Count] = "  " + human_count(entries_done_) + "/" + human_count(entries_);
+  else if (entries_ == 0 && entries_done_ > 0)
+    fields[Count] = "  " + human_count(entries_done_) + " done";
+  if (entries_ != 1 && !file_.empty()) fields[Name] = "  " + escape(base_name(file_));
   if (const char* what = finishing_) {  // of all that has come
-    for (const int over : {Rate, Count, Name}) fields[static_cast<size_t>(over)].clear();
+    for (const int over : {Rate, Name}) fields[static_cast<size_t>(over)].clear();
     fields[Left] = std::string("  ") + what;
   }
   const auto line = [&] { return std::accumulate(fields.begin(), fields.end(), std::string()); };

@@ -106,13 +106,15 @@ class Console : public Notices {
   /// The peer is authenticated. Notes the channel's TLS for the summary too.
   void connected(const Channel& channel, const std::string& peer_build);
   /// Progress begins; what is unknown is 0.
-  void begin_transfer(uint64_t total_bytes, uint64_t files = 0);
+  void begin_transfer(uint64_t total_bytes, uint64_t entries = 0);
   /// The next file, for progress.
   void begin_file(const std::string& name);
   void add_bytes(uint64_t bytes) { moved_.fetch_add(bytes, std::memory_order_relaxed); }
   void add_total(uint64_t bytes) { total_.fetch_add(bytes, std::memory_order_relaxed); }
   /// Of something that moves nobody knows how much it is.
   void no_total() { total_known_ = false; }
+  /// No more entries come than these, and no more bytes; without a number, than have moved.
+  void all_begun(uint64_t entries, std::optional<uint64_t> bytes = {});
   /// All the data is there; what is left is to make it durable, or to hand it over.
   void finishing(bool syncs) { finishing_ = syncs ? "syncing" : "finishing"; }
   void listening(uint16_t port) override;
@@ -197,9 +199,9 @@ class Console : public Notices {
   std::atomic<bool> total_known_{true};
   std::atomic<const char*> finishing_{nullptr};
   bool transferring_ = false;
-  uint64_t files_ = 0, files_begun_ = 0;
-  std::string file_;        // the one that was begun last
-  size_t bar_columns_ = 0;  // of the progress that is shown
+  uint64_t entries_ = 0, entries_done_ = 0;  // of all, when that is known
+  std::string file_;                         // the one that was begun last
+  size_t bar_columns_ = 0;                   // of the progress that is shown
   std::chrono::steady_clock::time_point begun_{}, last_json_{};
   uint64_t last_moved_ = 0;
   std::chrono::steady_clock::time_point last_shown_{};

@@ -153,6 +153,7 @@ void Summary::set_via(const std::string& way, const std::string& reason) {
 
 void Console::entry(const EntryOutcome& o) {
   const std::lock_guard lock(mutex_);
+  ++entries_done_;
   if (json_.wanted()) write_json(entry_event(o));
   if (o.status == ExitStatus::SourceChanged) {
     if (warnings_.is_new(o.reason, o.name) && !options_.quiet)

@@ -37,6 +37,20 @@ if [ -z "${ZX_SANITIZE:-}" ]; then
   cc -shared -fPIC -O2 -o "$t/slow.so" "$ZX_SOURCE_DIR/tests/tools/slow.c" -ldl || fail "compile"
   (export LD_PRELOAD=$t/slow.so SLOW=sync SLOW_UNTIL=$t/told; finishes syncing "$t/d")
 fi
+# Of a tree how many entries are done, and when all of it has been read, of how many; in JSON too.
+mkdir -p "$t/tree/sub"; for i in $(seq 10); do echo "$i" >"$t/tree/$i"; done; ln "$t/f" "$t/tree/sub/f"
+if [ -z "${ZX_SANITIZE:-}" ]; then
+  export LD_PRELOAD=$t/slow.so SLOW=sync SLOW_UNTIL=$t/told
+  start_recv --progress=always --plain --no-auth "$t/d"
+  unset LD_PRELOAD
+  "$ZSEND" -r --progress=always --plain --no-auth --json="$t/send.json" "$t/tree" "zs://127.0.0.1:$port" 2>"$t/send.err" & send=$!
+  started+=($send)
+  for side in send recv; do
+    until_true grep -qE "^z$side: 100% 50\.0 MB of 50\.0 MB  syncing  [0-9]+/13\$" "$t/$side.err"
+    until_true grep -q '"event":"progress","bytes":50000021,"total":50000021,"entries":[0-9]*,"entries_total":13,' "$t/$side.json"
+  done
+  touch "$t/told"; wait_for "$send"; expect_status 0 "a tree"; wait_for "$recv"; expect_status 0 "a tree"
+fi
 # On a terminal (script(1) makes one), with the receiver stopped until the bar has been drawn.
 command -v script >/dev/null || skip "no script(1)"
 random_file "$t/f" 200000000
@@ -77,8 +91,17 @@ several() { # COLUMNS WORDS
   wait_for "$recv"
 }
 echo one >"$t/one"
-several 100 '% [0-9.]+ .?B of 200 MB  [0-9.]+ .?B/s  ETA [0-9:]+  2/2  f( |$)'
-several 40 'ETA [0-9:]+  2/2 *$'
+several 100 '% [0-9.]+ .?B of 200 MB  [0-9.]+ .?B/s  ETA [0-9:]+  [01]/2  f( |$)'
+several 40 'ETA [0-9:]+  [01]/2 *$'
+# Of a tree nobody knows before its end how much it is: how much has moved, how many entries are done, and which is read.
+rm "$t/tree/sub/f"; ln "$t/f" "$t/tree/sub/f"; rm -r "$t/d/tree"
+start_recv -q --plain --no-auth "$t/d"; start_proxy hold 20000000
+TERM=xterm script -qfc "stty cols 80; '$ZSEND' -r --plain --no-auth '$t/tree' zs://127.0.0.1:$port" "$t/tty" >/dev/null </dev/null & send=$!
+started+=($send)
+stop_in_the_middle "$recv"
+until_true eval "sed 1d '$t/tty' | tr '\\r' '\\n' | grep -aqE '^[0-9.]+ MB  [0-9.]+ .?B/s  [0-9:]+(  [0-9]+ done)?  f *\$'"
+kill -CONT "$recv"; wait_for "$send"; wait_for "$recv"
+! sed 1d "$t/tty" | tr '\r' '\n' | grep -a % | grep -avE '^100% 200 MB of 200 MB ' || fail "it knows the end of a tree before it is there"
 narrow dumb 80 '[0-9]+% [0-9.]+ .?B of 200 MB'
 narrow xterm 31 '^ *[0-9]+% .*ETA [0-9:]+ *$'
 narrow xterm 3 '^ *[0-9]+'
