@@ -73,8 +73,9 @@ RequestedNames requested_names(const RecvOptions& options, const Negotiated& agr
   // Who fetches must have said -r himself: else a file that was asked for could come as a link.
   const bool fetches = options.direct || !options.ssh_paths.empty();
   const bool recursive = fetches ? options.common.recursive : agreed.recursive;
-  if (options.direct && !agreed.path.empty()) return {{agreed.path}, false, recursive};
-  RequestedNames out{{}, true, recursive};
+  if (options.direct && !agreed.path.empty())
+    return {{agreed.path}, false, recursive, !options.no_links};
+  RequestedNames out{{}, true, recursive, !options.no_links};
   for (const std::string& path : options.ssh_paths) out.names.push_back(requested_name(path));
   if (options.common.started_by_ssh)
     for (const std::string& name : agreed.named->names) out.names.push_back({name});

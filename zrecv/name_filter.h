@@ -22,6 +22,7 @@ struct RequestedNames {
   // Each must come, in this order. Else there is one name, and what is offered under it is welcome.
   bool every_one = false;
   bool recursive = false;  // -r: one of them may be a directory or a link
+  bool links = true;       // not --no-links
 };
 
 /// Of each name only 64 bits of a keyed hash are kept: nobody can choose two that collide.
@@ -49,6 +50,8 @@ class NameFilter {
   /// The entry of this number of those that are in no directory, from 1 on. Throws Error{Refused}
   /// when it was not asked for.
   void check_requested(uint64_t number, const EntryInfo& info) const;
+  /// Not, with --no-links, symbolic ones.
+  bool wants(EntryKind kind) const { return kind != EntryKind::Symlink || requested_.links; }
   /// Names are of another directory from here on, or of the same one, which was told once more;
   /// leave() goes back to the one before.
   void enter(bool same) {

@@ -35,6 +35,7 @@ void check_pipe(const RecvOptions& o) {
   if (c.dry_run) conflict("-n and " + pipe + " exclude each other");
   if (c.archive) conflict("-a and " + pipe + " exclude each other");
   if (c.verify_disk) conflict("--verify=disk and " + pipe + " exclude each other");
+  if (o.no_links) conflict("--no-links and " + pipe + " exclude each other");
   if (c.recursive) conflict("-r and " + pipe + " exclude each other");
   if (c.preserve) conflict("-p and " + pipe + " exclude each other");
   if (c.overwrite != Overwrite::Unset) conflict("--overwrite and " + pipe + " exclude each other");
@@ -48,6 +49,7 @@ void check_inplace(const RecvOptions& o) {
   if (o.to_pipe()) conflict("--inplace goes with neither '-' nor --exec");
   if (o.common.archive) conflict("--inplace and -a exclude each other");
   if (o.common.recursive) conflict("--inplace and -r exclude each other");
+  if (o.no_links) conflict("--inplace and --no-links exclude each other");
   if (o.common.mkdir) conflict("--inplace and --mkdir exclude each other");
   if (o.common.dry_run) conflict("--inplace and -n exclude each other");
   if (o.common.listen && o.common.operands.empty())
@@ -122,6 +124,7 @@ bool parse_recv_options(int argc, const char* const* argv, RecvOptions* out) {
                "write into DST, an existing file or block device, where it is");
   app.add_flag("--verify-first", out->verify_first,
                "with '-' or --exec: hold everything back until all of it is verified");
+  app.add_flag("--no-links", out->no_links, "refuse symbolic links that are sent");
   if (!parse_common_options(app, argc, argv,
                             {{"splice", Engine::Splice},
                              {"readwrite", Engine::ReadWrite},

@@ -18,6 +18,7 @@ struct RecvOptions {
   bool inplace = false;             // --inplace: it is written where it is
   std::optional<std::string> exec;  // --exec
   bool verify_first = false;        // --verify-first
+  bool no_links = false;            // --no-links: refuse symbolic ones
   // Where from; neither with --listen and --remote.
   std::optional<DirectEndpoint> direct;
   std::optional<SshEndpoint> ssh;

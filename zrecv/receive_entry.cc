@@ -85,6 +85,8 @@ OpenEntries::Entry EntryReceiver::open_entry(EntryInfo info, const Asked* asked,
   outcome->name = sink->name();
   outcome->output_name = sink->output_name();
   try {
+    if (!names_.wants(info.kind))
+      throw Error(ExitStatus::Refused, sink->describe() + ": a symbolic link (--no-links)");
     if (asked == nullptr && !names_.take(sink->name()))
       throw Error(ExitStatus::Refused, sink->describe() + ": a second entry of this name");
     outcome->reason = sink->look(agreed_);

@@ -159,8 +159,8 @@ void group_options(CLI::App& app) {
         "--ktls"}},
       {"Files",
        {"-r", "-L", "-x", "-p", "-a", "--exclude", "--include", "--exclude-from", "--files-from",
-        "--from0", "--delete", "--max-delete", "--mkdir", "-n", "--overwrite", "--durability",
-        "--verify", "--verify-first"}},
+        "--from0", "--no-links", "--delete", "--max-delete", "--mkdir", "-n", "--overwrite",
+        "--durability", "--verify", "--verify-first"}},
       {"Output", {"-q", "-v", "--summary", "--progress", "--json", "--digest"}},
       {"Help", {"--help", "--version"}},
       {"ssh",
@@ -335,10 +335,14 @@ bool parse_common_options(CLI::App& app, int argc, const char* const* argv,
   if (six) o->ssh.ssh.arguments.emplace_back("-6");
   if (o->below && !o->started_by_ssh)
     throw Error(ExitStatus::Usage, "--below goes only with --remote, in authorized_keys");
-  const size_t allowed = o->below ? 2 : 1;
+  size_t allowed = 1;
+  for (const char* also : {"--below", "--no-links"})
+    if (const CLI::Option* given = app.get_option_no_throw(also)) allowed += given->count();
   if (o->started_by_ssh &&
       (app.parse_order().size() != allowed || !o->operands.empty() || isatty(STDIN_FILENO) == 1))
-    throw Error(ExitStatus::Usage, "--remote is what ssh starts, with nothing but --below DIR");
+    throw Error(
+        ExitStatus::Usage,
+        "--remote is what ssh starts, with nothing but --below DIR, and at zrecv --no-links");
   o->console.silent = o->started_by_ssh;
   if (o->new_key && (o->listen || !o->operands.empty() || app.count("--exec") > 0))
     throw Error(ExitStatus::Usage, "--new-key only makes a key; it goes with nothing else");
