@@ -22,6 +22,8 @@ class Destination {
   /// What this session wants of it; once, before the first sink_for(). `pull`: this side has asked
   /// for what agreed.path names. Throws what ends the session.
   virtual void aim(const Negotiated& agreed, bool pull) = 0;
+  /// From aim() on: what everything that is written is, or is below; -1 when that is no file.
+  virtual int place() const { return -1; }
   /// The sink of an entry; nothing was looked at or made yet. Throws what ends the session: an
   /// unsafe name, more entries than there is room for. `event` is set when the sink fails by
   /// itself; it must outlive the sink.

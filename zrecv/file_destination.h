@@ -33,6 +33,7 @@ class FileDestination final : public Destination {
   /// A push goes to what the peer's operator wrote after zs://host/, below the root. Throws
   /// Error{Refused} for an unsafe path, Error{FileIo} for one that leads nowhere.
   void aim(const Negotiated& agreed, bool pull) override;
+  int place() const override { return root().fd(); }
   /// A temporary file beside its target until the commit.
   std::unique_ptr<Sink> sink_for(const EntryInfo& entry, WakeFd& event) override;
   Place place_for(const EntryInfo& entry) override;

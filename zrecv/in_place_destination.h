@@ -18,6 +18,7 @@ class InPlaceDestination final : public Destination {
 
   /// Throws Error{Refused} when the sender names a path or may have several sources.
   void aim(const Negotiated& agreed, bool pull) override;
+  int place() const override { return file_->fd(); }
   /// Throws Error{Refused} for an unsafe name, though it is not used, and for a second entry.
   std::unique_ptr<Sink> sink_for(const EntryInfo& entry, WakeFd& event) override;
   Place place_for(const EntryInfo& entry) override;

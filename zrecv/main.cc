@@ -11,6 +11,7 @@
 #include "common/session/session.h"
 #include "common/ui/meeting.h"
 #include "common/ui/program.h"
+#include "zrecv/confinement.h"
 #include "zrecv/entry_receiver.h"
 #include "zrecv/file_destination.h"
 #include "zrecv/in_place_destination.h"
@@ -145,8 +146,17 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     if (options.common.started_by_ssh) destination = open_named(agreed, std::move(below));
     destination->aim(agreed, /*pull=*/options.direct.has_value());
 
+    //    From here on the kernel helps to keep to it. Not with a command, which would inherit that;
+    //    threads that write are started later.
+    if (destination->place() >= 0) {
+      const std::string why = confine_writing(destination->place(), agreed.archive);
+      console.trace(why.empty() ? "writing is confined by Landlock"
+                                : "writing is not confined by Landlock: " + why);
+    }
+
     // 4. Receive and commit everything, up to the sender's word that it has heard the verdict.
     console.begin_transfer(0);
+    if (agreed.several) console.no_total();  // before all have come
     EntryReceiver receiver(*session, *destination, options.common.engine,
                            requested_names(options, agreed), console, ledger);
     console.summary().add(receiver.run());
@@ -157,7 +167,6 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
   session->link().channel().finish_sending();
   return console.finish(ledger.status(), "", ledger);
 }
-    if (agreed.several) console.no_total();  // before all have come
 
 }  // namespace
 }  // namespace zx

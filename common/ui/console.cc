@@ -337,6 +337,10 @@ void Console::detail(const std::string& text) {
   if (options_.verbose > 0) say(text);
 }
 
+void Console::trace(const std::string& text) {
+  if (options_.verbose > 1) say(text);
+}
+
 void Console::note(const std::string& text) {
   if (options_.quiet) return;
   say(text);

@@ -119,6 +119,7 @@ class Console : public Notices {
   void finishing(bool syncs) { finishing_ = syncs ? "syncing" : "finishing"; }
   void listening(uint16_t port) override;
   void detail(const std::string& text) override;  // with -v
+  void trace(const std::string& text);            // with -vv
   void note(const std::string& text) override;    // not with -q
   void reconnected(uint64_t times) override;
   void while_waiting(std::function<void()> task) override;

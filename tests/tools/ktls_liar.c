@@ -62,9 +62,13 @@ int getsockopt(int fd, int level, int option, void *restrict value, socklen_t *r
   return 0;
 }
 
-__attribute__((destructor)) static void report(void) {
+// Opened at once: later zrecv may write below its destination only.
+static FILE *f;
+__attribute__((constructor)) static void begin(void) {
   const char *path = getenv("LIAR_LOG");
-  FILE *f = path ? fopen(path, "a") : NULL;
+  f = path ? fopen(path, "ae") : NULL;
+}
+__attribute__((destructor)) static void report(void) {
   if (!f) return;
   fprintf(f, "%lu\n", atomic_load(&lies));
   fclose(f);

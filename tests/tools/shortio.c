@@ -61,9 +61,13 @@ ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t n, unsig
   return disturb(&n) ? -1 : real(in, in_at, out, out_at, n, flags);
 }
 
-__attribute__((destructor)) static void report(void) {
+// Opened at once: later zrecv may write below its destination only.
+static FILE *f;
+__attribute__((constructor)) static void begin(void) {
   const char *path = getenv("SHORTIO_LOG");
-  FILE *f = path ? fopen(path, "w") : NULL;
+  f = path ? fopen(path, "we") : NULL;
+}
+__attribute__((destructor)) static void report(void) {
   if (!f) return;
   fprintf(f, "%lu\n", atomic_load(&changed));
   fclose(f);

@@ -66,6 +66,7 @@ ERRNOS = {
     "mincore": "EAGAIN", "memfd_create": "EMFILE ENOSYS", "getdents64": "EIO", "mremap": "ENOMEM",
     "mmap": "ENOMEM", "mprotect": "ENOMEM", "clone3": "EAGAIN", "clone": "EAGAIN",
     "io_uring_setup": "ENOSYS EPERM ENOMEM", "io_uring_enter": "EBUSY EINTR", "io_uring_register": "ENOMEM",
+    "landlock_create_ruleset": "ENOSYS EOPNOTSUPP", "landlock_add_rule": "EINVAL", "landlock_restrict_self": "EPERM E2BIG",
     "getrandom": "ENOSYS EINTR", "prlimit64": "EPERM", "prctl": "EINVAL", "uname": "EFAULT",
     "sysinfo": "EFAULT",
     "sched_getaffinity": "EINVAL", "clock_nanosleep": "EINTR", "process_vm_readv": "EPERM EFAULT",
