@@ -11,11 +11,11 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <unordered_set>
 
 #include "common/base/error.h"
 #include "common/file/held_dir.h"
 #include "common/file/take_over.h"
+#include "zrecv/hash_set.h"
 #include "zrecv/keeping.h"
 #include "zrecv/sink.h"
 
@@ -31,7 +31,7 @@ class RunFiles {
 
  private:
   mutable std::mutex mutex_;
-  std::unordered_set<uint64_t> made_;
+  HashSet made_;
 };
 
 /// A directory that entries go into, as long as one of them needs it.

@@ -9,10 +9,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
 #include "common/wire/message.h"
+#include "zrecv/hash_set.h"
 
 namespace zx {
 
@@ -32,7 +32,7 @@ class NameSet {
 
   explicit NameSet(const Key& key) : key_(key) {}
   /// False when it is in there.
-  bool add(std::string_view name) { return hashes_.insert(hash_of(name)).second; }
+  bool add(std::string_view name) { return hashes_.insert(hash_of(name)); }
   bool contains(std::string_view name) const { return hashes_.contains(hash_of(name)); }
   size_t size() const { return hashes_.size(); }
 
@@ -40,7 +40,7 @@ class NameSet {
   uint64_t hash_of(std::string_view name) const;
 
   const Key key_;
-  std::unordered_set<uint64_t> hashes_;
+  HashSet hashes_;
 };
 
 class NameFilter {
