@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: MIT
+#include <unistd.h>
+
+#include <optional>
+
 #include "common/base/error.h"
 #include "common/file/space.h"
 #include "zrecv/file_sink.h"
@@ -20,7 +24,9 @@ class DirectorySink final : public Sink {
 
   // A run that ends before: what is there must not be closed to others by the next one, either.
   ~DirectorySink() override {
-    if (made_ && !published_ && fd() >= 0) (void)fchmod(fd(), final_mode(/*special=*/0));
+    if (published_ || fd() < 0) return;
+    if (made_) (void)fchmod(fd(), final_mode(/*special=*/0));
+    if (closed_mode_) (void)fchmod(fd(), *closed_mode_);
   }
 
   const std::string& name() const override { return name_; }
@@ -52,6 +58,7 @@ class DirectorySink final : public Sink {
     self_->failure.reset();
     // It may have been replaced before it was opened.
     self_->ours_alone = made_ && st.st_uid == geteuid() && (st.st_mode & 0077) == 0;
+    if (!made_) open_to_owner(st);
     // Now: deep trees would keep all of them to the end.
     metadata_.set_xattrs(fd(), /*clear=*/!made_, describe(), caveats);
     metadata_.forget_xattrs();
@@ -85,14 +92,21 @@ class DirectorySink final : public Sink {
     // The destination itself is the receiving operator's: nobody else changes its mode or time.
     if (target_.name.empty()) return;
     const mode_t special = metadata_.set_directory(fd(), describe(), caveats);
-    const mode_t mode = final_mode(special);
-    set_metadata(fd(), made_ || metadata_.full_mode() ? &mode : nullptr, metadata_.time(),
-                 describe(), caveats);
+    std::optional<mode_t> mode = closed_mode_;
+    if (made_ || metadata_.full_mode()) mode = final_mode(special);
+    set_metadata(fd(), mode ? &*mode : nullptr, metadata_.time(), describe(), caveats);
   }
   const HeldDir* directory() const override { return &target_.dir(); }
   const HeldDir* itself() const override { return &self_->dir; }
 
  private:
+  // One's own that an earlier run, say, has closed to oneself: open until all that comes into it is
+  // there.
+  void open_to_owner(const struct stat& st) {
+    const mode_t mode = st.st_mode & 07777;
+    if (geteuid() == 0 || st.st_uid != geteuid() || (mode & S_IRWXU) == S_IRWXU) return;
+    if (fchmod(fd(), mode | S_IRWXU) == 0) closed_mode_ = mode;
+  }
   mode_t final_mode(mode_t special) const {
     struct stat now {};
     (void)fstat(fd(), &now);
@@ -109,6 +123,7 @@ class DirectorySink final : public Sink {
   const std::shared_ptr<Others> others_;
   std::shared_ptr<const NameSet> names_;
   bool made_ = false, published_ = false;
+  std::optional<mode_t> closed_mode_;  // to be given back
 };
 
 }  // namespace

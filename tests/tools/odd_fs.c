@@ -9,6 +9,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,4 +73,18 @@ int statx(int dir, const char *path, int flags, unsigned mask, struct statx *out
   char name[256];
   return NEXT(int (*)(int, const char *, int, unsigned, struct statx *), "statx")(dir, spelled(path, name), flags, mask,
                                                                                    out);
+}
+
+int mkdirat(int dir, const char *path, mode_t mode) {
+  char name[256];
+  return NEXT(int (*)(int, const char *, mode_t), "mkdirat")(dir, spelled(path, name), mode);
+}
+
+int openat64(int dir, const char *path, int flags, ...) {
+  char name[256];
+  va_list rest;
+  va_start(rest, flags);
+  const mode_t mode = flags & O_CREAT ? va_arg(rest, mode_t) : 0;
+  va_end(rest);
+  return NEXT(int (*)(int, const char *, int, ...), "openat64")(dir, spelled(path, name), flags, mode);
 }
