@@ -1,7 +1,7 @@
 """forbid.py RULE... -- COMMAND...: runs a command with some system calls refused, by a seccomp filter of its own.
 
 A rule is io_uring (EPERM, as container profiles have it), io_uring_enter (set-up allowed, use refused),
-process_vm_readv (EPERM), cachestat (ENOSYS), or O_DIRECT (opening with it is EINVAL). Exits with 77 where there is
+process_vm_readv (EPERM), cachestat and landlock (ENOSYS), or O_DIRECT (opening with it is EINVAL). Exits with 77 where there is
 no seccomp.
 """
 import ctypes, errno, os, platform, struct, sys
@@ -14,6 +14,7 @@ RULES = {
     "io_uring_enter": [(426, 0, errno.EPERM)],
     "process_vm_readv": [(270 if ARM else 310, 0, errno.EPERM)],
     "cachestat": [(451, 0, errno.ENOSYS)],
+    "landlock": [(444, 0, errno.ENOSYS)],
     "O_DIRECT": [(OPENAT, O_DIRECT, errno.EINVAL)],  # glibc's open(3) is openat(2)
 }
 LOAD, EQUAL, ANY_BIT, RETURN = 0x20, 0x15, 0x45, 0x06
