@@ -16,7 +16,7 @@ attack() { # WHAT PROGRAM: as the receiver
   what=$1
   rm -rf "$t/d/src"; mkdir -p "$t/d/src/flip/deep"; ln -s "$t/out" "$t/d/src/link"; ln -s ../../../out/deep "$t/d/src/flip/link"
   python3 "$ZX_SOURCE_DIR/tests/tools/flip.py" "$t/d/src/flip" "$t/d/src/link" "$t/d/src/flip/deep" "$t/d/src/flip/link" >"$t/flips" & flip=$!
-  started+=("$flip"); until_true grep -q begun "$t/flips"
+  started+=("$flip"); until_true grep -qs begun "$t/flips"
   local runs=0 met=0 whole=0 options end=$(($(date +%s%N) + 3000000000))
   while [ "$(date +%s%N)" -lt "$end" ] || { [ "$(date +%s%N)" -lt $((end + 30000000000)) ] && [ $((runs < 3 || met < 1)) = 1 ]; }; do
     [ $((runs % 2)) = 0 ] && options="-r --durability=none" || options="-a"
