@@ -95,6 +95,7 @@ void EntryReceiver::step() {
   if (fin_) go_on_to_verdict();
   if (committer_.is_behind()) link_.with_heartbeats([&] { committer_.await_room(); });
   for (int i = 0; i < kFramesAtOnce && !done_ && !hole_; ++i) {
+    link_.heartbeat_if_due();  // who is always ahead hears of this side, and of what is committed
     if (const auto frame = link_.read_if_any()) {
       const size_t depth = directories_.depth();
       handle(*frame);

@@ -2,7 +2,7 @@
 // LD_PRELOAD library: a slow source or destination. What reads a file (SLOW=read) or writes one (SLOW=write)
 // moves SLOW_BYTES a second at most; sockets and pipes are as fast as they are. It sleeps for 50 ms or more:
 // how late a busy machine wakes it does not count then. With SLOW=sync what makes files durable waits until the file
-// SLOW_UNTIL is there.
+// SLOW_UNTIL is there; with SLOW=make each new directory takes two milliseconds.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -74,4 +74,11 @@ int syncfs(int fd) {
   REAL(syncfs);
   wait_until_told();
   return real(fd);
+}
+int mkdirat(int dir, const char *name, mode_t mode) {
+  REAL(mkdirat);
+  const char *wanted = getenv("SLOW");
+  const struct timespec moment = {0, 2000000};
+  if (wanted && strcmp(wanted, "make") == 0) nanosleep(&moment, NULL);
+  return real(dir, name, mode);
 }
