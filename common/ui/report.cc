@@ -59,7 +59,7 @@ std::string count_entries(const Totals& totals) {
   if (totals.directories > 0) out += ", " + count(totals.directories, "directory", "directories");
   if (totals.symlinks > 0) out += ", " + count(totals.symlinks, "link", "links");
   if (totals.hard_links > 0) out += ", " + count(totals.hard_links, "hard link", "hard links");
-  if (totals.deleted > 0) out += ", " + std::to_string(totals.deleted) + " deleted";
+  if (totals.deleted > 0) out += ", " + human_count(totals.deleted) + " deleted";
   return out;
 }
 
