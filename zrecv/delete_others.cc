@@ -19,7 +19,7 @@ void EntryReceiver::note_whole(Verified& directory, bool whole) {
 
 // False as long as there is more to do. What was done stays done when the connection is lost.
 bool EntryReceiver::delete_others() {
-  if (!agreed_.deletes || agreed_.dry_run || deletion_) return true;
+  if (!agreed_.deletes || deletion_) return true;
   const bool all_well = ledger_.failed() == 0 && ledger_.vanished() == 0;
   if (all_well && !deleter_) {
     console_.finishing(/*syncs=*/false);

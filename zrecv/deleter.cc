@@ -37,8 +37,9 @@ bool Deleter::go_on() {
     if (!counted_ && rules_.most != UINT64_MAX) count();
     counted_ = true;
     if (result_.failed) return false;
-    if (!walk_) walk_.emplace(root_, others_, /*removes=*/true, rules_.keep_times);
-    for (const auto begun = Clock::now(); !is_full() && Clock::now() - begun < kAtOnce;) {
+    if (!walk_) walk_.emplace(root_, others_, /*removes=*/!rules_.dry_run, rules_.keep_times);
+    for (const auto begun = Clock::now();
+         !ended_ && !is_full() && Clock::now() - begun < kAtOnce;) {
       auto step = walk_->next();
       if (!step) {
         ended_ = true;
@@ -81,7 +82,12 @@ void Deleter::take(OthersWalk::Step step) {
 }
 
 void Deleter::remove(OthersWalk::Step step) {
-  if (unlinkat(step.dir, step.name.c_str(), step.directory ? AT_REMOVEDIR : 0) != 0) {
+  if (result_.deleted >= rules_.most) {  // something has come since they were counted
+    ended_ = true;
+    return fail("more names would go than --max-delete allows, which have come meanwhile");
+  }
+  if (!rules_.dry_run &&
+      unlinkat(step.dir, step.name.c_str(), step.directory ? AT_REMOVEDIR : 0) != 0) {
     const int error = errno;
     if (error == ENOENT) return;
     walk_->not_removed();
@@ -107,7 +113,7 @@ std::vector<Deleted::Path> Deleter::take_gone() {
 }
 
 void Deleter::sync(const HeldDir& dir) {
-  if (rules_.durability == Durability::None) return;
+  if (rules_.durability == Durability::None || rules_.dry_run) return;
   Caveats caveats;  // a file system that cannot sync is told with the entries
   if (synced_++ < kSyncedAlone) return dir.sync(caveats);
   struct stat st {};

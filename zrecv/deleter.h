@@ -20,6 +20,7 @@ struct DeleteRules {
   uint64_t most = UINT64_MAX;  // names
   Durability durability = Durability::None;
   bool keep_times = false;  // of directories that something is removed from
+  bool dry_run = false;     // only what would go is found
 };
 
 class Deleter {

@@ -42,8 +42,10 @@ void check_has_content(const EntryInfo& entry) {
 }
 
 bool is_taken_for(const EntryInfo& entry, const struct stat& existing, bool even_seconds) {
+  const bool link = entry.kind == EntryKind::Symlink;
+  const uint64_t bytes = link ? entry.target.size() : entry.size;
   return entry.kind != EntryKind::HardLink && !entry.open_ended &&
-         static_cast<uint64_t>(existing.st_size) == entry.size &&
+         S_ISLNK(existing.st_mode) == link && static_cast<uint64_t>(existing.st_size) == bytes &&
          is_kept_as(entry, existing.st_mtim, even_seconds);
 }
 
@@ -66,11 +68,13 @@ std::string why_left_alone(const Negotiated& agreed, const struct stat& existing
   const bool newer = std::pair(static_cast<int64_t>(existing.st_mtim.tv_sec),
                                static_cast<uint32_t>(existing.st_mtim.tv_nsec)) >
                      std::pair(entry.mtime_sec, entry.mtime_nsec);
+  const bool same_kind = S_ISLNK(existing.st_mode) == (entry.kind == EntryKind::Symlink);
   std::string why;
   for (const Overwrite rule : {agreed.overwrite, agreed.overwrite_peer}) {
     if (rule == Overwrite::Never) throw Error(ExitStatus::Refused, shown + ": exists already");
     if (rule == Overwrite::Skip) why = "exists already (--overwrite=skip)";
-    if (rule == Overwrite::Older && (newer || same_time))
+    // What is of another kind is no earlier or later form of it.
+    if (rule == Overwrite::Older && same_kind && (newer || same_time))
       why = "the existing file is not older (--overwrite=older)";
     if (rule == Overwrite::Differ && is_taken_for(entry, existing, even_seconds))
       why = "the existing file has the same size and time (--overwrite=differ)";

@@ -48,7 +48,7 @@ class Destination {
 /// Throws Error{Refused}.
 void check_entry_name(const EntryInfo& entry);
 
-/// An existing file is taken for the one of the entry: its size and time are.
+/// An existing file or link is taken for the one of the entry: its kind, size and time are.
 bool is_taken_for(const EntryInfo& entry, const struct stat& existing, bool even_seconds);
 
 /// Throws Error{Refused} for what has no content of its own.

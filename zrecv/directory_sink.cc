@@ -72,23 +72,25 @@ class DirectorySink final : public Sink {
       if (fstat(there->fd(), &st) != 0) throw_file_errno(describe() + ": stat", errno);
       target_.parent->files.add(st);
       self_->dir = std::move(*there);
+      if (is_closed_to_owner(st)) self_->will_be_writable();
     } else {
       if (const int error = target_.parent->why_not_writable(); error != 0)
         throw_file_errno(describe() + ": make directory", error);
       self_->ours_alone = true;  // nothing is in it
     }
     self_->failure.reset();
+    rehearsed_ = true;
   }
   bool is_new() const override { return made_; }
   int fd() const override { return self_->dir.fd(); }
   void finish(uint64_t /*size*/) override {}
-  void is_whole(std::shared_ptr<const NameSet> names) override { names_ = std::move(names); }
+  void is_whole(std::shared_ptr<const NameSet> names) override {
+    names_ = std::move(names);
+    if (rehearsed_) look_for_others();
+  }
   void publish(uint64_t /*size*/) override {
     published_ = true;
-    // The destination itself has all its names in the end only. What is new has no others.
-    if (others_ && names_ && !made_ && !target_.name.empty())
-      others_->look(self_->dir, self_->prefix, self_->top, *names_);
-    names_.reset();
+    look_for_others();
     // The destination itself is the receiving operator's: nobody else changes its mode or time.
     if (target_.name.empty()) return;
     const mode_t special = metadata_.set_directory(fd(), describe(), caveats);
@@ -100,12 +102,20 @@ class DirectorySink final : public Sink {
   const HeldDir* itself() const override { return &self_->dir; }
 
  private:
+  // The destination itself has all its names in the end only. What is new has no others.
+  void look_for_others() {
+    if (others_ && names_ && !made_ && !self_->is_absent() && !target_.name.empty())
+      others_->look(self_->dir, self_->prefix, self_->top, *names_);
+    names_.reset();
+  }
   // One's own that an earlier run, say, has closed to oneself: open until all that comes into it is
   // there.
   void open_to_owner(const struct stat& st) {
     const mode_t mode = st.st_mode & 07777;
-    if (geteuid() == 0 || st.st_uid != geteuid() || (mode & S_IRWXU) == S_IRWXU) return;
-    if (fchmod(fd(), mode | S_IRWXU) == 0) closed_mode_ = mode;
+    if (is_closed_to_owner(st) && fchmod(fd(), mode | S_IRWXU) == 0) closed_mode_ = mode;
+  }
+  static bool is_closed_to_owner(const struct stat& st) {
+    return geteuid() != 0 && st.st_uid == geteuid() && (st.st_mode & S_IRWXU) != S_IRWXU;
   }
   mode_t final_mode(mode_t special) const {
     struct stat now {};
@@ -122,7 +132,7 @@ class DirectorySink final : public Sink {
   const std::shared_ptr<TargetDir> self_;
   const std::shared_ptr<Others> others_;
   std::shared_ptr<const NameSet> names_;
-  bool made_ = false, published_ = false;
+  bool made_ = false, published_ = false, rehearsed_ = false;
   std::optional<mode_t> closed_mode_;  // to be given back
 };
 

@@ -134,8 +134,8 @@ FileDestination::FileDestination(HeldDir root, const std::string& path, const Ne
 void FileDestination::aim(const Negotiated& agreed, bool pull) {
   keeping_ = Keeping::of(wishes_, agreed);
   if (agreed.deletes) {
-    others_ = std::make_shared<Others>(kept_by(agreed));
-    delete_rules_ = {agreed.most_deleted, agreed.durability, agreed.preserve};
+    others_ = std::make_shared<Others>(kept_by(agreed), agreed.dry_run);
+    delete_rules_ = {agreed.most_deleted, agreed.durability, agreed.preserve, agreed.dry_run};
   }
   find_target(agreed, pull);
   // Before the first of them is there. A pull with a path is for that one.
@@ -268,7 +268,7 @@ std::unique_ptr<Sink> FileDestination::enter(const EntryInfo& entry) {
 
 std::unique_ptr<Deleter> FileDestination::deleter(const NameSet* names) {
   if (!others_) return nullptr;
-  if (names != nullptr) others_->look(root(), "", 0, *names);
+  if (names != nullptr && !open_.front()->is_absent()) others_->look(root(), "", 0, *names);
   return std::make_unique<Deleter>(root(), *others_, delete_rules_);
 }
 

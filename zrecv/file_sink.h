@@ -58,6 +58,8 @@ struct TargetDir {
   bool is_absent() const { return dir.fd() < 0; }
   /// 0, or the errno of who makes a file there. Asked once.
   int why_not_writable();
+  /// Whatever its mode says now.
+  void will_be_writable() { why_not_writable_ = 0; }
 
  private:
   std::optional<int> why_not_writable_;

@@ -140,8 +140,6 @@ ExitStatus run_recv(const RecvOptions& options, Console& console, Ledger& ledger
     if (agreed.dry_run && (options.to_pipe() || options.inplace))
       throw Error(ExitStatus::Refused,
                   "the sender wants a dry run (-n), which goes into files only");
-    if (agreed.dry_run && agreed.deletes)
-      throw Error(ExitStatus::Refused, "no dry run (-n) says what --delete would delete");
     console.summary().dry_run = agreed.dry_run;
     if (options.common.started_by_ssh) destination = open_named(agreed, std::move(below));
     destination->aim(agreed, /*pull=*/options.direct.has_value());

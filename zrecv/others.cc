@@ -19,13 +19,14 @@ struct Head {
   uint64_t device, inode, top;
 };
 
-FILE* unnamed_file(const HeldDir& near) {
+// On the disk there, where that can be.
+FILE* unnamed_file(const HeldDir& near, bool in_memory) {
   std::optional<Spool> spool;
   try {
-    spool = Spool::on_disk("/proc/self/fd/" + std::to_string(near.fd()));
+    if (!in_memory) spool = Spool::on_disk("/proc/self/fd/" + std::to_string(near.fd()));
   } catch (const Error&) {  // not every file system can
-    spool = Spool::in_memory();
   }
+  if (!spool) spool = Spool::in_memory();
   const int fd = fcntl(spool->fd(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
   FILE* const file = fd < 0 ? nullptr : fdopen(fd, "w+");
   if (file == nullptr) throw_file_errno("a file without a name", errno);
@@ -39,7 +40,7 @@ void Others::look(const HeldDir& dir, const std::string& prefix, size_t top, con
   try {
     struct stat self {};
     if (fstat(dir.fd(), &self) != 0) throw_file_errno(quote(dir.path()) + ": stat", errno);
-    if (!file_) file_.reset(unnamed_file(dir));
+    if (!file_) file_.reset(unnamed_file(dir, dry_run_));
     const off_t begin = end_;
     bool any = false;
     size_t met = 0;
@@ -58,7 +59,7 @@ void Others::look(const HeldDir& dir, const std::string& prefix, size_t top, con
       write({Record::Name, name, st.st_dev, st.st_ino});
       return false;
     });
-    if (end && met >= told.size()) return;
+    if (end && (dry_run_ || met >= told.size())) return;
     // One of the names that are not known may be what has come, as the file system writes it.
     end_ = begin;
     write({Record::Trouble,

@@ -26,8 +26,9 @@ namespace zx {
 
 class Others {
  public:
-  /// What one of these excludes is kept, with all that is in it.
-  explicit Others(std::vector<Filter> kept) : kept_(std::move(kept)) {}
+  /// What one of these excludes is kept, with all that is in it. dry_run: what was told is not
+  /// there yet.
+  Others(std::vector<Filter> kept, bool dry_run) : kept_(std::move(kept)), dry_run_(dry_run) {}
 
   /// Remembers what is in `dir` and not among `told`. `prefix`: of names in it, below the
   /// destination, "" or "a/b/"; `top`: bytes of that which lead to the top of the source. One
@@ -59,6 +60,7 @@ class Others {
     void operator()(FILE* file) const { (void)fclose(file); }
   };
   const std::vector<Filter> kept_;
+  const bool dry_run_;
   std::unique_ptr<FILE, Close> file_;
   off_t at_ = 0, end_ = 0;
   std::string failure_;

@@ -184,7 +184,7 @@ std::optional<OthersWalk::Step> OthersWalk::enter(int dir, const std::string& na
     if (held.valid() && is_it(held) && chmod(path_of(held.get()).c_str(), mode | S_IRWXU) == 0)
       level.mode = mode;
   }
-  UniqueFd fd = open_it(O_RDONLY);
+  UniqueFd fd(open_to_list(dir, name.c_str(), kOpenDirectory));
   if (!fd.valid() && errno == ENOENT) return std::nullopt;
   if (!fd.valid()) return stays(path, "stays: open directory: " + errno_text(errno));
   if (!is_it(fd)) return stays(path, "stays: it was replaced meanwhile");

@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <climits>
 #include <memory>
 
 #include "common/base/error.h"
@@ -43,6 +45,12 @@ void make_directories(const std::string& path) {
     const std::string part = path.substr(0, end);
     if (stat(part.c_str(), &there) != 0) make_directory(AT_FDCWD, part, quote(part));
   }
+}
+
+int open_to_list(int dir, const char* name, int flags) {
+  flags |= O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+  const int fd = openat(dir, name, flags | O_NOATIME);
+  return fd < 0 && errno == EPERM ? openat(dir, name, flags) : fd;
 }
 
 HeldDir HeldDir::absent_operator_path(const std::string& path) {
@@ -116,8 +124,15 @@ std::optional<struct stat> HeldDir::stat_child(const std::string& name) const {
   throw_file_errno(describe(name) + ": stat", errno);
 }
 
+std::optional<std::string> HeldDir::link_target(const std::string& name) const {
+  std::array<char, PATH_MAX> text{};
+  const ssize_t n = readlinkat(fd_.get(), name.c_str(), text.data(), text.size());
+  if (n < 0) return std::nullopt;
+  return std::string(text.data(), static_cast<size_t>(n));
+}
+
 std::optional<std::string> HeldDir::find(const std::function<bool(const dirent&)>& wanted) const {
-  UniqueFd fd(openat(fd_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  UniqueFd fd(open_to_list(fd_.get(), ".", 0));
   const std::unique_ptr<DIR, int (*)(DIR*)> dir(fd.valid() ? fdopendir(fd.get()) : nullptr,
                                                 closedir);
   if (!dir) return std::nullopt;

@@ -22,6 +22,10 @@ namespace zx {
 /// disk then. Throws Error{FileIo|NoSpace}.
 void make_directories(const std::string& path);
 
+/// openat(2) of a directory whose names are to be read, which leaves its access time alone where
+/// this user may have that (O_NOATIME). -1 and errno.
+int open_to_list(int dir, const char* name, int flags);
+
 class HeldDir {
  public:
   /// The operator's own directory: symbolic links in `path` are followed. Throws Error{FileIo}.
@@ -39,6 +43,8 @@ class HeldDir {
   /// The same, but a new one is 0700, and its name is not on disk yet. `made`: it is new.
   std::optional<HeldDir> make_private_child(const std::string& name, bool* made) const;
 
+  /// What a symbolic link in it says; nothing for anything else.
+  std::optional<std::string> link_target(const std::string& name) const;
   /// The place of one that is not there: only to be named.
   HeldDir absent_child(const std::string& name) const { return {UniqueFd(), path_of(name)}; }
   /// The same for the operator's path. Throws Error{FileIo} when make_directories() could not make

@@ -187,7 +187,6 @@ std::string version_text(const std::string& program) {
 void check(const CommonOptions& o, bool four, bool six) {
   const auto conflict = [](const std::string& text) { throw Error(ExitStatus::Usage, text); };
   if (four && six) conflict("-4 and -6 exclude each other");
-  if (o.dry_run && o.deletes) conflict("-n and --delete exclude each other");
   if (o.no_auth && !o.plain) conflict("--no-auth goes only with --plain");
   if (o.no_auth && o.key_file) conflict("--no-auth and --key-file exclude each other");
   if (o.plain && o.ktls == Ktls::On) conflict("--ktls=on and --plain exclude each other");

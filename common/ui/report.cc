@@ -59,14 +59,14 @@ std::string count_entries(const Totals& totals) {
   if (totals.directories > 0) out += ", " + count(totals.directories, "directory", "directories");
   if (totals.symlinks > 0) out += ", " + count(totals.symlinks, "link", "links");
   if (totals.hard_links > 0) out += ", " + count(totals.hard_links, "hard link", "hard links");
-  if (totals.deleted > 0) out += ", " + human_count(totals.deleted) + " deleted";
   return out;
 }
 
 // What became of the others, where there were some.
 std::string count_others(const Totals& totals) {
   std::string out;
-  for (const auto& [n, what] : {std::pair{totals.skipped, " skipped"},
+  for (const auto& [n, what] : {std::pair{totals.deleted, " deleted"},
+                                {totals.skipped, " skipped"},
                                 {totals.failed, " failed"},
                                 {totals.vanished, " vanished"}})
     if (n > 0) out += (out.empty() ? "" : ", ") + human_count(n) + what;
@@ -292,7 +292,8 @@ void Console::finish_with(int exit, std::string_view status, const std::string& 
   const bool wanted = !options_.quiet && (options_.verbose > 0 || isatty(STDERR_FILENO) == 1);
   if (summary_.dry_run && error.empty()) {  // that is what it was for
     if (options_.summary || !options_.quiet) print_dry_run(totals);
-  } else if ((options_.summary || wanted) && totals.entries + totals.others() > 0 && error.empty()) {
+  } else if ((options_.summary || wanted) && totals.entries + totals.others() > 0 &&
+             error.empty()) {
     print_summary(totals, time);
   }
 }
@@ -301,7 +302,8 @@ void Console::print_dry_run(const Totals& totals) {
   const std::string others = count_others(totals);
   print(program_ + ": dry run, nothing was sent: would " + (at_sender() ? "send " : "receive ") +
         count_entries(totals) + ", " + human_bytes(static_cast<double>(totals.bytes)) +
-        (others.empty() ? "" : "; " + others) + (summary_.place.empty() ? "" : ": " + escape(summary_.place)));
+        (others.empty() ? "" : "; " + others) +
+        (summary_.place.empty() ? "" : ": " + escape(summary_.place)));
 }
 
 void Console::print_summary(const Totals& totals, double time) {

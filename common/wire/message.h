@@ -79,7 +79,7 @@ struct Terms {
   bool archive = false;              // -a: also owners, groups, ACLs and extended attributes
   bool one_file_system = false;      // -x, from a receiver: nothing of mounted file systems
   bool dereference = false;          // -L, from a receiver: what links lead to, in their place
-  bool deletes = false;              // --delete: of a sender the wish, of a receiver the leave
+  bool deletes = false;              // --delete; a sender's needs that of the receiver's operator
   bool dry_run = false;              // -n: only what would be done
   bool verify_disk = false;          // --verify=disk: read again from the disk before it counts
   uint64_t rate_limit = 0;           // bytes/s on the wire from the sender; 0: no wish

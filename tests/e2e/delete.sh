@@ -36,7 +36,7 @@ expect_deleted() { [ "$(field "$1" deleted)" = "$2" ] || fail "$what: $1 counts 
 
 what="push by ssh"; fresh; more; ssh_push -r -v --delete "$t/s"
 same_names; nothing_else; expect_deleted "$t/send.json" $gone
-expect_in "$t/send.err" "zsend: deleted: 's/old/deep/er/f'"; expect_in "$t/send.err" ", $gone deleted, "
+expect_in "$t/send.err" "zsend: deleted: 's/old/deep/er/f'"; expect_in "$t/send.err" "; $gone deleted; "
 [ "$(grep -c '"event":"deleted"' "$t/send.json")" = $gone ] || fail "not an event each"
 expect_in "$t/send.json" '"event":"deleted","path":"s/old/deep"'
 what="again"; ssh_push -r --delete "$t/s"; same_names; expect_deleted "$t/send.json" 0

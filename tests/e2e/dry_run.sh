@@ -38,6 +38,8 @@ import json, sys
 out = []
 with open(sys.argv[1], encoding="utf-8") as f:
     for event in map(json.loads, f):
+        if event["event"] == "deleted":
+            out.append(("deleted", event["path"]))
         if event["event"] == "entry":
             # A failure names the temporary file, or not; digests and caveats are of what was written.
             out.append(tuple(str(event.get(key)) for key in ("name_b64", "name", "kind", "bytes", "status", "skipped")))
@@ -95,6 +97,21 @@ mkfifo "$t/mix/fifo"; ln -s nowhere "$t/mix/link"; ln -s elsewhere "$t/d/mix/lin
 rehearsal 23 -- -r --overwrite=differ -- "$t/mix"
 expect_in "$t/send.err" "is not a directory, and a directory does not replace it"
 
+# What would go, and why it would not.
+others() {
+  fresh; mkdir -p "$t/d/mix/there/old/deep" "$t/d/mix/gone" "$t/d/mix/new"
+  echo 1 >"$t/d/mix/there/old/deep/f"; ln -s / "$t/d/mix/gone/l"; echo 2 >"$t/d/mix/there/kept.o"; echo 3 >"$t/d/mix/x"
+}
+rm "$t/mix/fifo"; mv "$t/mix/in the way" "$t/mix/was in the way"
+what="--delete"; others; rehearsal 0 -r --delete -- -r --exclude=*.o -- "$t/mix"
+[ "$(grep -c ^..deleted "$t/real.recv")" = 6 ] || fail "$what: $(cat "$t/real.recv")"
+[ "$(field "$t/send.json" deleted)" = 6 ] || fail "$what: not counted"
+what="--max-delete"; others; rehearsal 23 -r --delete --max-delete=5 -- -r --exclude=*.o -- "$t/mix"
+expect_in "$t/send.err" "6 names would go"
+what="--delete, and not all went well"; others; mkfifo "$t/mix/fifo"; rehearsal 23 -r --delete -- -r -- "$t/mix"
+expect_in "$t/recv.err" "nothing was deleted, because not everything went well"
+what="--delete of what is not there"; fresh; below=/a/b rehearsal 0 -r --delete -- -r --mkdir -- "$t/linked"
+
 # What nobody may read, and where nobody may write, told as in earnest.
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
   what="no permission"; nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
@@ -107,7 +124,9 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
   chmod 644 "$t/closed/secret"; ln -s x "$t/closed/sub/l"; mkdir "$t/closed/sub/e"
   ZRECV_IN_EARNEST=$ZRECV; printf '#!/bin/sh\nexec %s %s "$@"\n' "${nobody[*]}" "$t/bin/zrecv" >"$t/bin/as_nobody"; chmod 755 "$t/bin/as_nobody"
   : >"$t/recv.json"; rm "$t/recv.json"; chmod 777 "$t"
-  ZRECV=$t/bin/as_nobody; rehearsal 23 -- -r -- "$t/closed"; ZRECV=$ZRECV_IN_EARNEST
+  ZRECV=$t/bin/as_nobody; rehearsal 23 -- -r -- "$t/closed"
+  what="a closed directory of one's own"; fresh; mkdir -p "$t/d/closed/sub"; chmod 555 "$t/d/closed/sub"
+  chown -R 65534:65534 "$t/d"; rehearsal 0 -- -r -- "$t/closed"; ZRECV=$ZRECV_IN_EARNEST
 fi
 
 # By ssh's words, a pull, and --summary.
@@ -120,15 +139,12 @@ expect_in "$t/send.err" "would send '$t/one'"; [ "$(state)" = "$before" ] || fai
 
 # It is about files.
 for words in "zsend -n - zs://127.0.0.1:1" "zsend -n --exec true zs://127.0.0.1:1" "zrecv -n --listen 0 -" \
-  "zsend -n -r --delete $t/src zs://127.0.0.1:1" "zrecv -n --listen 0 --exec cat" "zrecv -n --inplace --listen 0 $t/one"; do
+  "zrecv -n --listen 0 --exec cat" "zrecv -n --inplace --listen 0 $t/one"; do
   set -- $words; program=$ZSEND; [ "$1" = zsend ] || program=$ZRECV; shift
   status_of "$program" "$@" </dev/null 2>"$t/usage.err"; expect_status 2 "$words"
 done
 what="into a pipe"; unset ZXFER_KEY; start_recv --exec "cat >$t/piped"
 status_of "$ZSEND" -n "$t/one" "zs://127.0.0.1:$port" 2>"$t/send.err"; expect_status 9 "$what"; wait_for "$recv"; expect_status 9 "$what"
 [ ! -s "$t/piped" ] || fail "$what"
-what="what would be deleted"; unset ZXFER_KEY; before=$(state old); start_recv -r --delete "$t/d"
-status_of "$ZSEND" -n -r "$t/linked" "zs://127.0.0.1:$port" 2>"$t/send.err"; expect_status 9 "$what"; wait_for "$recv"
-expect_in "$t/send.err" "no dry run (-n)"; [ "$(state)" = "$before" ] || fail "$what"
 what="out of a pipe"; unset ZXFER_KEY; start_recv -n "$t/d"
 status_of "$ZSEND" --exec "echo x" "zs://127.0.0.1:$port" 2>"$t/send.err"; expect_status 9 "$what"; wait_for "$recv"; expect_status 9 "$what"

@@ -69,6 +69,17 @@ mkdir "$t/d/new/4/deep/x"; echo x >"$t/new/4/deep/x"; echo also >"$t/new/5/deep/
 push -rp --overwrite=differ -- "$t/new"; expect_status 23 "$what"; expect_in "$t/send.err" "is a directory"
 rm -r "$t/d/new/4/deep/x"
 
+what="links: unchanged, to another place, for a file and the other way round"
+mkdir "$t/links"; ln -s same "$t/links/same"; ln -s there "$t/links/moved"; ln -s abcde "$t/links/was_file"; printf 12345 >"$t/links/was_link"
+fresh; push -rp -- "$t/links"; expect_status 0 "$what"
+push -rp --overwrite=differ -- "$t/links"; expect_status 0 "$what"; expect_skipped 4
+ln -sfn other "$t/links/moved"; rm "$t/d/links/was_file" "$t/d/links/was_link"
+printf abcde >"$t/d/links/was_file"; ln -s 12345 "$t/d/links/was_link"
+touch -hd 2001-01-01 "$t/links/"* "$t/d/links/"*
+push -rp --overwrite=differ -- "$t/links"; expect_status 0 "$what"; same "$t/links" "$t/d/links" --times; expect_skipped 1
+rm "$t/d/links/was_file" "$t/d/links/was_link"; printf abcde >"$t/d/links/was_file"; ln -s 12345 "$t/d/links/was_link"
+push -rp --overwrite=older -- "$t/links"; expect_status 0 "$what"; same "$t/links" "$t/d/links"; expect_skipped 2
+
 # Connections that are lost while questions, answers and what is wanted are on their way.
 what="a lost connection"
 rm -rf "$t/many"; mkdir -p "$t/many"

@@ -313,6 +313,32 @@ TEST_CASE("why_left_alone: the rule of one side") {
   }
 }
 
+TEST_CASE("why_left_alone: a link and a file are never taken for each other") {
+  for (const bool link : {false, true})
+    for (const bool there : {false, true}) {
+      EntryInfo info;
+      info.mtime_sec = 1000;
+      info.kind = link ? EntryKind::Symlink : EntryKind::File;
+      if (link)
+        info.target = "abcde";
+      else
+        info.size = 5;
+      struct stat existing {};
+      existing.st_mode = there ? S_IFLNK | 0777 : S_IFREG | 0644;
+      existing.st_size = 5;
+      existing.st_mtim.tv_sec = 1000;
+      INFO(link << " over " << there);
+      const Existing same = link == there ? Existing::Skip : Existing::Replace;
+      CHECK(decide_existing(Overwrite::Differ, Overwrite::Unset, existing, info) == same);
+      CHECK(decide_existing(Overwrite::Older, Overwrite::Unset, existing, info) == same);
+      existing.st_mtim.tv_sec = 2000;
+      CHECK(decide_existing(Overwrite::Older, Overwrite::Unset, existing, info) == same);
+      CHECK(decide_existing(Overwrite::Skip, Overwrite::Unset, existing, info) == Existing::Skip);
+      CHECK(decide_existing(Overwrite::Never, Overwrite::Unset, existing, info) ==
+            Existing::Refuse);
+    }
+}
+
 TEST_CASE("why_left_alone: a guess at the size is no reason to leave a file alone") {
   EntryInfo info = entry("x");
   info.mtime_sec = 1000;

@@ -374,8 +374,7 @@ TEST_CASE("options: those of later versions are usage errors and never accepted"
            Words{"--ktls"},
            Words{"--resume"},
            Words{"--no-resume"},
-           Words{"--verify=wire"},
-           Words{"--verify=disk"},
+           Words{"--verify=memory"},
        })
     check_usage_for_both(words);
 }

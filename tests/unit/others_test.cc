@@ -60,7 +60,7 @@ TEST_CASE("others: what the source does not have, and all that is in it, before 
   place.file("d/a/b/f");
   place.file("beside");
   fs::create_symlink("/etc", place.dir.at("d/a/b/l"));
-  Others others({});
+  Others others({}, /*dry_run=*/false);
   CHECK(others.empty());
   place.look(others);
   CHECK_FALSE(others.empty());
@@ -78,7 +78,7 @@ TEST_CASE("others: what is excluded keeps what it is in; names of ours too") {
   place.file("d/a/b/f.o");
   place.file("d/a/g");
   place.file("d/.zrecv-1");
-  Others others(keep({{false, "/a/b/*.o"}, {false, "cache/"}}));
+  Others others(keep({{false, "/a/b/*.o"}, {false, "cache/"}}), /*dry_run=*/false);
   place.look(others);
   const std::string all = listed(place, others);
   CHECK((all == "= d/a/g " || all == "d/a/g = "));
@@ -98,7 +98,7 @@ TEST_CASE("others: what is excluded keeps what it is in; names of ours too") {
 TEST_CASE("others: a pattern from the top is below the source, whatever that is called here") {
   const Place place;
   place.file("d/x");
-  Others of_named(keep({{false, "/x"}})), other(keep({{false, "/d/x"}}));
+  Others of_named(keep({{false, "/x"}}), false), other(keep({{false, "/d/x"}}), false);
   place.look(of_named);
   CHECK(listed(place, of_named).empty());
   place.look(other);
@@ -109,7 +109,7 @@ TEST_CASE("others: nothing goes where what has come is not there under its name"
   Place place;
   place.file("d/x");
   place.told.add("d/Told");  // as on a file system that folds names
-  Others others({});
+  Others others({}, /*dry_run=*/false);
   place.look(others);
   CHECK(listed(place, others) == "! ");
 }
@@ -121,7 +121,7 @@ TEST_CASE("others: what has changed since it was found stays") {
   fs::create_directory(place.dir.at("d/sub"));
   place.file("d/sub/f");
   place.file("other");
-  Others others({});
+  Others others({}, /*dry_run=*/false);
   place.look(others);
   SECTION("a name") {
     fs::rename(place.dir.at("other"), place.dir.at("d/x"));
@@ -152,7 +152,7 @@ TEST_CASE("others: who swaps a directory for a link while it is cleared leads no
     place.file("d/v/" + std::to_string(i) + "/secret");
   }
   place.file("out/secret");
-  Others others({});
+  Others others({}, /*dry_run=*/false);
   place.look(others);
   OthersWalk walk(place.root, others, /*removes=*/true, false);
   // The first one is open; then all are swapped.
@@ -176,7 +176,7 @@ TEST_CASE("deleter: all goes, or with a limit that is too small nothing") {
   const Place place;
   fs::create_directories(place.dir.at("d/a/b"));
   for (int i = 0; i < 3000; ++i) place.file("d/a/b/" + std::to_string(i));
-  Others others({});
+  Others others({}, /*dry_run=*/false);
   place.look(others);
   for (const uint64_t most : {uint64_t{3001}, uint64_t{3002}}) {
     DeleteRules rules;
@@ -204,7 +204,7 @@ TEST_CASE("deleter: what cannot be removed stays with what it is in, and the res
   fs::create_directories(place.dir.at("d/a/b"));
   place.file("d/a/b/f");
   place.file("d/x");
-  Others others({});
+  Others others({}, /*dry_run=*/false);
   place.look(others);
   OthersWalk walk(place.root, others, /*removes=*/true, false);
   std::string gone;

@@ -103,11 +103,12 @@ TEST_CASE("HELLO: every durability and overwrite rule survives and no other numb
     CHECK(encode(decode<Terms>(changed)) == changed);  // each bit is a flag
     changed = bytes;
     changed[kDurabilityAt + 2] = static_cast<std::byte>(value);
-    if (value <= 7) {
+    if (value <= 15) {
       const Terms terms = decode<Terms>(changed);
       CHECK(terms.archive == ((value & 1) != 0));
       CHECK(terms.several_sources == ((value & 2) != 0));
       CHECK(terms.dry_run == ((value & 4) != 0));
+      CHECK(terms.verify_disk == ((value & 8) != 0));
     } else
       CHECK(outcome([&] { decode<Terms>(changed); }) == "protocol");
     changed = bytes;
