@@ -51,6 +51,7 @@ class EntryReceiver {
   void handle(const Frame& frame);
   void on_streams(const Frame& frame);
   void on_entry(const Frame& frame);
+  void look_at(Sink& sink, const EntryInfo& info, bool again, EntryOutcome* outcome);
   void judge(const EntryInfo& info, EntryOutcome outcome);
   void want(uint64_t id, bool fresh);
   struct Asked;

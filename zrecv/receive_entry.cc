@@ -85,16 +85,8 @@ OpenEntries::Entry EntryReceiver::open_entry(EntryInfo info, const Asked* asked,
   outcome->name = sink->name();
   outcome->output_name = sink->output_name();
   try {
-    if (!names_.wants(info.kind))
-      throw Error(ExitStatus::Refused, sink->describe() + ": a symbolic link (--no-links)");
-    if (asked == nullptr && !names_.take(sink->name()))
-      throw Error(ExitStatus::Refused, sink->describe() + ": a second entry of this name");
-    outcome->reason = sink->look(agreed_);
-    outcome->skipped = !outcome->reason.empty();
-    if (outcome->skipped) {
-      if (!agreed_.dry_run) sink->refresh();
-      outcome->caveats = std::move(sink->caveats);
-      outcome->bytes = info.size;
+    look_at(*sink, info, /*again=*/asked != nullptr, outcome);
+    if (outcome->skipped) {  // that is all
     } else if (info.kind == EntryKind::File) {
       info.attributes.reset();  // the sink has them
       const auto order = further_ && !info.open_ended ? BlockOrder::Any : BlockOrder::InTurn;
@@ -118,6 +110,21 @@ OpenEntries::Entry EntryReceiver::open_entry(EntryInfo info, const Asked* asked,
   return nullptr;
 }
 
+// What is there decides whether it comes; what is skipped has its outcome thereby. Throws Error for
+// this entry. again: its name was taken when it asked.
+void EntryReceiver::look_at(Sink& sink, const EntryInfo& info, bool again, EntryOutcome* outcome) {
+  if (!names_.wants(info.kind))
+    throw Error(ExitStatus::Refused, sink.describe() + ": a symbolic link (--no-links)");
+  if (!again && !names_.take(sink.name()))
+    throw Error(ExitStatus::Refused, sink.describe() + ": a second entry of this name");
+  outcome->reason = sink.look(agreed_);
+  outcome->skipped = !outcome->reason.empty();
+  if (!outcome->skipped) return;
+  if (!agreed_.dry_run) sink.refresh();
+  outcome->caveats = std::move(sink.caveats);
+  outcome->bytes = info.size;
+}
+
 // One that asks: its result, which is all in a dry run, or it is wanted, and its place waits for
 // it.
 void EntryReceiver::judge(const EntryInfo& info, EntryOutcome outcome) {
@@ -127,13 +134,8 @@ void EntryReceiver::judge(const EntryInfo& info, EntryOutcome outcome) {
   outcome.name = sink->name();
   outcome.output_name = sink->output_name();
   try {
-    if (!names_.take(sink->name()))
-      throw Error(ExitStatus::Refused, sink->describe() + ": a second entry of this name");
-    outcome.reason = sink->look(agreed_);
-    outcome.skipped = !outcome.reason.empty();
+    look_at(*sink, info, /*again=*/false, &outcome);
     if (agreed_.dry_run && !outcome.skipped) sink->rehearse();
-    if (!agreed_.dry_run && outcome.skipped) sink->refresh();
-    outcome.caveats = std::move(sink->caveats);
     outcome.bytes = info.size;
   } catch (const Error& error) {
     outcome.status = error.status();

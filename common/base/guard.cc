@@ -15,7 +15,7 @@
 namespace zx {
 namespace {
 
-// What the lifeline carries: the number of the group, which no group has a negative of, or this.
+// What the lifeline carries: the number of the group, which is above 0; or this.
 constexpr pid_t kLetGo = -1;
 
 // In the child of a process that has threads: only what signal-safety(7) allows.

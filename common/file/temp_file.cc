@@ -108,8 +108,8 @@ UniqueFd TempFile::reopen() const {
                                    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (!fd.valid()) throw_file_errno(describe() + ": open it again", errno);
   struct stat st {};
-  if (!fd_.valid() && (fstat(fd.get(), &st) != 0 || st.st_dev != closed_.st_dev ||
-                       st.st_ino != closed_.st_ino))
+  if (!fd_.valid() &&
+      (fstat(fd.get(), &st) != 0 || st.st_dev != closed_.st_dev || st.st_ino != closed_.st_ino))
     throw Error(ExitStatus::FileIo,
                 describe() + ": the temporary file was changed by somebody else");
   return fd;

@@ -77,18 +77,20 @@ class Start {
                  .idle = side.timeout,
                  .listen = start.via != Via::Ssh,
                  .named = named},
-        scanner_(request_.nonce, [this](std::string_view line) {
-          if (!may_be_shown(line)) return;
-          last_printed_ = quote_peer_text(line);
-          side_.notices.detail(host_ + " prints: " + last_printed_);
-        }),
+        scanner_(request_.nonce,
+                 [this](std::string_view line) {
+                   if (!may_be_shown(line)) return;
+                   last_printed_ = quote_peer_text(line);
+                   side_.notices.detail(host_ + " prints: " + last_printed_);
+                 }),
         blocked_(key_of(endpoint, start, family)) {}
 
   FirstConnection run() {
     if (start_.via == Via::Direct) blocked_.forget();
     const auto known = start_.via == Via::Auto ? blocked_.recall() : std::nullopt;
-    if (known) add_obstacle("the ports were blocked " + std::to_string(known->ago.count()) +
-                            " min ago (--via=direct tries them)");
+    if (known)
+      add_obstacle("the ports were blocked " + std::to_string(known->ago.count()) +
+                   " min ago (--via=direct tries them)");
     if (start_.via == Via::Ssh) add_obstacle("--via=ssh");
     const bool back_first = known && known->via == "back";
     request_.listen = obstacles_.empty() || back_first;

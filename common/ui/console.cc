@@ -304,8 +304,8 @@ void Console::show_progress(bool as_line) {
     last_shown_ = now;
   }
   if (as_line) {
-    messages_.offer(clear_bar() + program_ + ": " +
-                    progress_line(moved, total, std::string::npos) + "\n");
+    messages_.offer(clear_bar() + program_ + ": " + progress_line(moved, total, std::string::npos) +
+                    "\n");
     return;
   }
   if (tcgetpgrp(STDERR_FILENO) != getpgrp()) return;  // in the background

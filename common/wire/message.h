@@ -86,10 +86,10 @@ struct Terms {
   // This side takes a connection for lost when nothing has come for so long (--timeout / 4, 15 s at
   // most): the peer is never silent for half of it. From 250 to 15000.
   uint32_t silence_ms = 15000;
-  uint16_t streams = 0;            // connections at most, 1 to kMaxStreams; 0: no wish
+  uint16_t streams = 0;                // connections at most, 1 to kMaxStreams; 0: no wish
   uint64_t most_deleted = UINT64_MAX;  // --max-delete: if more would go, none does
-  std::vector<std::string> path;   // from the connector: where, below the listener's root
-  std::string build;               // program and version, for messages
+  std::vector<std::string> path;       // from the connector: where, below the listener's root
+  std::string build;                   // program and version, for messages
   // From a receiver: what it does not want, in order. From a sender: what it leaves out, so that
   // --delete leaves that alone.
   std::vector<FilterRule> filter;

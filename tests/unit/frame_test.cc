@@ -90,9 +90,8 @@ TEST_CASE("frame types: known and named once each") {
 }
 
 TEST_CASE("frame types: those that decide something are counted") {
-  const std::set<std::string> counted{"STREAMS", "ENTRY",   "HOLE",    "END",    "FIN",
-                                      "BYE",     "RESULTS", "VERDICT", "DELETED",
-                                      "WANTED"};
+  const std::set<std::string> counted{"STREAMS", "ENTRY",   "HOLE",    "END",     "FIN",
+                                      "BYE",     "RESULTS", "VERDICT", "DELETED", "WANTED"};
   for (FrameType type : kAllTypes) {
     INFO(frame_name(type));
     CHECK(is_counted(type) == counted.contains(frame_name(type)));

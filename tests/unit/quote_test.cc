@@ -100,7 +100,8 @@ TEST_CASE("escape: longer input is cut and says so") {
   CHECK(escape(std::string(4097, 'x')) == std::string(4096, 'x') + "...");
   CHECK(quote_peer_text("'a\\nb': \x1b") == "'a\\nb': \\x1b");  // it is quoted already
   CHECK(quote_peer_text(std::string(1024, 'x')) == std::string(1024, 'x'));
-  CHECK(quote_peer_text(std::string(1025, 'x')) == std::string(512, 'x') + "..." + std::string(512, 'x'));
+  CHECK(quote_peer_text(std::string(1025, 'x')) ==
+        std::string(512, 'x') + "..." + std::string(512, 'x'));
 }
 
 TEST_CASE("quote: a quotation mark inside cannot end the quotation") {

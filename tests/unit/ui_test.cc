@@ -93,7 +93,8 @@ TEST_CASE("parse_seconds: numbers and units") {
   CHECK(parse_seconds("1.5h") == 5400);
   CHECK(parse_seconds("2d") == 172800);
   CHECK(parse_seconds("0.2") == 1);
-  for (const char* text : {"", "s", "-1", "5 m", "5ms", "5w", "m5", "1e3", "99999999999999999999d"}) {
+  for (const char* text :
+       {"", "s", "-1", "5 m", "5ms", "5w", "m5", "1e3", "99999999999999999999d"}) {
     INFO(text);
     CHECK_FALSE(parse_seconds(text));
   }
