@@ -102,7 +102,7 @@ def what_is_deleted_is_told():
         peer.send(s.deleted(b"a/b", HOSTILE), s.verdict(*totals, status=s.PARTIAL, gone=s.deletion(2, True, HOSTILE)))
         assert peer.expect(s.BYE).body == bytes([s.PARTIAL])
         peer.end_sending()
-    hostile_receiver(script, s.PARTIAL, "deleted: 'a/b'", "error: peer: ", ", 2 deleted, ", content=CONTENT,
+    hostile_receiver(script, s.PARTIAL, "deleted: 'a/b'", "error: peer: ", "; 2 deleted; ", content=CONTENT,
                      terms={"wishes": DELETES}, options=["-v"],
                      more=lambda run: check_printable(run.stderr))
 
