@@ -278,8 +278,13 @@ void Committer::check_files(Batch& batch) {
       Sink& sink = *item.entry.sink;
       const EntryOutcome& outcome = item.entry.outcome;
       if (outcome.kind != EntryKind::File || outcome.bytes == 0) return;
-      check_on_disk(sink.reopen().get(), sink.describe(), std::move(item.entry.blocks),
-                    outcome.bytes, outcome.block_sum, sink.caveats);
+      const UniqueFd fd = sink.reopen();
+      if (!fd.valid()) {
+        sink.caveats.try_emplace(Caveat::Disk, "it may not be read");
+        return;
+      }
+      check_on_disk(fd.get(), sink.describe(), std::move(item.entry.blocks), outcome.bytes,
+                    outcome.block_sum, sink.caveats);
     });
 }
 

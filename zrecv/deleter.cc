@@ -62,7 +62,10 @@ bool Deleter::go_on() {
 void Deleter::count() {
   uint64_t count = 0;
   for (OthersWalk walk(root_, others_, /*removes=*/false, false); const auto step = walk.next();)
-    if (step->kind == OthersWalk::Step::Goes) ++count;
+    if (step->kind == OthersWalk::Step::Goes)
+      ++count;
+    else if (step->unknown)
+      fail("nothing was deleted: what would go cannot be counted: " + step->why);
   if (count > rules_.most)
     fail("nothing was deleted: " + std::to_string(count) + " names would go, and --max-delete is " +
          std::to_string(rules_.most));

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <optional>
@@ -112,7 +113,15 @@ class DirectorySink final : public Sink {
   // there.
   void open_to_owner(const struct stat& st) {
     const mode_t mode = st.st_mode & 07777;
-    if (is_closed_to_owner(st) && fchmod(fd(), mode | S_IRWXU) == 0) closed_mode_ = mode;
+    // By path, for one that may not be read is open with O_PATH; then it can be read too.
+    const std::string path = "/proc/self/fd/" + std::to_string(fd());
+    if (!is_closed_to_owner(st) || chmod(path.c_str(), mode | S_IRWXU) != 0) return;
+    closed_mode_ = mode;
+    auto again = target_.dir().open_child(target_.name);
+    struct stat now {};
+    if (again && fstat(again->fd(), &now) == 0 && now.st_dev == st.st_dev &&
+        now.st_ino == st.st_ino)
+      self_->dir = std::move(*again);
   }
   static bool is_closed_to_owner(const struct stat& st) {
     return geteuid() != 0 && st.st_uid == geteuid() && (st.st_mode & S_IRWXU) != S_IRWXU;

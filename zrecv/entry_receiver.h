@@ -18,6 +18,7 @@
 
 #include "common/base/wake_fd.h"
 #include "common/engine/engine_set.h"
+#include "common/session/asked_directories.h"
 #include "common/session/further_connections.h"
 #include "common/session/ledger.h"
 #include "common/session/limit.h"
@@ -99,7 +100,7 @@ class EntryReceiver {
     uint64_t directory = 0;
   };
   std::map<uint64_t, Asked> asked_;
-  std::map<uint64_t, size_t> asked_directories_;  // how many of these are in each
+  AskedDirectories asked_directories_{kMaxAskedDirectories};  // of these
   // To be told: answers are gathered to runs.
   std::vector<Result> results_;
   std::vector<WantedRun> wanted_;

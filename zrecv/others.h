@@ -82,6 +82,7 @@ class OthersWalk {
     bool directory = false;
     std::string why = {};              // Stays: with its name, quoted
     bool failed = false;               // Stays, although it should go
+    bool unknown = false;              // Stays, so far: what is in it cannot be seen yet
     std::optional<HeldDir> left = {};  // Left: of this directory no more names go
   };
   /// What is in a directory comes before itself. Looks for a stop signal first. Nothing after the
@@ -121,10 +122,12 @@ class OthersWalk {
                             const struct statx& seen);
   std::optional<Step> leave();
   Step stays(const std::string& path, const std::string& why);
+  bool is_elsewhere(int dir) const;
 
   const HeldDir& root_;
   Others& others_;
   const bool removes_, keep_times_;
+  struct statx root_st_ {};
   std::optional<Others::Record> pending_;
   std::optional<Received> received_;
   std::vector<Level> levels_;

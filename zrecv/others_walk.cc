@@ -43,6 +43,7 @@ std::vector<std::string> components_of(const std::string& prefix) {
 
 OthersWalk::OthersWalk(const HeldDir& root, Others& others, bool removes, bool keep_times)
     : root_(root), others_(others), removes_(removes), keep_times_(keep_times) {
+  (void)statx(root_.fd(), "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_MNT_ID, &root_st_);
   others_.rewind();
 }
 
@@ -94,6 +95,9 @@ std::optional<OthersWalk::Step> OthersWalk::open_received(const Others::Record& 
     if (fstat(in.dir.fd(), &in.st) != 0) return stays(record.text, errno_text(errno));
     if (in.st.st_dev != record.device || in.st.st_ino != record.inode)
       return stays(record.text, "was replaced meanwhile, so nothing in it is deleted");
+    if (is_elsewhere(in.dir.fd()))
+      return stays(record.text,
+                   "is in a file system that is mounted there, so nothing in it is deleted");
     received_.emplace(std::move(in));
   } catch (const Error& error) {
     Step step = stays(record.text, "");
@@ -104,6 +108,16 @@ std::optional<OthersWalk::Step> OthersWalk::open_received(const Others::Record& 
   if (removes_ && (mode & S_IRWXU) != S_IRWXU && received_->st.st_uid == geteuid())
     received_->mode_changed = chmod(path_of(received_->dir.fd()).c_str(), mode | S_IRWXU) == 0;
   return std::nullopt;
+}
+
+// Another mount than the destination's is of another file system, or shows another part of this
+// one.
+bool OthersWalk::is_elsewhere(int dir) const {
+  struct statx st {};
+  return statx(dir, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_MNT_ID, &st) != 0 ||
+         device_of(st) != device_of(root_st_) ||
+         ((st.stx_mask & root_st_.stx_mask & STATX_MNT_ID) != 0 &&
+          st.stx_mnt_id != root_st_.stx_mnt_id);
 }
 
 void OthersWalk::give_back() {
@@ -186,7 +200,11 @@ std::optional<OthersWalk::Step> OthersWalk::enter(int dir, const std::string& na
   }
   UniqueFd fd(open_to_list(dir, name.c_str(), kOpenDirectory));
   if (!fd.valid() && errno == ENOENT) return std::nullopt;
-  if (!fd.valid()) return stays(path, "stays: open directory: " + errno_text(errno));
+  if (!fd.valid()) {
+    Step step = stays(path, "stays: open directory: " + errno_text(errno));
+    step.unknown = !removes_;
+    return step;
+  }
   if (!is_it(fd)) return stays(path, "stays: it was replaced meanwhile");
   level.dir.reset(fdopendir(fd.get()));
   if (!level.dir) return stays(path, "stays: open directory: " + errno_text(errno));

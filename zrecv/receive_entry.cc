@@ -128,6 +128,7 @@ void EntryReceiver::look_at(Sink& sink, const EntryInfo& info, bool again, Entry
 // One that asks: its result, which is all in a dry run, or it is wanted, and its place waits for
 // it.
 void EntryReceiver::judge(const EntryInfo& info, EntryOutcome outcome) {
+  if (!agreed_.asks_ahead()) protocol("a file that asks, and nobody wants that");
   if (info.more_links && !agreed_.dry_run) protocol("a file with more names that asks");
   Asked asked{destination_.place_for(info), info.name, directories_.innermost()};
   const auto sink = asked.place(info);
@@ -145,9 +146,10 @@ void EntryReceiver::judge(const EntryInfo& info, EntryOutcome outcome) {
     entries_.announce(nullptr);
     return finish({std::move(outcome), nullptr});
   }
-  ++asked_directories_[asked.directory];
-  if (asked_directories_.size() > kMaxAskedDirectories || asked_.size() >= kMaxUncommitted)
+  if (!asked_directories_.has_room(asked.directory, directories_.depth()) ||
+      asked_.size() >= kMaxUncommitted)
     protocol("more files that ask than it may");
+  asked_directories_.add(asked.directory, directories_.depth());
   asked_.emplace(outcome.id, std::move(asked));
   entries_.announce_later();
   want(outcome.id, /*fresh=*/false);
@@ -168,8 +170,7 @@ EntryReceiver::Asked EntryReceiver::take_asked(std::map<uint64_t, Asked>::iterat
     protocol("another ENTRY than the one that has asked");
   Asked asked = std::move(found->second);
   asked_.erase(found);
-  const auto directory = asked_directories_.find(asked.directory);
-  if (--directory->second == 0) asked_directories_.erase(directory);
+  asked_directories_.remove(asked.directory);
   return asked;
 }
 

@@ -83,7 +83,8 @@ class Sink {
   // The commit, in this order; see batch.h. Each blocks, and throws Error for this entry.
 
   virtual void sync() {}
-  /// What was written, to be read again, also when it is closed. Nothing for what has no content.
+  /// What was written, to be read again, also when it is closed. Nothing for what has no content,
+  /// or may not be read.
   virtual UniqueFd reopen() { return {}; }
   /// Closes what was written: some file systems only now say that it failed. Nothing where the
   /// descriptor has to stay.

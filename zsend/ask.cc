@@ -10,7 +10,7 @@
 
 namespace zx {
 
-// Of all descriptors that this process may have a quarter: each directory has one.
+// Of all descriptors that this process may have a quarter.
 size_t EntrySender::most_ask_directories() {
   constexpr size_t kFew = 8;
   rlimit limit{};
@@ -41,9 +41,10 @@ void EntrySender::ask(OutgoingEntry& entry, const SourceEntry& source) {
   }
   if (agreed_.archive && source.in)
     info.attributes = read_attributes(dirfd(source.in.get()), source.name, source.st, principals_);
-  entry.held = std::make_unique<HeldBack>(HeldBack{source.in, source.name});
+  const uint64_t directory = open_directories_.empty() ? 0 : open_directories_.back().id;
+  entry.held = std::make_unique<HeldBack>(HeldBack{source.in, source.name, directory});
   ++asking_;
-  ++ask_directories_[source.in.get()];
+  ask_directories_.add(directory, open_directories_.size());
   link_.queue(FrameType::Entry, entry.id, 0, encode(std::move(info)));
 }
 
@@ -51,8 +52,7 @@ void EntrySender::ask(OutgoingEntry& entry, const SourceEntry& source) {
 void EntrySender::no_longer_asks(OutgoingEntry& entry) {
   if (!entry.held) return;
   --asking_;
-  const auto directory = ask_directories_.find(entry.held->in.get());
-  if (--directory->second == 0) ask_directories_.erase(directory);
+  ask_directories_.remove(entry.held->directory);
   entry.held.reset();
 }
 

@@ -31,6 +31,7 @@ struct SourceEntry : WalkStep {
 struct HeldBack {
   std::shared_ptr<DIR> in;  // none for one of the command line
   std::string name;         // as in its step
+  uint64_t directory = 0;   // the entry that it is in; 0: none
   std::optional<Clock::time_point> lease_limit = {};
 };
 

@@ -32,7 +32,7 @@ EntrySender::EntrySender(Session& session, SourceCursor& cursor, const EngineOpt
       ledger_(ledger),
       lane_(link_, engines_, console),
       queue_(streams - 1U),
-      most_ask_directories_(most_ask_directories()) {
+      ask_directories_(most_ask_directories()) {
   if (streams == 1) return;
   further_ = std::make_unique<FurtherConnections>(session, streams - 1U, console);
   link_.queue(FrameType::Streams, 0, 0, encode(Streams{streams}));

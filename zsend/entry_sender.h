@@ -21,6 +21,7 @@
 
 #include "common/engine/engine_set.h"
 #include "common/file/attributes.h"
+#include "common/session/asked_directories.h"
 #include "common/session/further_connections.h"
 #include "common/session/ledger.h"
 #include "common/session/link.h"
@@ -111,9 +112,8 @@ class EntrySender {
     bool fresh = false;  // nothing was in it at the receiver
   };
   std::vector<OpenDirectory> open_directories_;
-  size_t asking_ = 0;  // files without an answer, or wanted and not opened
-  std::map<const DIR*, size_t> ask_directories_;  // of these: how many are in each
-  const size_t most_ask_directories_;
+  size_t asking_ = 0;                 // files without an answer, or wanted and not opened
+  AskedDirectories ask_directories_;  // of these
   std::deque<uint64_t> wanted_;
   Principals principals_;
   HardLinks hard_links_;

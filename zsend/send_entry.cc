@@ -22,8 +22,10 @@ bool EntrySender::first_is_read(uint64_t first) const {
 // False when there is nothing to be done before something comes.
 bool EntrySender::begin_next() {
   if (held_ && !first_is_read(first_name_of(*held_))) return false;
-  // Until some of them have their answer: each directory that is asked about is held open.
-  if (ask_directories_.size() >= most_ask_directories_) return false;
+  // Until some of them have their answer: directories that are asked about are held open.
+  if (!open_directories_.empty() &&
+      !ask_directories_.has_room(open_directories_.back().id, open_directories_.size()))
+    return false;
   // One that has its result before its END could not be made: nothing can come into it.
   if (!open_directories_.empty() && !entries_.contains(open_directories_.back().id))
     cursor_.leave();

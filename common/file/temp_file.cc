@@ -106,6 +106,7 @@ UniqueFd TempFile::reopen() const {
   UniqueFd fd(fd_.valid() ? fcntl(fd_.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1)
                           : openat(dir_->fd(), temp_name_.c_str(),
                                    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!fd.valid() && is_denied(errno)) return fd;
   if (!fd.valid()) throw_file_errno(describe() + ": open it again", errno);
   struct stat st {};
   if (!fd_.valid() &&

@@ -58,7 +58,8 @@ class TempFile {
   void sync(Caveats& caveats) { sync_to_disk(fd_.get(), describe() + ": sync to disk", caveats); }
   /// Closes the file, once: what a file system says only now is thrown as Error{FileIo|NoSpace}.
   void close();
-  /// To be read, also when it is closed. Throws Error{FileIo} when it cannot be, or is another one.
+  /// To be read, also when it is closed; nothing when it may not be. Throws Error{FileIo} when it
+  /// cannot be, or is another one.
   UniqueFd reopen() const;
   /// Finds out whether Replace::No will be possible in this directory; its temporary name becomes
   /// another. Throws Error{FileIo} with the reason.

@@ -75,7 +75,8 @@ constexpr size_t kMaxOpenFiles = 16;
 // Complete entries that have no RESULTS yet: the sender remembers their names.
 constexpr size_t kMaxUncommitted = 16384;
 // Directories with files that the sender has asked about, and that are not skipped and have not
-// come yet: each holds a descriptor at both ends. Of such files there are kMaxUncommitted at most.
+// come yet, with those that they are in (session/asked_directories.h). Of such files there are
+// kMaxUncommitted at most.
 constexpr size_t kMaxAskedDirectories = 256;
 // Counted messages that the peer has not counted yet, and their bytes.
 constexpr size_t kMaxUncounted = 65536;

@@ -113,6 +113,15 @@ wanted=0; what="enough"; ssh_push -r --delete --max-delete $gone "$t/s"; same_na
 what="of the receiver"; fresh; more; wanted=23 push -r --delete --max-delete=0 -- -r --delete --max-delete=99 "$t/s"; nothing_gone
 wanted=23 ssh_pull -r --delete --max-delete 3; nothing_gone; wanted=0
 
+# What cannot be counted is not deleted.
+if [ "$(id -u)" = 0 ] && "${as[@]}" true 2>/dev/null; then
+  what="--max-delete, and a closed directory"; fresh; mkdir "$t/d/s/a/closed"; touch "$t/d/s/a/closed/"{1..50}
+  chown -R 65534 "$t/s" "$t/d"; chmod 0 "$t/d/s/a/closed"
+  status_of "${as[@]}" "$ZSEND" -S "$t/ssh" -r --delete --max-delete=3 --overwrite=differ "$t/s" "host:$t/d" 2>"$t/send.err"
+  expect_status 23 "$what"; expect_in "$t/send.err" "nothing was deleted: what would go cannot be counted"
+  [ "$(ls "$t/d/s/a/closed" | wc -l)" = 50 ] || fail "$what"
+fi
+
 # A mount point below is not entered, and stays; so does what it is in.
 if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
   printf '#!/bin/sh\nmount -t tmpfs none %s/d/s/old/deep/er; echo x >%s/d/s/old/deep/er/m; mount --bind %s/out %s/d/s/a/empty; "$@"; s=$?; ls %s/d/s/old/deep/er %s/d/s/a/empty; exit $s\n' \
@@ -122,6 +131,17 @@ if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
   expect_in "$t/send.err" "something is mounted there"; expect_in "$t/send.err" "(and 1 more)"
   grep -qx m "$t/listed" && grep -qx secret "$t/listed" || fail "$what: $(cat "$t/listed")"
   [ -d "$t/d/s/old/deep/er" ] && [ ! -e "$t/d/s/old/g" ] && [ ! -e "$t/d/s/a/gone" ] || fail "$what: $(found "$t/d/s")"; nothing_else
+fi
+
+# Also when it is mounted where a directory comes: say, because that is not mounted at the source.
+if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
+  for kind in "-t tmpfs none" "--bind $t/out"; do
+    printf '#!/bin/sh\nmount %s %s/d/s/e; echo x >%s/d/s/e/p; "$@"; s=$?; ls %s/d/s/e; exit $s\n' "$kind" "$t" "$t" "$t" >"$t/mounted"
+    what="a mounted directory that comes: $kind"; fresh; more; mkdir -p "$t/s/e" "$t/d/s/e"
+    status_of unshare -m sh "$t/mounted" "$ZSEND" -q -S "$t/ssh" -r --delete "$t/s" "host:$t/d" >"$t/listed" 2>"$t/send.err"
+    expect_status 23 "$what"; grep -qx p "$t/listed" || fail "$what: $(cat "$t/listed")"
+    expect_in "$t/send.err" "is in a file system that is mounted there"; rm -f "$t/out/p"
+  done
 fi
 
 # With -x a directory is empty that is not at the source: what is in its place stays.

@@ -1,5 +1,6 @@
 """A hostile sender of directories and links: nothing leads out of the destination, nothing grows without a bound."""
 import os
+import shutil
 import struct
 import subprocess
 import tempfile
@@ -436,7 +437,13 @@ WRONG_ANSWERS = [
 
 @cases(WRONG_ANSWERS)
 def what_has_asked_comes_as_that(frames, words):
-    send([asks(1, "f") + frames], PROTOCOL, words, flags=ALL)
+    send([asks(1, "f") + frames], PROTOCOL, words, flags=ALL, options=["--overwrite=differ"])
+
+
+@test
+def nothing_asks_where_all_is_wanted():
+    send([asks(1, "f")], PROTOCOL, "a file that asks, and nobody wants that")
+    send([asks(1, "f")], PROTOCOL, "a file that asks, and nobody wants that", options=["--overwrite=never"])
 
 
 @test
@@ -448,13 +455,23 @@ def what_was_skipped_does_not_come():
 
 @test
 def what_asks_is_bounded():
-    send([b"".join(asks(i, f"f{i}") for i in range(1, 16387))], PROTOCOL, "more files that ask than it may")
+    differ = ["--overwrite=differ"]
+    send([b"".join(asks(i, f"f{i}") for i in range(1, 16387))], PROTOCOL, "more files that ask than it may", options=differ)
+    # Directories count with those that they are in, but for a single one.
+    def chain(first, name, depth):
+        ids = range(first + 1, first + depth)
+        return (directory(first, [name]) + b"".join(directory(i, ["d"]) for i in ids) + asks(first + depth, "f") +
+                b"".join(up(i) for i in reversed(ids)) + up(first))
+    def clear(dst):
+        for name in os.listdir(dst):
+            shutil.rmtree(os.path.join(dst, name))
+    send([chain(1, "a", 300) + chain(302, "b", 1)], PROTOCOL, "more files that ask than it may", options=differ, after=clear)
+    send([chain(1, "a", 200) + chain(202, "b", 57)], PROTOCOL, "more files that ask than it may", options=differ, after=clear)
     frames, entry_id = b"", 0
     for i in range(257):
         frames += directory(entry_id + 1, [f"d{i}"]) + asks(entry_id + 2, "f") + up(entry_id + 1)
         entry_id += 2
-    send([frames], PROTOCOL, "more files that ask than it may", after=lambda dst: [os.rmdir(os.path.join(dst, f"d{i}")) for i in
-                                                                               range(257)])
+    send([frames], PROTOCOL, "more files that ask than it may", options=differ, after=clear)
 
 
 @test
@@ -525,7 +542,7 @@ def a_result_after_the_wish():
 
 @test
 def asking_waits_and_stops():
-    """256 directories may be asked about; where nothing was before, the sender asks no more; what has vanished
+    """128 directories may be asked about, each with the one that it is in; where nothing was before, the sender asks no more; what has vanished
     meanwhile is told as that."""
     listener = s.Listener()
     with Run() as run:
@@ -538,7 +555,7 @@ def asking_waits_and_stops():
         listener.close()
         peer.meet()
         asked, directories, in_directory, ended = [], {}, {}, {}
-        while len(asked) < 256:
+        while len(asked) < 128:
             frame = peer.read()
             if frame.kind == s.ENTRY:
                 info = s.read_entry(frame.body)
