@@ -94,7 +94,7 @@ echo one >"$t/one"
 several 100 '% [0-9.]+ .?B of 200 MB  [0-9.]+ .?B/s  ETA [0-9:]+  [01]/2  f( |$)'
 several 40 'ETA [0-9:]+  [01]/2 *$'
 # Of a tree nobody knows before its end how much it is: how much has moved, how many entries are done, and which is read.
-rm "$t/tree/sub/f"; ln "$t/f" "$t/tree/sub/f"; rm -r "$t/d/tree"
+rm "$t/tree/sub/f"; ln "$t/f" "$t/tree/sub/f"; rm -rf "$t/d/tree"
 start_recv -q --plain --no-auth "$t/d"; start_proxy hold 20000000
 TERM=xterm script -qfc "stty cols 80; '$ZSEND' -r --plain --no-auth '$t/tree' zs://127.0.0.1:$port" "$t/tty" >/dev/null </dev/null & send=$!
 started+=($send)
